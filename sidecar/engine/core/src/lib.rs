@@ -1,0 +1,42 @@
+//! Pointsman's data plane. A request's path is the list of modules:
+//! `serve` -> `identity` -> `scan` -> `rules` -> (`features` -> `score`) -> `select` -> `budget`
+//! -> `attempt` (`breaker`, `upstream`) -> `wire`/`sse`/`answer` -> `usage` -> `price` -> `record`.
+//! `handle` reads top to bottom as that path. Tables come in by `table` -> `check` -> `plan` -> `swap`;
+//! money by `ledger` -> `lease` -> `budget`, kept over a restart by `journal`.
+
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod answer;
+pub mod attempt;
+pub mod breaker;
+pub mod budget;
+pub mod check;
+pub mod clock;
+pub mod decode;
+pub mod detect;
+pub mod error;
+pub mod features;
+pub mod handle;
+pub mod identity;
+pub mod journal;
+pub mod lease;
+pub mod ledger;
+pub mod limits;
+pub mod plan;
+pub mod price;
+pub mod record;
+pub mod rules;
+pub mod scan;
+pub mod score;
+pub mod secrets;
+pub mod select;
+pub mod serve;
+pub mod sse;
+pub mod stats;
+pub mod swap;
+pub mod table;
+pub mod trace;
+pub mod upstream;
+pub mod usage;
+pub mod wire;

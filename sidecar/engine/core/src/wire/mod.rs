@@ -1,0 +1,2 @@
+//! Wire dialects: one module each.
+pub mod openai_chat;
