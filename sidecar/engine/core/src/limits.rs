@@ -6,3 +6,14 @@ pub const REQUEST_BODY_BYTES: usize = 64 << 20;
 pub const PLAIN_ANSWER_BYTES: usize = 8 << 20;
 /// A stream holds back at most this much before its first content.
 pub const STREAM_HOLD_BYTES: usize = 64 << 10;
+
+// Errors and streams (`error`, `sse`, `usage`, `decode`).
+
+/// Bytes of an upstream's error answer that are read to classify it.
+pub const ERROR_BODY_BYTES: usize = 64 << 10;
+/// Characters of a caller's text that an error message repeats.
+pub const ECHO_CHARS: usize = 200;
+/// The longest wait that a provider may impose on us, and that we pass on.
+pub const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(900);
+/// The longest rest of an overloaded target before its half-open probe.
+pub const OVERLOAD_COOLDOWN: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,0 +1,141 @@
+//! The words of our own answers: what happened, and what helps.
+
+use super::{NoCandidate, Refusal};
+use crate::limits;
+
+/// The `error.message` of a refusal.
+pub(super) fn message(refusal: &Refusal) -> String {
+    of_request(refusal).or_else(|| of_budget(refusal)).unwrap_or_else(|| of_service(refusal))
+}
+
+/// A text from outside, shortened at a character.
+pub(super) fn short(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut kept: String = chars.by_ref().take(limits::ECHO_CHARS).collect();
+    if chars.next().is_some() {
+        kept.push('…');
+    }
+    kept
+}
+
+fn of_request(refusal: &Refusal) -> Option<String> {
+    Some(match refusal {
+        Refusal::BodyTooLarge { limit } => {
+            format!("The request body is larger than {limit} bytes. Send a smaller one.")
+        }
+        Refusal::HeadersTooLarge { limit } => {
+            format!(
+                "The request headers are larger than {limit} bytes. Send fewer or shorter ones."
+            )
+        }
+        Refusal::RequestTooSlow => "The request did not arrive in time. Send it again.".to_owned(),
+        Refusal::EncodedBody { encoding } => format!(
+            "The request body is encoded as '{}'. Send plain JSON, without content-encoding.",
+            short(encoding)
+        ),
+        Refusal::BadJson { reason } => {
+            format!("The request body is not a readable JSON object: {}.", short(reason))
+        }
+        Refusal::DuplicateKey { key } => {
+            format!("The key '{}' stands twice in the request. Send it once.", short(key))
+        }
+        Refusal::BadValue { param, reason } => {
+            format!("'{}' is not valid: {}.", short(param), short(reason))
+        }
+        Refusal::MissingModel => {
+            "The request names no model. Add \"model\"; GET /v1/models lists the names.".to_owned()
+        }
+        Refusal::ModelNotFound { model } => format!(
+            "The model '{}' does not exist here. GET /v1/models lists the names; \
+             a rule or an alias may add one.",
+            short(model)
+        ),
+        Refusal::NotFound { path } => format!(
+            "There is no '{}' here. Use /v1/chat/completions, /v1/embeddings or /v1/models.",
+            short(path)
+        ),
+        Refusal::MethodNotAllowed { allow } => format!("This path takes {allow} only."),
+        Refusal::NoCandidate(why) => of_no_candidate(why),
+        _ => return None,
+    })
+}
+
+fn of_no_candidate(why: &NoCandidate) -> String {
+    match why {
+        NoCandidate::Capability { needed } => format!(
+            "No candidate of the matched rule can do what the request needs ({}). \
+             Add one that can, or leave it out.",
+            short(needed)
+        ),
+        NoCandidate::Context { tokens } => format!(
+            "This request exceeds the maximum context length of every candidate: \
+             about {tokens} prompt tokens. Send a shorter prompt."
+        ),
+        NoCandidate::BudgetTier { budget } => format!(
+            "Budget {} allows only cheaper models than this rule's candidates now. \
+             Ask a cheaper model, or raise the Budget's limit.",
+            short(budget)
+        ),
+        NoCandidate::Cooldown { retry_after_s } => format!(
+            "Every candidate is resting after failures. Try again in {retry_after_s} s; \
+             `pointsman explain` shows why."
+        ),
+        NoCandidate::Credential => {
+            "No credential is there for any candidate. Add the key to the Secret \
+             that the ModelPool names."
+                .to_owned()
+        }
+    }
+}
+
+fn of_budget(refusal: &Refusal) -> Option<String> {
+    Some(match refusal {
+        Refusal::Budget { budget, limit, resets_at } => format!(
+            "Budget {} is used up: limit {}{}. Wait for that, or raise the Budget's limit.",
+            short(budget),
+            short(limit),
+            resets(resets_at)
+        ),
+        Refusal::LedgerUnavailable { budget } => format!(
+            "Budget {} is enforced, but its ledger (the Pointsman hub) cannot be reached \
+             and nothing is leased. Try again when the hub is back, \
+             or set the Budget's enforcement.onLedgerUnavailable to Allow.",
+            short(budget)
+        ),
+        Refusal::MinimumCap { budget, affordable, resets_at } => format!(
+            "What is left of Budget {} pays for {affordable} tokens of this model's answer only{}. \
+             Send a shorter prompt, ask a cheaper model, or raise the Budget's limit.",
+            short(budget),
+            resets(resets_at)
+        ),
+        _ => return None,
+    })
+}
+
+fn of_service(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::NoTable => "Pointsman has no route table yet. Try again; \
+             if it stays so, see the RoutingPolicy's status."
+            .to_owned(),
+        Refusal::UpstreamFailed { class, attempts } => format!(
+            "No model could answer: the last one's provider {} ({attempts} attempts). \
+             `pointsman explain` shows each.",
+            class.phrase()
+        ),
+        Refusal::DeadlineExceeded { total_ms } => format!(
+            "The call took longer than {total_ms} ms. \
+             Ask for less, or raise the rule's timeouts.total."
+        ),
+        Refusal::Shed => "Pointsman has no room for this request now. Try again.".to_owned(),
+        Refusal::Draining => "Pointsman is shutting down. Try again.".to_owned(),
+        _ => "Pointsman failed on this request; its id is in x-pointsman-request-id.".to_owned(),
+    }
+}
+
+fn resets(resets_at: &str) -> String {
+    if resets_at.is_empty() {
+        String::new()
+    } else {
+        format!("; it resets at {}", short(resets_at))
+    }
+}

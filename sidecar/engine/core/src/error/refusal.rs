@@ -1,0 +1,350 @@
+//! Every answer that Pointsman itself gives: one variant each, in OpenAI's error shape.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde_json::json;
+
+use super::Class;
+use super::message::{message, short};
+
+/// An answer of our own. Texts from outside are shortened, and escaped by the JSON writer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request body is larger than we take.
+    BodyTooLarge {
+        /// Bytes.
+        limit: usize,
+    },
+    /// The request's headers are larger than we take.
+    HeadersTooLarge {
+        /// Bytes.
+        limit: usize,
+    },
+    /// The request did not arrive in time.
+    RequestTooSlow,
+    /// The body is compressed; we read only plain JSON.
+    EncodedBody {
+        /// Its content-encoding.
+        encoding: String,
+    },
+    /// The body is not a JSON object that we can read.
+    BadJson {
+        /// What is wrong and where.
+        reason: String,
+    },
+    /// A key that we interpret stands twice at the top level.
+    DuplicateKey {
+        /// The key.
+        key: String,
+    },
+    /// An interpreted key has a value of the wrong kind or size.
+    BadValue {
+        /// The key.
+        param: String,
+        /// What it must be.
+        reason: String,
+    },
+    /// There is no `model`.
+    MissingModel,
+    /// No rule, model or alias takes the name.
+    ModelNotFound {
+        /// As the caller wrote it.
+        model: String,
+    },
+    /// Every candidate was filtered out.
+    NoCandidate(NoCandidate),
+    /// No table has been loaded yet.
+    NoTable,
+    /// All attempts failed.
+    UpstreamFailed {
+        /// The last attempt's.
+        class: Class,
+        /// How many were made.
+        attempts: u8,
+    },
+    /// The call as a whole took too long.
+    DeadlineExceeded {
+        /// `timeouts.totalMs`.
+        total_ms: u64,
+    },
+    /// A Budget is used up.
+    Budget {
+        /// `namespace/name`.
+        budget: String,
+        /// Name and amount, e.g. `day (5 USD)`.
+        limit: String,
+        /// RFC 3339; empty for a window without a known end.
+        resets_at: String,
+    },
+    /// A Budget's ledger cannot be reached and nothing is leased.
+    LedgerUnavailable {
+        /// `namespace/name`.
+        budget: String,
+    },
+    /// What is left of a Budget does not pay for the least answer.
+    MinimumCap {
+        /// `namespace/name`.
+        budget: String,
+        /// Tokens that could be paid for.
+        affordable: u64,
+        /// RFC 3339; empty for a window without a known end.
+        resets_at: String,
+    },
+    /// We have no room.
+    Shed,
+    /// We are shutting down.
+    Draining,
+    /// A fault of ours.
+    Internal,
+    /// There is no such path.
+    NotFound {
+        /// As the caller wrote it.
+        path: String,
+    },
+    /// The path exists, the method does not.
+    MethodNotAllowed {
+        /// For the `allow` header.
+        allow: &'static str,
+    },
+}
+
+/// Why no candidate was left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoCandidate {
+    /// None can do what the request needs.
+    Capability {
+        /// e.g. `tools, vision`.
+        needed: String,
+    },
+    /// None has a window that large.
+    Context {
+        /// Estimated prompt tokens.
+        tokens: u64,
+    },
+    /// A Budget allows lower tiers only.
+    BudgetTier {
+        /// `namespace/name`.
+        budget: String,
+    },
+    /// All are cooling down after failures.
+    Cooldown {
+        /// Until the first may be tried, seconds.
+        retry_after_s: u64,
+    },
+    /// No key is there for any of them.
+    Credential,
+}
+
+/// The fixed facts of a variant: status, `type`, `code`, `param`, label, class.
+struct Facts {
+    status: StatusCode,
+    kind: &'static str,
+    code: &'static str,
+    label: &'static str,
+    class: Class,
+    retry: Retry,
+}
+
+/// What SDKs are told about trying again.
+#[derive(Clone, Copy)]
+enum Retry {
+    /// Nothing: the status says it.
+    Silent,
+    /// `x-should-retry: false`.
+    Never,
+    /// `retry-after`, seconds.
+    After(u64),
+}
+
+const INVALID: &str = "invalid_request_error";
+const SERVER: &str = "server_error";
+const QUOTA: &str = "insufficient_quota";
+
+impl Refusal {
+    /// HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.facts().status
+    }
+
+    /// Value of the metric label `refusal`.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        self.facts().label
+    }
+
+    /// The class that records carry.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.facts().class
+    }
+
+    /// The `error.code`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.facts().code
+    }
+
+    /// Status and headers, without `content-length`.
+    #[must_use]
+    pub fn to_response_parts(&self) -> (StatusCode, HeaderMap) {
+        let facts = self.facts();
+        let mut headers = HeaderMap::with_capacity(3);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        match facts.retry {
+            Retry::Silent => {}
+            Retry::Never => {
+                headers.insert("x-should-retry", HeaderValue::from_static("false"));
+            }
+            Retry::After(seconds) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+        }
+        if let Self::MethodNotAllowed { allow } = self {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        (facts.status, headers)
+    }
+
+    /// `{"error": {message, type, param, code}}`.
+    #[must_use]
+    pub fn body(&self) -> Bytes {
+        let facts = self.facts();
+        let error = json!({
+            "message": message(self), "type": facts.kind, "param": self.param(), "code": facts.code,
+        });
+        Bytes::from(json!({ "error": error }).to_string())
+    }
+
+    /// The whole answer.
+    #[must_use]
+    pub fn response(&self) -> Response<Bytes> {
+        let (status, headers) = self.to_response_parts();
+        let mut response = Response::new(self.body());
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    fn param(&self) -> Option<String> {
+        match self {
+            Self::DuplicateKey { key: param } | Self::BadValue { param, .. } => Some(short(param)),
+            Self::MissingModel | Self::ModelNotFound { .. } => Some("model".to_owned()),
+            Self::NoCandidate(NoCandidate::Context { .. }) => Some("messages".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        use Retry::{After, Never, Silent};
+        let fact = |status, kind, code, label, class, retry| Facts {
+            status,
+            kind,
+            code,
+            label,
+            class,
+            retry,
+        };
+        let bad = |status, code| fact(status, INVALID, code, code, Class::BadRequest, Silent);
+        let quota =
+            |label| fact(StatusCode::TOO_MANY_REQUESTS, QUOTA, QUOTA, label, Class::Budget, Never);
+        let shed = |code, seconds| {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            fact(status, SERVER, code, code, Class::Shed, After(seconds))
+        };
+        match self {
+            Self::BodyTooLarge { .. } => bad(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::HeadersTooLarge { .. } => {
+                bad(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large")
+            }
+            Self::RequestTooSlow => bad(StatusCode::REQUEST_TIMEOUT, "request_too_slow"),
+            Self::EncodedBody { .. } => bad(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded_body"),
+            Self::BadJson { .. } => bad(StatusCode::BAD_REQUEST, "invalid_json"),
+            Self::DuplicateKey { .. } => bad(StatusCode::BAD_REQUEST, "duplicate_key"),
+            Self::BadValue { .. } => bad(StatusCode::BAD_REQUEST, "invalid_value"),
+            Self::MissingModel => bad(StatusCode::BAD_REQUEST, "missing_model"),
+            Self::ModelNotFound { .. } => bad(StatusCode::NOT_FOUND, "model_not_found"),
+            Self::NoCandidate(why) => why.facts(),
+            Self::NoTable => shed("no_table", 1),
+            Self::UpstreamFailed { class, .. } => fact(
+                class.status(),
+                SERVER,
+                upstream_code(*class),
+                "upstream_failed",
+                *class,
+                Never,
+            ),
+            Self::DeadlineExceeded { .. } => {
+                let status = StatusCode::GATEWAY_TIMEOUT;
+                let code = "deadline_exceeded";
+                fact(status, SERVER, code, code, Class::SlowFirstToken, Never)
+            }
+            Self::Budget { .. } => quota("budget"),
+            Self::LedgerUnavailable { .. } => quota("ledger_unavailable"),
+            Self::MinimumCap { .. } => quota("minimum_cap"),
+            Self::Shed => shed("overloaded", 1),
+            Self::Draining => shed("draining", 1),
+            Self::Internal => {
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                fact(status, SERVER, "internal_error", "internal", Class::Server, Never)
+            }
+            Self::NotFound { .. } => bad(StatusCode::NOT_FOUND, "unknown_path"),
+            Self::MethodNotAllowed { .. } => {
+                bad(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")
+            }
+        }
+    }
+}
+
+impl NoCandidate {
+    fn facts(&self) -> Facts {
+        let filtered = |code, class| Facts {
+            status: StatusCode::BAD_REQUEST,
+            kind: INVALID,
+            code,
+            label: "no_candidate",
+            class,
+            retry: Retry::Silent,
+        };
+        let unavailable = |code, class, retry| Facts {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            kind: SERVER,
+            code,
+            label: "no_candidate",
+            class,
+            retry,
+        };
+        match self {
+            Self::Capability { .. } => filtered("no_capable_model", Class::BadRequest),
+            Self::Context { .. } => filtered("context_length_exceeded", Class::ContextTooLong),
+            Self::BudgetTier { .. } => Facts {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                kind: QUOTA,
+                code: QUOTA,
+                label: "no_candidate",
+                class: Class::Budget,
+                retry: Retry::Never,
+            },
+            Self::Cooldown { retry_after_s } => {
+                unavailable("all_cooling_down", Class::Overload, Retry::After(*retry_after_s))
+            }
+            Self::Credential => unavailable("no_credential", Class::Auth, Retry::Never),
+        }
+    }
+}
+
+/// `error.code` of a call whose attempts are spent.
+const fn upstream_code(class: Class) -> &'static str {
+    match class {
+        Class::Connect => "upstream_unreachable",
+        Class::SlowFirstToken => "upstream_timeout",
+        Class::Overload => "upstream_overloaded",
+        Class::RateLimit => "upstream_rate_limited",
+        Class::Quota => "upstream_quota_exhausted",
+        Class::Auth => "upstream_credential_rejected",
+        Class::ModelGone => "upstream_model_gone",
+        Class::MidStream | Class::TruncatedEarly => "upstream_truncated",
+        _ => "upstream_failed",
+    }
+}
