@@ -1,11 +1,59 @@
-# Pins: one place that says how each file in requirements/ is made. Hashes, no addresses.
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make pins"
+# `make` alone prints what there is. Everything sets itself up first (.ci/setup.py): Python 3.11+, Rust and a C linker are enough.
+PYTHON ?= python3
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+BIN := .venv/bin
+SETUP := $(PYTHON) .ci/setup.py
 
-.PHONY: pins
+# Cargo profile of the engine: dev builds fastest, demo runs fast without a long link, release is what is measured.
+PROFILE ?= dev
+
+# Options for `make demo`, e.g. DEMO="--no-local-model".
+DEMO ?=
+
+# One place that says how the pins are made: hashes, no addresses.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make pins"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup engine demo verify test bench soak gen pins
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: ## Prepare this checkout for development (.venv, engine, simulator)
+	@$(SETUP) verify --profile $(PROFILE)
+
+engine: setup ## Build the engine module and the simulator again after a change in Rust
+
+demo: ## Three acts on this machine, no cluster and no API key; ends in build/demo.html
+	@$(SETUP) demo --profile demo
+	@$(BIN)/pointsman demo $(DEMO)
+
+verify: ## Formatting, lints, types, layers, generated files, unit, property, golden and engine tests (10 minutes at most)
+	@$(SETUP) verify --profile dev
+	@$(BIN)/python .ci/stages.py verify
+
+test: ## Everything: verify, faults, official SDKs, built wheels, the demo (30 minutes at most)
+	@$(SETUP) test --profile demo
+	@$(BIN)/python .ci/stages.py test
+
+bench: ## Added latency, throughput, CPU and memory beside nginx and a bare proxy; writes build/bench.json
+	@$(SETUP) bench --profile release
+	@$(BIN)/python tests/bench/run.py
+
+soak: ## The clock tests again in real time (an hour and more)
+	@$(SETUP) verify --profile demo
+	@$(BIN)/python -m pytest tests/soak -m soak
+
+gen: ## Write every generated file again (CRDs, JSON schema, catalogue, reference)
+	@$(SETUP) python
+	@$(BIN)/python -m pointsman_operator.generate --mode write
+
 pins: ## Resolve requirements/*.txt again from the members and requirements/*.in
+	@$(SETUP) python
 	$(COMPILE) operator/pyproject.toml sidecar/pyproject.toml requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) operator/pyproject.toml -c requirements/dev.txt -o requirements/operator.txt
 	$(COMPILE) sidecar/pyproject.toml -c requirements/dev.txt -o requirements/sidecar.txt
 	$(COMPILE) operator/pyproject.toml sidecar/pyproject.toml requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) requirements/sdk2.in -o requirements/sdk2.txt
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) --no-deps requirements/demo-model.in -o requirements/demo-model.txt

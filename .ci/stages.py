@@ -1,0 +1,155 @@
+"""Run the checks of `make verify` or `make test`, one stage after another, and say what each took.
+
+A failed stage does not stop the next one: one run shows everything that is wrong. The exit status
+is 0 only if every stage passed. What a run leaves out is printed, never silent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENGINE = ROOT / "sidecar" / "engine"
+BIN = ROOT / ".venv" / "bin"
+PYTHON = str(BIN / "python")
+# Folders of whole-process proofs; `make verify` leaves them to `make test`.
+LONG_FOLDERS = ("faults", "sdk", "wheels", "demo")
+SECONDS_A_MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One check: a name, what it proves, and the program that proves it."""
+
+    name: str
+    proves: str
+    arguments: tuple[str, ...]
+    folder: Path = ROOT
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one stage ended and after how long."""
+
+    stage: Stage
+    status: int
+    seconds: float
+
+
+def main() -> int:
+    """Run one list of stages and print the closing table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=("verify", "test"))
+    parser.add_argument("--only", default="", help="comma-separated stage names")
+    arguments = parser.parse_args()
+    stages = verify_stages() + (test_stages() if arguments.kind == "test" else [])
+    chosen = [name for name in arguments.only.split(",") if name]
+    unknown = set(chosen) - {stage.name for stage in stages}
+    if unknown:
+        parser.error(f"no such stage: {', '.join(sorted(unknown))}")
+    outcomes = [run(stage) for stage in stages if not chosen or stage.name in chosen]
+    report(outcomes)
+    if chosen:
+        print(f"left out by --only: {', '.join(s.name for s in stages if s.name not in chosen)}")
+    elif arguments.kind == "verify":
+        left_out = [f"{stage.name} ({stage.proves})" for stage in test_stages()]
+        print(f"left to `make test`: {', '.join(left_out)}")
+    failed = sum(outcome.status != 0 for outcome in outcomes)
+    print(f"stages: {len(outcomes) - failed} passed, {failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+def verify_stages() -> list[Stage]:
+    """What every change is held to: no cluster, no release build, ten minutes at most."""
+    return [
+        Stage("rustfmt", "Rust is formatted", ("cargo", "fmt", "--all", "--check"), ENGINE),
+        Stage("ruff", "Python is clean", (str(BIN / "ruff"), "check", ".")),
+        Stage("format", "Python is formatted", (str(BIN / "ruff"), "format", "--check", ".")),
+        Stage(
+            "mypy",
+            "types hold, strictly",
+            (PYTHON, "-m", "mypy", "operator", "sidecar", "tests", ".ci"),
+        ),
+        Stage("imports", "layers hold", (str(BIN / "lint-imports"),)),
+        Stage(
+            "generated",
+            "generated files are what their sources say",
+            (PYTHON, "-m", "pointsman_operator.generate", "--mode", "check"),
+        ),
+        Stage(
+            "clippy",
+            "Rust is clean",
+            ("cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"),
+            ENGINE,
+        ),
+        Stage(
+            "cargo-test",
+            "the engine's own tests",
+            ("cargo", "test", "--locked", "-p", "pointsman-core", "-p", "pointsman-sim"),
+            ENGINE,
+        ),
+        Stage(
+            "pytest",
+            "units, properties, golden cases, engine, architecture",
+            (PYTHON, "-m", "pytest", "-n", "2", "-m", "not slow", "tests", *ignored()),
+        ),
+    ]
+
+
+def test_stages() -> list[Stage]:
+    """What is proven beside: whole processes, faults, foreign SDKs, built wheels."""
+    pytest = (PYTHON, "-m", "pytest")
+    return [
+        Stage("slow", "the long properties", (*pytest, "-m", "slow", "tests", *ignored())),
+        Stage("faults", "kills, cuts and money under both", (*pytest, "tests/faults")),
+        Stage("sdk", "the official SDK 3.x, two simulators", (*pytest, "tests/sdk")),
+        Stage(
+            "sdk2",
+            "the same with the SDK 2.x",
+            (str(ROOT / ".venv-sdk2" / "bin" / "python"), "-m", "pytest", "tests/sdk"),
+        ),
+        Stage("wheels", "the built wheels in a clean environment", (*pytest, "tests/wheels")),
+        Stage("demo", "the demo as a new user runs it", (*pytest, "tests/demo")),
+    ]
+
+
+def ignored() -> list[str]:
+    """The long folders, each of which is a stage of its own."""
+    return [f"--ignore=tests/{folder}" for folder in LONG_FOLDERS]
+
+
+def run(stage: Stage) -> Outcome:
+    """Run one stage with its output on ours."""
+    print(f"--- {stage.name}: {stage.proves}", flush=True)
+    began = time.monotonic()
+    status = subprocess.run(
+        stage.arguments, cwd=stage.folder, env=environment(), check=False
+    ).returncode
+    return Outcome(stage, status, time.monotonic() - began)
+
+
+def report(outcomes: list[Outcome]) -> None:
+    """One line a stage, in minutes."""
+    print()
+    for outcome in outcomes:
+        verdict = "ok" if outcome.status == 0 else f"FAILED ({outcome.status})"
+        print(f"{outcome.stage.name:12} {outcome.seconds / SECONDS_A_MINUTE:6.2f} min  {verdict}")
+    total = sum(outcome.seconds for outcome in outcomes) / SECONDS_A_MINUTE
+    print(f"{'total':12} {total:6.2f} min", flush=True)
+
+
+def environment() -> dict[str, str]:
+    """The caller's environment with .venv active and build outputs inside the checkout."""
+    target = os.environ.get("CARGO_TARGET_DIR") or str(ROOT / "target")
+    path = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"
+    return os.environ | {"PATH": path, "CARGO_TARGET_DIR": target, "PYTHONSAFEPATH": "1"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
