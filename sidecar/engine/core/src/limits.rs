@@ -17,3 +17,8 @@ pub const ECHO_CHARS: usize = 200;
 pub const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(900);
 /// The longest rest of an overloaded target before its half-open probe.
 pub const OVERLOAD_COOLDOWN: std::time::Duration = std::time::Duration::from_secs(30);
+
+// Features and choosing.
+
+/// Characters kept of the start and of the end of the last user text: routing reads no more.
+pub const FEATURE_SIDE_CHARS: u32 = 500;

@@ -1,0 +1,239 @@
+//! One pass over a text, counting everything that features and task rules need; no allocation.
+//! Classes of characters are ASCII; every other character is part of a word, so that no Unicode
+//! table has to agree with Python's.
+
+use super::lexicon::{CLASSES, HASH_START, classes_of, hash_byte};
+
+const SEEN_BITS: usize = 2048;
+/// Three of them open a block of code.
+const FENCE: u8 = 3;
+
+/// Counts of one text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    pub(crate) seen: u32,
+    pub(crate) words: u32,
+    pub(crate) word_chars: u32,
+    pub(crate) distinct: u32,
+    pub(crate) newlines: u32,
+    pub(crate) digits: u32,
+    pub(crate) upper: u32,
+    pub(crate) non_ascii: u32,
+    pub(crate) operators: u32,
+    pub(crate) brackets: u32,
+    pub(crate) numbers: u32,
+    pub(crate) longest_number: u32,
+    pub(crate) dollars: u32,
+    pub(crate) backslashes: u32,
+    pub(crate) code_marks: u32,
+    pub(crate) fences: u32,
+    pub(crate) indents: u32,
+    pub(crate) list_marks: u32,
+    pub(crate) quotes: u32,
+    pub(crate) question_marks: u32,
+    pub(crate) words_of: [u32; CLASSES],
+}
+
+/// Counts `head` and `tail`; a `gap` between them ends words and lines.
+pub(crate) fn survey(head: &str, tail: &str, gap: bool) -> Survey {
+    let mut pass = Pass::new();
+    pass.feed(head.as_bytes());
+    if gap {
+        pass.end_word();
+        pass.end_number();
+        (pass.previous, pass.line, pass.ticks) = (0, Line::Inside, 0);
+    }
+    pass.feed(tail.as_bytes());
+    pass.end_word();
+    pass.end_number();
+    pass.out.distinct = pass.slots.iter().map(|slots| slots.count_ones()).sum();
+    pass.out
+}
+
+/// Where in a line the pass stands, for list marks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Start,
+    Number,
+    Inside,
+}
+
+struct Pass {
+    out: Survey,
+    slots: [u64; SEEN_BITS / 64],
+    hash: u32,
+    length: u32,
+    number: u32,
+    previous: u8,
+    ticks: u8,
+    line: Line,
+}
+
+impl Pass {
+    const fn new() -> Self {
+        let out = Survey {
+            seen: 0,
+            words: 0,
+            word_chars: 0,
+            distinct: 0,
+            newlines: 0,
+            digits: 0,
+            upper: 0,
+            non_ascii: 0,
+            operators: 0,
+            brackets: 0,
+            numbers: 0,
+            longest_number: 0,
+            dollars: 0,
+            backslashes: 0,
+            code_marks: 0,
+            fences: 0,
+            indents: 0,
+            list_marks: 0,
+            quotes: 0,
+            question_marks: 0,
+            words_of: [0; CLASSES],
+        };
+        Self {
+            out,
+            slots: [0; SEEN_BITS / 64],
+            hash: HASH_START,
+            length: 0,
+            number: 0,
+            previous: 0,
+            ticks: 0,
+            line: Line::Start,
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match KIND[usize::from(byte)] {
+                LOWER => self.letter(byte),
+                UPPER => {
+                    self.out.upper += 1;
+                    self.letter(byte | 0x20);
+                }
+                DIGIT => self.digit(byte),
+                LEAD => {
+                    self.out.non_ascii += 1;
+                    self.letter(byte);
+                }
+                CONTINUATION => self.hash = hash_byte(self.hash, byte),
+                kind => self.mark(byte, kind),
+            }
+            self.previous = byte;
+        }
+    }
+
+    fn letter(&mut self, lower: u8) {
+        self.out.seen += 1;
+        self.length += 1;
+        self.hash = hash_byte(self.hash, lower);
+        self.end_number();
+        (self.line, self.ticks) = (Line::Inside, 0);
+    }
+
+    fn digit(&mut self, byte: u8) {
+        self.out.seen += 1;
+        self.length += 1;
+        self.hash = hash_byte(self.hash, byte);
+        self.out.digits += 1;
+        self.number += 1;
+        self.ticks = 0;
+        if self.line == Line::Start {
+            self.line = Line::Number;
+        }
+    }
+
+    fn mark(&mut self, byte: u8, kind: u8) {
+        self.out.seen += 1;
+        let word_before = self.length > 0;
+        self.end_word();
+        self.end_number();
+        self.out.operators += u32::from(kind == OPERATOR);
+        self.out.brackets += u32::from(kind == BRACKET);
+        let bullet = self.line == Line::Start && matches!(byte, b'-' | b'*');
+        let numbered = self.line == Line::Number && matches!(byte, b'.' | b')');
+        self.out.list_marks += u32::from(bullet || numbered);
+        self.line = Line::Inside;
+        self.ticks = if byte == b'`' { self.ticks + 1 } else { 0 };
+        match byte {
+            b'\n' => {
+                self.out.newlines += 1;
+                self.line = Line::Start;
+            }
+            b' ' | b'\t' => self.out.indents += u32::from(self.previous == b'\n'),
+            b'?' => self.out.question_marks += 1,
+            b'$' => self.out.dollars += 1,
+            b'\\' => self.out.backslashes += 1,
+            b'"' => self.out.quotes += 1,
+            b'\'' => self.out.quotes += u32::from(!word_before),
+            b';' | b'#' => self.out.code_marks += 1,
+            b'=' => self.out.code_marks += u32::from(self.previous == b'='),
+            b')' => self.out.code_marks += u32::from(self.previous == b'('),
+            b'`' => {
+                self.out.code_marks += 1;
+                if self.ticks == FENCE {
+                    self.out.fences += 1;
+                    self.ticks = 0;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn end_word(&mut self) {
+        if self.length == 0 {
+            return;
+        }
+        self.out.words += 1;
+        self.out.word_chars += self.length;
+        let slot = (self.hash ^ (self.hash >> 15)) as usize % SEEN_BITS;
+        self.slots[slot / 64] |= 1 << (slot % 64);
+        let mut classes = classes_of(self.hash);
+        while classes != 0 {
+            self.out.words_of[classes.trailing_zeros() as usize] += 1;
+            classes &= classes - 1;
+        }
+        (self.hash, self.length) = (HASH_START, 0);
+    }
+
+    fn end_number(&mut self) {
+        if self.number > 0 {
+            self.out.numbers += 1;
+            self.out.longest_number = self.out.longest_number.max(self.number);
+            self.number = 0;
+        }
+    }
+}
+
+const MARK: u8 = 0;
+const LOWER: u8 = 1;
+const UPPER: u8 = 2;
+const DIGIT: u8 = 3;
+const LEAD: u8 = 4;
+const CONTINUATION: u8 = 5;
+const OPERATOR: u8 = 6;
+const BRACKET: u8 = 7;
+
+static KIND: [u8; 256] = kinds();
+
+const fn kinds() -> [u8; 256] {
+    let mut kinds = [MARK; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            b'a'..=b'z' => LOWER,
+            b'A'..=b'Z' => UPPER,
+            b'0'..=b'9' => DIGIT,
+            0xC0..=0xFF => LEAD,
+            0x80..=0xBF => CONTINUATION,
+            b'-' | b'+' | b'*' | b'/' | b'=' | b'<' | b'>' | b'^' | b'%' => OPERATOR,
+            b'(' | b')' | b'[' | b']' | b'{' | b'}' => BRACKET,
+            _ => MARK,
+        };
+        byte += 1;
+    }
+    kinds
+}
