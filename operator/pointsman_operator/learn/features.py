@@ -186,11 +186,9 @@ def survey_of(request: FeatureInput) -> Survey:
 def task_of(survey: Survey) -> str:
     """Rules in order; the first that holds names the task."""
     of = survey.words_of
-    if survey.fences:
-        return "code"
     named = next((name for name in ("translation", "summary", "extraction") if of[name]), None)
     notation = survey.backslashes >= PAIR or survey.dollars >= PAIR
-    if notation and of["code"] < PAIR and named is None:
+    if notation and of["code"] < PAIR and named is None and survey.fences == 0:
         return "math"
     if _is_code(survey):
         return "code"
@@ -198,9 +196,8 @@ def task_of(survey: Survey) -> str:
         return named
     if _is_math(survey):
         return "math"
-    if of["chat"] and survey.numbers == 0 and survey.words <= CHAT_WORDS:
-        return "chat"
-    return "other"
+    chat = of["chat"] > 0 and survey.numbers == 0 and survey.words <= CHAT_WORDS
+    return "chat" if chat else "other"
 
 
 def _is_code(survey: Survey) -> bool:
@@ -208,7 +205,8 @@ def _is_code(survey: Survey) -> bool:
     marks = survey.code_marks + survey.indents
     hints = marks + of["program"] + of["authoring"]
     authored = of["program"] >= 1 and of["authoring"] >= 1
-    return of["code"] >= PAIR or marks >= CODE_MARKS or (of["code"] >= 1 and hints >= 1) or authored
+    named = of["code"] >= PAIR or (of["code"] >= 1 and hints >= 1) or authored
+    return survey.fences > 0 or marks >= CODE_MARKS or named
 
 
 def _is_math(survey: Survey) -> bool:

@@ -145,9 +145,6 @@ impl Survey {
     /// Rules in order; the first that holds names the task.
     #[must_use]
     pub fn task(&self) -> Task {
-        if self.fences > 0 {
-            return Task::Code;
-        }
         let named = [
             (TRANSLATION, Task::Translation),
             (SUMMARY, Task::Summary),
@@ -156,7 +153,7 @@ impl Survey {
         .into_iter()
         .find(|&(class, _)| self.of(class) > 0);
         let notation = self.backslashes >= PAIR || self.dollars >= PAIR;
-        if notation && self.of(CODE) < PAIR && named.is_none() {
+        if notation && self.of(CODE) < PAIR && named.is_none() && self.fences == 0 {
             return Task::Math;
         }
         if self.is_code() {
@@ -177,7 +174,8 @@ impl Survey {
     fn is_code(&self) -> bool {
         let marks = self.code_marks + self.indents;
         let hints = marks + self.of(PROGRAM) + self.of(AUTHORING);
-        self.of(CODE) >= PAIR
+        self.fences > 0
+            || self.of(CODE) >= PAIR
             || marks >= CODE_MARKS
             || (self.of(CODE) > 0 && hints > 0)
             || (self.of(PROGRAM) > 0 && self.of(AUTHORING) > 0)
