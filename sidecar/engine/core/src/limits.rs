@@ -22,3 +22,5 @@ pub const OVERLOAD_COOLDOWN: std::time::Duration = std::time::Duration::from_sec
 
 /// Characters kept of the start and of the end of the last user text: routing reads no more.
 pub const FEATURE_SIDE_CHARS: u32 = 500;
+/// Answer length assumed for a model of which nothing is known, tokens; money reserves the worst case instead.
+pub const EXPECTED_OUTPUT_TOKENS: u32 = 300;

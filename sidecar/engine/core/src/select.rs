@@ -1,1 +1,243 @@
-//! (being built)
+//! Orders a route's candidates for one request; pure. Hard filters first (capabilities, context,
+//! quality floor, budget tier), then the route's strategy. Called by `handle` once a request; the
+//! rows are what `attempt` walks and what `explain` prints.
+
+use crate::features::{Features, Task};
+use crate::limits::EXPECTED_OUTPUT_TOKENS;
+use crate::score::{self, Head, MICRO};
+use crate::table::{Model, QualityTarget, Strategy};
+use std::cmp::Reverse;
+
+const PICO_PER_DOLLAR: i128 = 1_000_000_000_000;
+
+/// What a request asks of its model.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Need {
+    /// Chat completions.
+    pub chat: bool,
+    /// Tool calls.
+    pub tools: bool,
+    /// Image input.
+    pub vision: bool,
+    /// JSON answers.
+    pub json: bool,
+    /// Embeddings: no answer tokens.
+    pub embeddings: bool,
+    /// Estimate for the whole prompt.
+    pub prompt_tokens: u64,
+    /// The caller's own cap on the answer.
+    pub output_tokens_cap: Option<u64>,
+    /// Only models up to this tier (a Budget's Downgrade).
+    pub max_tier: Option<u8>,
+}
+
+/// What is known of one candidate at the time of the request.
+#[derive(Debug, Clone, Copy)]
+pub struct CandidateFacts<'a> {
+    /// Its table entry.
+    pub model: &'a Model,
+    /// Its head, if it has one of our length.
+    pub head: Option<&'a Head>,
+    /// Its breaker is open.
+    pub cooling: bool,
+    /// For `Weighted`.
+    pub weight: u32,
+    /// For `Failover`; lower first.
+    pub priority: u32,
+}
+
+/// Why a candidate is out, in the order of the checks; a cooling one is only last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Filtered {
+    /// It lacks something that the request uses.
+    Capability,
+    /// Prompt and answer do not fit.
+    Context,
+    /// Its catalogue quality is below the route's floor.
+    Floor,
+    /// A Budget has downgraded to lower tiers.
+    BudgetTier,
+    /// Its breaker is open: tried after all others.
+    Cooldown,
+}
+
+impl Filtered {
+    /// The name in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Capability => "capability",
+            Self::Context => "context",
+            Self::Floor => "floor",
+            Self::BudgetTier => "budget_tier",
+            Self::Cooldown => "cooldown",
+        }
+    }
+}
+
+/// One candidate, judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Index into the candidates.
+    pub candidate: usize,
+    /// The strategy's own figure, larger is better: micro P - lambda * cost (`Quality`), minus
+    /// picodollars (`Cheapest`), minus the priority (`Failover`), the weight (`Weighted`).
+    pub score: i64,
+    /// P(good answer), micro.
+    pub probability: u32,
+    /// Expected cost of this call, picodollars.
+    pub cost: u64,
+    /// Why it is out, or last.
+    pub filtered: Option<Filtered>,
+}
+
+impl Row {
+    /// It may be tried.
+    #[must_use]
+    pub const fn usable(&self) -> bool {
+        matches!(self.filtered, None | Some(Filtered::Cooldown))
+    }
+}
+
+/// Nothing is left. `reason` is that of the candidate that came furthest through the checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no candidate is left; the nearest fails by {}", .reason.as_str())]
+pub struct NoCandidate {
+    /// `Capability` for an empty route.
+    pub reason: Filtered,
+}
+
+/// Fills `out` with a row a candidate: those to try first, best first, then those that are out.
+/// Allocates nothing but `out`'s own growth. `lambda` is micro-probability per dollar.
+///
+/// # Errors
+/// `NoCandidate` when every candidate is out; `out` still explains why.
+#[expect(clippy::too_many_arguments, reason = "one decision's whole input, and pure")]
+pub fn order(
+    strategy: Strategy,
+    quality: &QualityTarget,
+    lambda: i64,
+    need: &Need,
+    features: Option<&Features>,
+    task: Task,
+    candidates: &[CandidateFacts<'_>],
+    rng: &mut fastrand::Rng,
+    out: &mut Vec<Row>,
+) -> Result<(), NoCandidate> {
+    out.clear();
+    for (index, facts) in candidates.iter().enumerate() {
+        let probability = probability(facts, features, task);
+        let cost = expected_cost(facts.model, need, task);
+        let score = match strategy {
+            Strategy::Quality => net_value(probability, lambda, cost),
+            Strategy::Cheapest => i64::try_from(cost).map_or(i64::MIN, |cost| -cost),
+            Strategy::Failover => -i64::from(facts.priority),
+            Strategy::Weighted => i64::from(facts.weight),
+        };
+        let filtered = filter(strategy, quality, need, facts);
+        out.push(Row { candidate: index, score, probability, cost, filtered });
+    }
+    let preferred = |row: &Row| match strategy {
+        Strategy::Failover | Strategy::Weighted => 0,
+        Strategy::Quality => row.cost,
+        Strategy::Cheapest => u64::from(u32::MAX - row.probability),
+    };
+    out.sort_unstable_by_key(|row| {
+        (row.filtered, Reverse(row.score), preferred(row), row.candidate)
+    });
+    // Now: healthy, out, cooling. The cooling ones belong before those that are out.
+    let healthy = out.partition_point(|row| row.filtered.is_none());
+    let cooling = out.partition_point(|row| row.filtered < Some(Filtered::Cooldown));
+    out[healthy..].rotate_left(cooling - healthy);
+    let usable = out.iter().filter(|row| row.usable()).count();
+    if usable == 0 {
+        let furthest = out.iter().filter_map(|row| row.filtered).max();
+        return Err(NoCandidate { reason: furthest.unwrap_or(Filtered::Capability) });
+    }
+    if strategy == Strategy::Weighted {
+        draw_first(&mut out[..if healthy > 0 { healthy } else { usable }], rng);
+    }
+    Ok(())
+}
+
+/// Expected price of this call, picodollars: the estimated prompt, and the answer length that this
+/// model usually has for this task, within the caller's cap and the model's own.
+#[must_use]
+pub fn expected_cost(model: &Model, need: &Need, task: Task) -> u64 {
+    let input = u128::from(need.prompt_tokens) * u128::from(model.pricing.input);
+    let output = if need.embeddings {
+        0
+    } else {
+        let usual = match model.output_tokens.by_task.get(task.as_str()) {
+            Some(&tokens) => tokens,
+            None if model.output_tokens.default > 0 => model.output_tokens.default,
+            None => EXPECTED_OUTPUT_TOKENS,
+        };
+        let cap = need.output_tokens_cap.unwrap_or(u64::MAX).min(model.max_output_tokens);
+        u128::from(u64::from(usual).min(cap)) * u128::from(model.pricing.output)
+    };
+    u64::try_from(input + output).unwrap_or(u64::MAX)
+}
+
+fn probability(facts: &CandidateFacts<'_>, features: Option<&Features>, task: Task) -> u32 {
+    let share = match (facts.head, features) {
+        (Some(head), Some(features)) => head.probability(features),
+        _ => score::prior(&facts.model.quality, task),
+    };
+    (share * MICRO).round() as u32
+}
+
+fn net_value(probability: u32, lambda: i64, cost: u64) -> i64 {
+    let penalty = i128::from(lambda) * i128::from(cost) / PICO_PER_DOLLAR;
+    i64::try_from(i128::from(probability) - penalty).unwrap_or(i64::MIN)
+}
+
+fn filter(
+    strategy: Strategy,
+    quality: &QualityTarget,
+    need: &Need,
+    facts: &CandidateFacts<'_>,
+) -> Option<Filtered> {
+    let model = facts.model;
+    let uses = [
+        (need.chat, "chat"),
+        (need.tools, "tools"),
+        (need.vision, "vision"),
+        (need.json, "json"),
+        (need.embeddings, "embeddings"),
+    ];
+    let lacks = |name: &str| !model.capabilities.iter().any(|has| has == name);
+    if uses.into_iter().any(|(used, name)| used && lacks(name)) {
+        return Some(Filtered::Capability);
+    }
+    let room = need.output_tokens_cap.unwrap_or(0);
+    let whole = need.prompt_tokens.saturating_add(room);
+    let too_long = !need.embeddings && room > model.max_output_tokens;
+    if whole > model.context_window || too_long {
+        return Some(Filtered::Context);
+    }
+    let floored = matches!(strategy, Strategy::Quality | Strategy::Cheapest);
+    if floored && model.quality.prior < quality.floor {
+        return Some(Filtered::Floor);
+    }
+    if need.max_tier.is_some_and(|highest| model.tier > highest) {
+        return Some(Filtered::BudgetTier);
+    }
+    facts.cooling.then_some(Filtered::Cooldown)
+}
+
+/// Moves one row to the front, drawn by weight (= score); the others keep their order.
+fn draw_first(rows: &mut [Row], rng: &mut fastrand::Rng) {
+    let total: i64 = rows.iter().map(|row| row.score).sum();
+    if total == 0 {
+        return;
+    }
+    let mut left = rng.i64(0..total);
+    for at in 0..rows.len() {
+        left -= rows[at].score;
+        if left < 0 {
+            rows[..=at].rotate_right(1);
+            return;
+        }
+    }
+}

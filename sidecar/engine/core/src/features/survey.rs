@@ -70,32 +70,9 @@ struct Pass {
 }
 
 impl Pass {
-    const fn new() -> Self {
-        let out = Survey {
-            seen: 0,
-            words: 0,
-            word_chars: 0,
-            distinct: 0,
-            newlines: 0,
-            digits: 0,
-            upper: 0,
-            non_ascii: 0,
-            operators: 0,
-            brackets: 0,
-            numbers: 0,
-            longest_number: 0,
-            dollars: 0,
-            backslashes: 0,
-            code_marks: 0,
-            fences: 0,
-            indents: 0,
-            list_marks: 0,
-            quotes: 0,
-            question_marks: 0,
-            words_of: [0; CLASSES],
-        };
+    fn new() -> Self {
         Self {
-            out,
+            out: Survey::default(),
             slots: [0; SEEN_BITS / 64],
             hash: HASH_START,
             length: 0,
