@@ -1,0 +1,114 @@
+"""The sidecar process: settings -> logging -> engine; the main thread then parks in the engine.
+
+Exit statuses: 0 after a drain, 64 for settings that cannot be run with, 69 where an address is
+taken, 70 where the engine failed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from pointsman_sidecar import limits
+from pointsman_sidecar._engine import BindFailed, ConfigRejected, Engine, EngineError
+from pointsman_sidecar.hub import hub_of
+from pointsman_sidecar.report import Reporter
+from pointsman_sidecar.settings import Settings, SettingsError, read_settings
+from pointsman_sidecar.supervisor import Duty, FileSource, HubSource, Supervisor
+from pointsman_sidecar.table import Tables
+
+LOGGER = logging.getLogger("pointsman_sidecar")
+EX_OK, EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE = 0, 64, 69, 70
+
+
+class JSONLines(logging.Formatter):
+    """One JSON object a line, for whatever collects the container's output."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render one record; an exception's traceback is one string."""
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def main() -> int:
+    """Run until SIGTERM; the status says why it ended."""
+    try:
+        settings = read_settings(os.environ)
+    except SettingsError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"pointsman-sidecar: {problem}\n")
+        return EX_USAGE
+    start_logging(settings.log_level)
+    try:
+        return serve(settings, Engine(settings.engine_config()))
+    except ConfigRejected as error:
+        LOGGER.critical("the engine refused its configuration: %s", error)
+        return EX_USAGE
+    except BindFailed as error:
+        LOGGER.critical("an address cannot be bound: %s", error)
+        return EX_UNAVAILABLE
+    except EngineError as error:
+        LOGGER.critical("the engine failed: %s", error)
+        return EX_SOFTWARE
+
+
+def serve(settings: Settings, engine: Engine) -> int:
+    """Start the duties, park in the engine until it has drained, and let the last report out."""
+    boot = str(json.loads(engine.state())["boot"])
+    tables = Tables(engine, last_good(settings.state_dir))
+    tables.restore()
+    hub = hub_of(settings, boot)
+    reporter = Reporter(hub, engine, tables)
+    duties: dict[str, Duty] = {"report": reporter.run}
+    if hub is not None:
+        duties["hub"] = HubSource(hub, engine, tables, reporter.ask).run
+    if settings.table_path is not None:
+        duties["file"] = FileSource(settings.table_path, tables).run
+    supervisor = Supervisor(duties)
+    supervisor.start()
+    engine.run()
+    supervisor.stop(limits.FINAL_REPORT_S)
+    return EX_OK
+
+
+def last_good(state_dir: Path | None) -> Path | None:
+    """Where the last good table lies; the folder is made if it can be."""
+    if state_dir is None:
+        return None
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return state_dir / "table.json"
+
+
+def start_logging(level: str) -> None:
+    """JSON lines on standard error, uncaught exceptions of threads among them."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JSONLines())
+    logging.basicConfig(level=level, handlers=[handler])
+    # One line a request to the hub is noise at one report a second.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpcore").setLevel(logging.WARNING)
+    threading.excepthook = log_thread
+
+
+def log_thread(hook: threading.ExceptHookArgs) -> None:
+    """What a thread died of; its keeper starts another."""
+    name = hook.thread.name if hook.thread is not None else "a thread"
+    trace = None if hook.exc_value is None else (hook.exc_type, hook.exc_value, hook.exc_traceback)
+    LOGGER.error("%s died", name, exc_info=trace)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

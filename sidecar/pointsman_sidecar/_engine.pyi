@@ -1,0 +1,40 @@
+"""The border to Rust: documents cross it as bytes, never a request. Shapes: docs/contracts.md."""
+
+class EngineError(Exception):
+    """What the engine raises; the three below say which of its doors refused."""
+
+class ConfigRejected(EngineError):
+    """The configuration document is not one that the engine can run with."""
+
+class TableRejected(EngineError):
+    """The table is not valid, or asks for a newer reader; the one in force stays."""
+
+class BindFailed(EngineError):
+    """An address of the configuration could not be bound."""
+
+class Engine:
+    """The data plane. One a process; every method may be called from any thread."""
+
+    def __init__(self, config: bytes) -> None:
+        """Read the configuration (section 2) and bind its addresses."""
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT and the drain after it; the GIL is released throughout."""
+
+    def load(self, table: bytes) -> str:
+        """Put canonical table bytes (section 1) in force for requests from now on; their digest."""
+
+    def tuning(self, document: bytes) -> None:
+        """Take the lambdas of a `tuning` event (section 3); an older epoch changes nothing."""
+
+    def state(self) -> bytes:
+        """`{"boot", "digest"?, "draining"}`: this start's random id and the table in force."""
+
+    def explain(self, id: str) -> bytes | None:  # noqa: A002
+        """The RECORD (section 4) of one request, while the ring still holds it."""
+
+    def drain_records(self) -> bytes:
+        """A JSON array of the RECORDs since the last call, oldest first, bounded."""
+
+    def heartbeat(self) -> None:
+        """Python is alive; probes and metrics show the age of the last call."""

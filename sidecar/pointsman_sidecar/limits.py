@@ -1,0 +1,41 @@
+"""Every bound of the Python side in one place, with its unit (I6); the engine has its own."""
+
+MAX_LINE_BYTES = 32 * 1024 * 1024
+"""One event of the hub's stream: a gzipped table in base64."""
+
+MAX_TABLE_BYTES = 64 * 1024 * 1024
+"""A table once unpacked; what would grow beyond it is refused unread."""
+
+MAX_UNSENT_BATCHES = 16
+"""Batches of decisions kept for a hub that does not answer; the oldest goes first."""
+
+MAX_UNSENT_BYTES = 8 * 1024 * 1024
+"""Bytes of those batches together."""
+
+MAX_EXPLAIN_ANSWERS = 64
+"""Answers to `explain` events that wait for the next report."""
+
+CONNECT_TIMEOUT_S = 3.0
+"""To reach the hub."""
+
+STREAM_IDLE_S = 25.0
+"""Without a byte for this long (the hub pings every 10 s) the stream is dead."""
+
+REPORT_TIMEOUT_S = 5.0
+"""One report, from sending to answer."""
+
+REPORT_EVERY_S = 0.25
+"""Between looks for new decisions and questions; nothing is sent when there is nothing new."""
+
+REPORT_AT_LEAST_EVERY_S = 30.0
+"""A report goes out this often even with nothing new."""
+
+RECONNECT_MIN_S = 0.2
+RECONNECT_MAX_S = 20.0
+"""Waits between attempts grow from the one to the other, each drawn at random from [0, wait]."""
+
+WATCH_EVERY_S = 1.0
+"""Between looks at a table file."""
+
+FINAL_REPORT_S = 0.8
+"""After the drain: the engine gives Python one second in all."""

@@ -1,0 +1,135 @@
+"""Tells the hub what this sidecar runs and decided, and the engine that Python is alive.
+
+Started by `__main__` as one of the supervisor's duties. Money does not pass here: the engine
+speaks the ledger's protocol itself, so a lost report loses no cent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from typing import Any, Protocol
+
+import httpx
+
+from pointsman_sidecar import limits
+from pointsman_sidecar.hub import Backoff, Hub
+from pointsman_sidecar.table import InForce, Tables
+
+LOGGER = logging.getLogger(__name__)
+NOTHING = b"[]"
+
+
+class Recorder(Protocol):
+    """The part of the engine that reports come from."""
+
+    def drain_records(self) -> bytes:
+        """New decisions as a JSON array."""
+        ...
+
+    def explain(self, request_id: str, /) -> bytes | None:
+        """One decision, if the ring still holds it."""
+        ...
+
+    def heartbeat(self) -> None:
+        """Python is alive."""
+        ...
+
+
+class Reporter:
+    """Sends decisions and the digest in force; answers the hub's `explain` questions."""
+
+    def __init__(self, hub: Hub | None, engine: Recorder, tables: Tables) -> None:
+        self._hub = hub
+        self._engine = engine
+        self._tables = tables
+        self._questions: queue.Queue[str] = queue.Queue(limits.MAX_EXPLAIN_ANSWERS)
+        self._unsent: deque[bytes] = deque(maxlen=limits.MAX_UNSENT_BATCHES)
+        self._told: InForce | None = None
+        self._told_at = 0.0
+
+    def ask(self, request_id: str) -> None:
+        """Look a request up and report it soon; called by the stream's thread."""
+        try:
+            self._questions.put_nowait(request_id)
+        except queue.Full:
+            LOGGER.warning("too many explain questions at once; %s is left out", request_id)
+
+    def run(self, stop: threading.Event) -> None:
+        """Beat, collect and send, until told to stop; then send once more."""
+        if self._hub is None:
+            self._beat_only(stop)
+            return
+        backoff = Backoff()
+        with self._hub.client(limits.REPORT_TIMEOUT_S) as client:
+            while not stop.is_set():
+                self._engine.heartbeat()
+                self.collect()
+                wait_s = limits.REPORT_EVERY_S
+                try:
+                    self.send(client)
+                    backoff = Backoff()
+                except (httpx.HTTPError, OSError) as error:
+                    LOGGER.warning("the hub took no report: %s", repr(error))
+                    wait_s += backoff.wait_s()
+                    backoff = backoff.longer()
+                stop.wait(wait_s)
+            self.collect()
+            self._send_last(client)
+
+    def collect(self) -> None:
+        """Take what is new out of the engine; with the hub away too long the oldest go."""
+        batch = self._engine.drain_records()
+        answers = [self._engine.explain(request_id) for request_id in self._asked()]
+        found = b",".join(answer for answer in answers if answer is not None)
+        self._unsent += [item for item in (batch, b"[" + found + b"]") if item != NOTHING]
+        while sum(map(len, self._unsent)) > limits.MAX_UNSENT_BYTES:
+            self._unsent.popleft()
+
+    def send(self, client: httpx.Client) -> None:
+        """One report, if there is anything to say; raises what httpx raises."""
+        in_force = self._tables.in_force()
+        due = time.monotonic() - self._told_at > limits.REPORT_AT_LEAST_EVERY_S
+        if self._hub is None or not (self._unsent or in_force != self._told or due):
+            return
+        batches = tuple(self._unsent)
+        headers = self._hub.authorization() | {"content-type": "application/json"}
+        body = report(self._hub, in_force, batches)
+        client.post("/v1/reports", content=body, headers=headers).raise_for_status()
+        for _ in batches:
+            self._unsent.popleft()
+        self._told, self._told_at = in_force, time.monotonic()
+
+    def _send_last(self, client: httpx.Client) -> None:
+        """What the drain left, within the second that the engine gives us."""
+        client.timeout = httpx.Timeout(limits.FINAL_REPORT_S)
+        try:
+            self.send(client)
+        except (httpx.HTTPError, OSError) as error:
+            LOGGER.warning("the last report was not taken: %s", repr(error))
+
+    def _asked(self) -> list[str]:
+        """All questions that wait."""
+        return [self._questions.get_nowait() for _ in range(self._questions.qsize())]
+
+    def _beat_only(self, stop: threading.Event) -> None:
+        """Without a hub nobody asks; the engine's ring keeps the decisions for its debug page."""
+        while not stop.is_set():
+            self._engine.heartbeat()
+            stop.wait(limits.REPORT_EVERY_S)
+
+
+def report(hub: Hub, in_force: InForce, batches: tuple[bytes, ...]) -> bytes:
+    """The body of `POST /v1/reports`; decisions stay as the engine wrote them, unparsed."""
+    head: dict[str, Any] = {"sidecar": hub.sidecar, "boot": hub.boot, "digest": in_force.digest}
+    if in_force.rejected_digest:
+        head["rejected"] = {
+            "digest": in_force.rejected_digest,
+            "reason": in_force.rejected_reason,
+        }
+    records = b",".join(batch.strip()[1:-1] for batch in batches)
+    return json.dumps(head).encode()[:-1] + b',"records":[' + records + b"]}"

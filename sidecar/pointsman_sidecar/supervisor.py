@@ -1,0 +1,192 @@
+"""Keeps the engine supplied: tables and tuning from the hub, or from a file where there is no hub.
+
+Started by `__main__` beside the parked main thread. Each duty is a loop in a thread of its own; one
+that dies of an exception is logged and started again, requests never notice (I5).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+
+from pointsman_sidecar import limits
+from pointsman_sidecar.hub import Backoff, Hub
+from pointsman_sidecar.table import Loader, TableError, Tables, read_file, unpack
+
+LOGGER = logging.getLogger(__name__)
+Duty = Callable[[threading.Event], None]
+
+
+class Tunable(Loader, Protocol):
+    """The part of the engine that the hub's stream speaks to."""
+
+    def tuning(self, document: bytes) -> None:
+        """Take new lambdas."""
+        ...
+
+
+class Supervisor:
+    """Runs duties until stopped, each in a thread that is replaced when it dies."""
+
+    def __init__(self, duties: dict[str, Duty]) -> None:
+        self._stop = threading.Event()
+        self._keepers = [
+            threading.Thread(target=self._keep, args=item, name=f"keep-{item[0]}", daemon=True)
+            for item in duties.items()
+        ]
+
+    def start(self) -> None:
+        """Begin all duties."""
+        for keeper in self._keepers:
+            keeper.start()
+
+    def stop(self, within_s: float) -> None:
+        """Ask all duties to end and wait for them together at most this long."""
+        self._stop.set()
+        for keeper in self._keepers:
+            keeper.join(within_s / len(self._keepers))
+
+    def _keep(self, name: str, duty: Duty) -> None:
+        """Join the duty's thread for ever; threading's own hook logs what it died of."""
+        backoff = Backoff()
+        while not self._stop.is_set():
+            worker = threading.Thread(target=duty, args=(self._stop,), name=name, daemon=True)
+            worker.start()
+            worker.join()
+            if not self._stop.wait(backoff.wait_s()):
+                LOGGER.error("%s ended and is started again", name)
+            backoff = backoff.longer()
+
+
+class HubSource:
+    """Reads the hub's stream: tables, tuning and questions; resumes by digest after a break."""
+
+    def __init__(
+        self, hub: Hub, engine: Tunable, tables: Tables, explain: Callable[[str], None]
+    ) -> None:
+        self._hub = hub
+        self._engine = engine
+        self._tables = tables
+        self._explain = explain
+
+    def run(self, stop: threading.Event) -> None:
+        """Connect, follow, and connect again, until told to stop."""
+        backoff = Backoff()
+        with self._hub.client(limits.STREAM_IDLE_S) as client:
+            while not stop.is_set():
+                try:
+                    for event in self._events(client):
+                        backoff = Backoff()
+                        self.take(event)
+                        if stop.is_set():
+                            return
+                    LOGGER.info("the hub closed the stream")
+                except (httpx.HTTPError, OSError, StreamError) as error:
+                    LOGGER.warning("no stream from the hub: %s", repr(error))
+                stop.wait(backoff.wait_s())
+                backoff = backoff.longer()
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Act on one event; kinds that we do not know are a newer hub's and are left alone."""
+        match event.get("event"):
+            case "table":
+                try:
+                    self._tables.offer(unpack(event), authenticated=True)
+                except TableError as error:
+                    raise StreamError(str(error)) from error
+            case "tuning":
+                self._engine.tuning(json.dumps(event).encode())
+            case "explain":
+                self._explain(str(event.get("id", "")))
+            case _:
+                pass
+
+    def _events(self, client: httpx.Client) -> Iterator[dict[str, Any]]:
+        """One connection's events."""
+        query = {
+            "sidecar": self._hub.sidecar,
+            "boot": self._hub.boot,
+            "namespace": self._hub.namespace,
+            "workload": self._hub.workload,
+            "digest": self._tables.in_force().digest,
+        }
+        headers = self._hub.authorization()
+        with client.stream("GET", "/v1/stream", params=query, headers=headers) as answer:
+            answer.raise_for_status()
+            LOGGER.info("stream from %s is open", self._hub.url)
+            for line in lines(answer.iter_raw()):
+                yield parsed(line)
+
+
+class FileSource:
+    """Watches a table file, or `table.json[.gz]` in a folder (a mounted ConfigMap)."""
+
+    def __init__(self, path: Path, tables: Tables) -> None:
+        self._path = path
+        self._tables = tables
+
+    def run(self, stop: threading.Event) -> None:
+        """Offer the file's table now and whenever the file has changed."""
+        seen: tuple[int, ...] = ()
+        while not stop.is_set():
+            seen = self.look(seen)
+            stop.wait(limits.WATCH_EVERY_S)
+
+    def look(self, seen: tuple[int, ...]) -> tuple[int, ...]:
+        """Load the table if the file is not the one seen last; what is seen now."""
+        try:
+            path = self._file()
+            status = path.stat()
+            now = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if now != seen:
+                self._tables.offer(read_file(path), authenticated=False)
+        except (OSError, TableError) as error:
+            LOGGER.warning("no table from %s: %s", self._path, error)
+            return seen
+        return now
+
+    def _file(self) -> Path:
+        """The file itself; in a folder the plain one before the packed one."""
+        if not self._path.is_dir():
+            return self._path
+        plain, packed = self._path / "table.json", self._path / "table.json.gz"
+        return plain if plain.exists() else packed
+
+
+class StreamError(Exception):
+    """What came on the stream is not what a hub sends; connecting again may help."""
+
+
+def parsed(line: bytes) -> dict[str, Any]:
+    """One line of the stream as an event."""
+    try:
+        event = json.loads(line)
+    except ValueError as error:
+        raise StreamError(f"not JSON: {error}") from error
+    if not isinstance(event, dict):
+        raise StreamError("an event must be an object")
+    return event
+
+
+def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut pieces into lines, none longer than its bound; an unfinished last line is dropped."""
+    rest: list[bytes] = []
+    held = 0
+    for piece in pieces:
+        *whole, tail = piece.split(b"\n")
+        for part in whole:
+            line = b"".join((*rest, part))
+            rest, held = [], 0
+            if line:
+                yield line
+        if tail:
+            rest.append(tail)
+            held += len(tail)
+        if held > limits.MAX_LINE_BYTES:
+            raise StreamError(f"a line of more than {limits.MAX_LINE_BYTES} bytes")

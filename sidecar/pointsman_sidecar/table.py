@@ -1,0 +1,209 @@
+"""Tables on their way into the engine: checked, fenced, loaded, and kept for the next start.
+
+Used by the sources in `supervisor`; `report` reads what is in force from here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import hashlib
+import json
+import logging
+import os
+import threading
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pointsman_sidecar import limits
+from pointsman_sidecar._engine import TableRejected
+
+LOGGER = logging.getLogger(__name__)
+
+
+class Loader(Protocol):
+    """The part of the engine that takes tables."""
+
+    def load(self, table: bytes) -> str:
+        """Put a table in force."""
+        ...
+
+
+class TableError(Exception):
+    """An envelope that cannot be trusted or read; the reason is fit to be shown."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """Which controller wrote a table: an older one of the same installation never wins."""
+
+    installation: str
+    transitions: int
+    boot: str
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A table and where it comes from; a table without a fence is a local file's."""
+
+    digest: str
+    table: bytes
+    fence: Fence | None
+
+    def packed(self) -> bytes:
+        """The document that `unpack` reads."""
+        document: dict[str, Any] = {
+            "digest": self.digest,
+            "table": base64.b64encode(gzip.compress(self.table, mtime=0)).decode(),
+        }
+        if self.fence is not None:
+            document["fence"] = asdict(self.fence)
+        return json.dumps(document).encode()
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What the hub is told: the table in force and the last one that was refused."""
+
+    digest: str = ""
+    fence: Fence | None = None
+    rejected_digest: str = ""
+    rejected_reason: str = ""
+
+
+class Tables:
+    """Brings envelopes into the engine; safe to call from several threads."""
+
+    def __init__(self, engine: Loader, last_good: Path | None) -> None:
+        self._engine = engine
+        self._last_good = last_good
+        self._lock = threading.Lock()
+        self._in_force = InForce()
+
+    def in_force(self) -> InForce:
+        """A consistent view of what is in force now."""
+        return self._in_force
+
+    def restore(self) -> None:
+        """Load an earlier start's last good table, so that requests need not wait for the hub."""
+        if self._last_good is None or not self._last_good.exists():
+            return
+        try:
+            envelope = unpack(json.loads(self._last_good.read_bytes()))
+        except (OSError, ValueError, TableError) as error:
+            LOGGER.warning("the last good table cannot be read: %s", error)
+            return
+        self.offer(envelope, authenticated=True)
+
+    def offer(self, envelope: Envelope, *, authenticated: bool) -> bool:
+        """Put it in force if its fence allows it and the engine takes it; whether it is in force.
+
+        `authenticated` says that it came from the hub, which may start a new installation.
+        """
+        with self._lock:
+            current = self._in_force
+            if envelope.digest == current.digest:
+                self._in_force = InForce(current.digest, envelope.fence or current.fence)
+                return True
+            reason = refusal(envelope.fence, current.fence, authenticated=authenticated)
+            if not reason:
+                try:
+                    self._engine.load(envelope.table)
+                except TableRejected as error:
+                    reason = str(error)
+            if reason:
+                LOGGER.warning("table %s refused: %s", envelope.digest, reason)
+                self._in_force = InForce(current.digest, current.fence, envelope.digest, reason)
+                return False
+            self._in_force = InForce(envelope.digest, envelope.fence)
+            LOGGER.info("table %s in force", envelope.digest)
+            self._keep(envelope)
+            return True
+
+    def _keep(self, envelope: Envelope) -> None:
+        """Write it where the next start finds it, whole or not at all."""
+        if self._last_good is None:
+            return
+        draft = self._last_good.with_suffix(".new")
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(envelope.packed())
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self._last_good)
+        except OSError as error:
+            LOGGER.warning("the last good table cannot be kept: %s", error)
+
+
+def refusal(new: Fence | None, current: Fence | None, *, authenticated: bool) -> str:
+    """Why a table with this fence must not replace the one in force; empty if it may."""
+    if current is None or (
+        authenticated and (new is None or new.installation != current.installation)
+    ):
+        return ""
+    if new is None:
+        return "it names no controller, and the table in force does"
+    if new.installation != current.installation:
+        return "it comes from another installation, and not through the hub"
+    if new.transitions < current.transitions:
+        return f"it was written by an older controller ({new.transitions} < {current.transitions})"
+    return ""
+
+
+def unpack(document: Any) -> Envelope:
+    """Read an envelope (docs/contracts.md, section 3); the digest must be that of the bytes."""
+    try:
+        packed = base64.b64decode(document["table"], validate=True)
+        fence = document.get("fence")
+        envelope = Envelope(
+            digest=document["digest"],
+            table=unzip(packed),
+            fence=None
+            if fence is None
+            else Fence(str(fence["installation"]), int(fence["transitions"]), str(fence["boot"])),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
+        raise TableError(f"not an envelope: {error!r}") from error
+    if digest_of(envelope.table) != envelope.digest:
+        raise TableError(f"the bytes are not those of {envelope.digest}")
+    return envelope
+
+
+def read_file(path: Path) -> Envelope:
+    """A table file: an envelope or the canonical bytes themselves, gzipped or not."""
+    if path.stat().st_size > limits.MAX_LINE_BYTES:
+        raise TableError(f"larger than {limits.MAX_LINE_BYTES} bytes")
+    content = path.read_bytes()
+    if content.startswith(b"\x1f\x8b"):
+        content = unzip(content)
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise TableError(f"not JSON: {error}") from error
+    if isinstance(document, dict) and "version" in document:
+        canonical = json.dumps(
+            document, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        ).encode()
+        return Envelope(digest_of(canonical), canonical, None)
+    return unpack(document)
+
+
+def digest_of(table: bytes) -> str:
+    """How tables are named everywhere."""
+    return "sha256:" + hashlib.sha256(table).hexdigest()
+
+
+def unzip(packed: bytes) -> bytes:
+    """Unpack gzip within its bound."""
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        content = stream.decompress(packed, limits.MAX_TABLE_BYTES)
+    except zlib.error as error:
+        raise TableError(f"not gzip: {error}") from error
+    if not stream.eof:
+        raise TableError(f"incomplete, or larger than {limits.MAX_TABLE_BYTES} bytes unpacked")
+    return content

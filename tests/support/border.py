@@ -1,0 +1,45 @@
+"""The far side of the border to Rust, as the sidecar's Python sees it: what came across."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from pointsman_sidecar._engine import TableRejected
+from pointsman_sidecar.table import digest_of
+
+
+@dataclass
+class RecordingEngine:
+    """Keeps what it is given; refuses tables that say so."""
+
+    loaded: list[bytes] = field(default_factory=list)
+    tunings: list[dict[str, object]] = field(default_factory=list)
+    records: list[dict[str, object]] = field(default_factory=list)
+    ring: dict[str, dict[str, object]] = field(default_factory=dict)
+    beats: int = 0
+
+    def load(self, table: bytes) -> str:
+        """Take a table unless it holds the word `unreadable`."""
+        if b"unreadable" in table:
+            raise TableRejected("models[0].tier: not a number")
+        self.loaded.append(table)
+        return digest_of(table)
+
+    def tuning(self, document: bytes) -> None:
+        """Keep a tuning document."""
+        self.tunings.append(json.loads(document))
+
+    def explain(self, request_id: str, /) -> bytes | None:
+        """Answer from the ring."""
+        record = self.ring.get(request_id)
+        return None if record is None else json.dumps(record).encode()
+
+    def drain_records(self) -> bytes:
+        """Give what is new, once."""
+        records, self.records = self.records, []
+        return json.dumps(records).encode()
+
+    def heartbeat(self) -> None:
+        """Count."""
+        self.beats += 1

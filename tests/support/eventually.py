@@ -1,0 +1,18 @@
+"""Waiting in tests: for a condition with a deadline, never for an amount of time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+LOOK_EVERY_S = 0.01
+
+
+def eventually(condition: Callable[[], object], within_s: float = 10.0) -> None:
+    """Return as soon as the condition holds; fail when it does not within the deadline."""
+    deadline = time.monotonic() + within_s
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        pause.wait(LOOK_EVERY_S)
