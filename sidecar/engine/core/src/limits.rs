@@ -24,3 +24,12 @@ pub const OVERLOAD_COOLDOWN: std::time::Duration = std::time::Duration::from_sec
 pub const FEATURE_SIDE_CHARS: u32 = 500;
 /// Answer length assumed for a model of which nothing is known, tokens; money reserves the worst case instead.
 pub const EXPECTED_OUTPUT_TOKENS: u32 = 300;
+// scan
+/// Open containers of a request body; `serde_json`'s own bound, so that both accept the same documents.
+pub const JSON_DEPTH: usize = 127;
+/// Characters kept of the last user text: this many from its start and from its end.
+pub const LAST_TEXT_HALF_CHARS: usize = 500;
+/// Bytes of a requested model's name; the longest fine-tune names stay under 150.
+pub const MODEL_NAME_BYTES: usize = 512;
+/// Bytes of a service tier's name.
+pub const SERVICE_TIER_BYTES: usize = 64;

@@ -1,0 +1,104 @@
+//! What is kept of a text: its first and last characters, whatever its length.
+
+use super::LastText;
+use super::text::{count_chars, starts_char};
+use crate::limits::LAST_TEXT_HALF_CHARS;
+
+const HALF_BYTES: usize = LAST_TEXT_HALF_CHARS * 4;
+/// The tail is cut back when it would outgrow this, so that each byte is moved about once.
+const TAIL_BYTES: usize = HALF_BYTES * 2;
+
+/// Collects head and tail of one text; both buffers are allocated once and reused.
+#[derive(Debug, Default)]
+pub(super) struct Keep {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    chars: usize,
+}
+
+impl Keep {
+    /// Forgets the text, keeps the buffers.
+    pub(super) fn clear(&mut self) {
+        self.head.clear();
+        self.tail.clear();
+        self.chars = 0;
+    }
+
+    /// Another part of the same message begins: parts are joined by a line break.
+    pub(super) fn next_part(&mut self) {
+        if self.chars > 0 {
+            self.push(b"\n");
+        }
+    }
+
+    /// Appends unescaped text; a character may be cut between two calls.
+    pub(super) fn push(&mut self, text: &[u8]) {
+        let rest = if self.chars <= LAST_TEXT_HALF_CHARS { self.fill_head(text) } else { text };
+        if !rest.is_empty() {
+            self.chars += count_chars(rest);
+            self.push_tail(rest);
+        }
+    }
+
+    /// Head and tail as text.
+    pub(super) fn take(self) -> LastText {
+        let tail_from = last_chars(&self.tail);
+        let mut tail = self.tail;
+        tail.drain(..tail_from);
+        LastText {
+            head: into_text(self.head),
+            tail: into_text(tail),
+            chars: u32::try_from(self.chars).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Takes what belongs to the head (which ends where the first character after it begins).
+    fn fill_head<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
+        if self.head.capacity() == 0 {
+            self.head.reserve_exact(HALF_BYTES);
+        }
+        let room = LAST_TEXT_HALF_CHARS - self.chars;
+        if text.len() <= room {
+            self.chars += count_chars(text);
+            self.head.extend_from_slice(text);
+            return &[];
+        }
+        let mut starts = text.iter().enumerate().filter(|(_, byte)| starts_char(**byte));
+        let end = starts.nth(room).map_or(text.len(), |(index, _)| index);
+        let (head, rest) = text.split_at(end);
+        self.chars += count_chars(head);
+        self.head.extend_from_slice(head);
+        rest
+    }
+
+    fn push_tail(&mut self, text: &[u8]) {
+        if self.tail.capacity() == 0 {
+            self.tail.reserve_exact(TAIL_BYTES);
+        }
+        if text.len() >= HALF_BYTES {
+            self.tail.clear();
+            self.tail.extend_from_slice(&text[text.len() - HALF_BYTES..]);
+            return;
+        }
+        if self.tail.len() + text.len() > TAIL_BYTES {
+            let surplus = self.tail.len() - HALF_BYTES;
+            self.tail.drain(..surplus);
+        }
+        self.tail.extend_from_slice(text);
+    }
+}
+
+/// Where the last `LAST_TEXT_HALF_CHARS` characters begin; a cut character at the front is left out.
+fn last_chars(tail: &[u8]) -> usize {
+    let mut starts = tail.iter().enumerate().rev().filter(|(_, byte)| starts_char(**byte));
+    match starts.nth(LAST_TEXT_HALF_CHARS - 1) {
+        Some((index, _)) => index,
+        None => tail.iter().position(|&byte| starts_char(byte)).unwrap_or(tail.len()),
+    }
+}
+
+/// The bytes came out of checked UTF-8 and are cut between characters.
+fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}

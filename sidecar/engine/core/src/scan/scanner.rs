@@ -1,0 +1,307 @@
+//! JSON's grammar as a state machine over pieces. What values mean is `meaning`'s business.
+
+use super::error::ScanError;
+use super::meaning::Meaning;
+use super::number::{Number, Step};
+use super::place::{Kind, Place};
+use super::text::{Escapes, Utf8, plain_len};
+use super::{Scan, ScanOptions};
+use crate::limits::JSON_DEPTH;
+
+/// What the grammar wants next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    FirstKey,
+    Key,
+    Colon,
+    FirstElement,
+    Value,
+    AfterValue,
+    InKey,
+    InString,
+    InNumber,
+    InLiteral(Literal),
+    Done,
+}
+
+/// A `true`, `false` or `null` under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Literal {
+    rest: &'static [u8],
+    value: Option<bool>,
+}
+
+/// An open array or object.
+#[derive(Debug, Clone, Copy, Default)]
+struct Frame {
+    place: Place,
+    object: bool,
+}
+
+/// Reads one body; feed it with [`Scanner::push`], then ask [`Scanner::finish`].
+#[derive(Debug)]
+pub struct Scanner {
+    failed: Option<ScanError>,
+    /// Bytes of the pieces before the one at hand.
+    offset: usize,
+    utf8: Utf8,
+    state: State,
+    frames: [Frame; JSON_DEPTH],
+    depth: usize,
+    /// Of the value at hand.
+    place: Place,
+    start: usize,
+    escapes: Escapes,
+    number: Number,
+    meaning: Meaning,
+}
+
+impl Scanner {
+    /// A scanner for one body.
+    #[must_use]
+    pub fn new(options: ScanOptions) -> Self {
+        Self {
+            failed: None,
+            offset: 0,
+            utf8: Utf8::default(),
+            state: State::Start,
+            frames: [Frame::default(); JSON_DEPTH],
+            depth: 0,
+            place: Place::Root,
+            start: 0,
+            escapes: Escapes::default(),
+            number: Number::start(b'0'),
+            meaning: Meaning::new(options),
+        }
+    }
+
+    /// Takes the next piece of the body, of any length.
+    ///
+    /// # Errors
+    /// As soon as no continuation can make the body acceptable; the same error ever after.
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), ScanError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let read = self.read(piece);
+        self.offset += piece.len();
+        if let Err(error) = &read {
+            self.failed = Some(error.clone());
+        }
+        read
+    }
+
+    /// The body has ended.
+    ///
+    /// # Errors
+    /// Where it was not one whole JSON object.
+    pub fn finish(self) -> Result<Scan, ScanError> {
+        match self.failed {
+            Some(error) => Err(error),
+            None if self.state == State::Done => Ok(self.meaning.finish(self.offset)),
+            None => Err(ScanError::Incomplete { length: self.offset }),
+        }
+    }
+
+    fn read(&mut self, piece: &[u8]) -> Result<(), ScanError> {
+        self.utf8.push(piece).map_err(|at| ScanError::InvalidUtf8 { offset: self.offset + at })?;
+        let mut at = 0;
+        while at < piece.len() {
+            at = match self.state {
+                State::InKey | State::InString => self.string(piece, at)?,
+                State::InNumber => self.number(piece, at)?,
+                State::InLiteral(literal) => self.literal(piece, at, literal)?,
+                _ => self.structure(piece, at)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Whitespace and punctuation, up to the inside of a string, number or literal.
+    fn structure(&mut self, piece: &[u8], mut at: usize) -> Result<usize, ScanError> {
+        while let Some(&byte) = piece.get(at) {
+            let offset = self.offset + at;
+            at += 1;
+            match (self.state, byte) {
+                (_, b' ' | b'\n' | b'\r' | b'\t') => {}
+                (State::FirstKey | State::Key, b'"') => {
+                    self.meaning.begin_key(self.top().place);
+                    self.state = State::InKey;
+                    return Ok(at);
+                }
+                (State::Colon, b':') => self.state = State::Value,
+                (State::FirstKey, b'}') | (State::FirstElement, b']') => self.close(offset),
+                (State::AfterValue, b',') => self.next_member(),
+                (State::AfterValue, b'}') if self.top().object => self.close(offset),
+                (State::AfterValue, b']') if !self.top().object => self.close(offset),
+                (State::FirstElement | State::Value, _) => {
+                    self.value(byte, offset)?;
+                    if matches!(self.state, State::InString | State::InNumber | State::InLiteral(_))
+                    {
+                        return Ok(at);
+                    }
+                }
+                (State::Start, b'{') => self.open(true, offset)?,
+                (State::Start, _) => return Err(ScanError::NotAnObject),
+                _ => return Err(ScanError::Syntax { offset, expected: self.wanted() }),
+            }
+        }
+        Ok(at)
+    }
+
+    fn wanted(&self) -> &'static str {
+        match self.state {
+            State::FirstKey => "a member's name in quotes, or }",
+            State::Key => "a member's name in quotes",
+            State::Colon => "a colon",
+            State::AfterValue if self.top().object => "a comma or }",
+            State::AfterValue => "a comma or ]",
+            _ => "nothing after the object",
+        }
+    }
+
+    fn top(&self) -> Frame {
+        self.depth.checked_sub(1).and_then(|top| self.frames.get(top)).copied().unwrap_or_default()
+    }
+
+    fn next_member(&mut self) {
+        let top = self.top();
+        if top.object {
+            self.state = State::Key;
+        } else {
+            self.place = top.place.element();
+            self.state = State::Value;
+        }
+    }
+
+    fn open(&mut self, object: bool, offset: usize) -> Result<(), ScanError> {
+        let frame = self
+            .frames
+            .get_mut(self.depth)
+            .ok_or(ScanError::TooDeep { offset, limit: JSON_DEPTH })?;
+        *frame = Frame { place: self.place, object };
+        self.depth += 1;
+        if object {
+            self.meaning.open_object(self.place, offset);
+            self.state = State::FirstKey;
+        } else {
+            self.place = self.place.element();
+            self.state = State::FirstElement;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, offset: usize) {
+        self.place = self.top().place;
+        self.depth -= 1;
+        self.end_value(offset + 1);
+    }
+
+    fn end_value(&mut self, end: usize) {
+        self.meaning.end_value(self.place, end);
+        self.state = if self.depth == 0 { State::Done } else { State::AfterValue };
+    }
+
+    fn value(&mut self, byte: u8, offset: usize) -> Result<(), ScanError> {
+        let (kind, state) = match byte {
+            b'"' => (Kind::String, State::InString),
+            b'{' => (Kind::Object, State::FirstKey),
+            b'[' => (Kind::Array, State::FirstElement),
+            b'-' | b'0'..=b'9' => (Kind::Number, State::InNumber),
+            b't' => (Kind::Bool, State::InLiteral(Literal { rest: b"rue", value: Some(true) })),
+            b'f' => (Kind::Bool, State::InLiteral(Literal { rest: b"alse", value: Some(false) })),
+            b'n' => (Kind::Null, State::InLiteral(Literal { rest: b"ull", value: None })),
+            _ => return Err(ScanError::Syntax { offset, expected: "a value" }),
+        };
+        self.meaning.begin_value(self.place, kind, offset)?;
+        match kind {
+            Kind::Object | Kind::Array => return self.open(kind == Kind::Object, offset),
+            Kind::Number => self.number = Number::start(byte),
+            Kind::String | Kind::Bool | Kind::Null => {}
+        }
+        self.start = offset;
+        self.state = state;
+        Ok(())
+    }
+
+    /// The inside of a key or string value.
+    fn string(&mut self, piece: &[u8], mut at: usize) -> Result<usize, ScanError> {
+        while at < piece.len() {
+            if self.escapes.open() {
+                let offset = self.offset + at;
+                let step = self.escapes.step(piece[at]);
+                let decoded = step.map_err(|expected| ScanError::Syntax { offset, expected })?;
+                if let Some(decoded) = decoded {
+                    self.meaning.text(decoded.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+                at += 1;
+                continue;
+            }
+            let plain = &piece[at..at + plain_len(&piece[at..])];
+            if !plain.is_empty() {
+                self.meaning.text(plain);
+                at += plain.len();
+            }
+            match piece.get(at) {
+                None => {}
+                Some(b'\\') => {
+                    self.escapes.start();
+                    at += 1;
+                }
+                Some(b'"') => {
+                    self.end_string(self.offset + at + 1)?;
+                    return Ok(at + 1);
+                }
+                Some(_) => {
+                    let expected = "control characters in strings to be escaped";
+                    return Err(ScanError::Syntax { offset: self.offset + at, expected });
+                }
+            }
+        }
+        Ok(at)
+    }
+
+    fn end_string(&mut self, end: usize) -> Result<(), ScanError> {
+        if self.state == State::InKey {
+            self.place = self.meaning.end_key(self.top().place)?;
+            self.state = State::Colon;
+        } else {
+            self.meaning.end_string(self.place, self.start..end)?;
+            self.end_value(end);
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, piece: &[u8], mut at: usize) -> Result<usize, ScanError> {
+        while let Some(&byte) = piece.get(at) {
+            let offset = self.offset + at;
+            match self.number.step(byte) {
+                Step::Taken => at += 1,
+                Step::Wrong(expected) => return Err(ScanError::Syntax { offset, expected }),
+                Step::Ended => {
+                    let whole = self.number.whole();
+                    self.meaning.end_number(self.place, whole, self.start..offset)?;
+                    self.end_value(offset);
+                    break;
+                }
+            }
+        }
+        Ok(at)
+    }
+
+    fn literal(&mut self, piece: &[u8], at: usize, literal: Literal) -> Result<usize, ScanError> {
+        let offset = self.offset + at;
+        let Some((&wanted, rest)) = literal.rest.split_first() else { return Ok(at) };
+        if piece[at] != wanted {
+            return Err(ScanError::Syntax { offset, expected: "true, false or null" });
+        }
+        if rest.is_empty() {
+            self.meaning.end_literal(self.place, literal.value, self.start..offset + 1);
+            self.end_value(offset + 1);
+        } else {
+            self.state = State::InLiteral(Literal { rest, ..literal });
+        }
+        Ok(at + 1)
+    }
+}
