@@ -50,10 +50,9 @@ gen: ## Write every generated file again (CRDs, JSON schema, catalogue, referenc
 
 pins: ## Resolve requirements/*.txt again from the members and requirements/*.in
 	@$(SETUP) python
-	$(COMPILE) operator/pyproject.toml sidecar/pyproject.toml requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) operator/pyproject.toml requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) operator/pyproject.toml -c requirements/dev.txt -o requirements/operator.txt
-	$(COMPILE) sidecar/pyproject.toml -c requirements/dev.txt -o requirements/sidecar.txt
-	$(COMPILE) operator/pyproject.toml sidecar/pyproject.toml requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) operator/pyproject.toml requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) requirements/sdk2.in -o requirements/sdk2.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) --no-deps requirements/demo-model.in -o requirements/demo-model.txt

@@ -97,9 +97,6 @@ def start_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JSONLines())
     logging.basicConfig(level=level, handlers=[handler])
-    # One line a request to the hub is noise at one report a second.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("httpcore").setLevel(logging.WARNING)
     threading.excepthook = log_thread
 
 

@@ -15,14 +15,20 @@ MAX_UNSENT_BYTES = 8 * 1024 * 1024
 MAX_EXPLAIN_ANSWERS = 64
 """Answers to `explain` events that wait for the next report."""
 
-CONNECT_TIMEOUT_S = 3.0
-"""To reach the hub."""
+MAX_ERROR_BYTES = 2048
+"""Of an error's body, for the log."""
+
+READ_BYTES = 64 * 1024
+"""One read from the stream."""
 
 STREAM_IDLE_S = 25.0
 """Without a byte for this long (the hub pings every 10 s) the stream is dead."""
 
 REPORT_TIMEOUT_S = 5.0
-"""One report, from sending to answer."""
+"""Connecting, sending and waiting for the answer of one report, each."""
+
+KEEP_ALIVE_S = 3.0
+"""A connection that lay idle longer is not used again: the hub may be closing it."""
 
 REPORT_EVERY_S = 0.25
 """Between looks for new decisions and questions; nothing is sent when there is nothing new."""

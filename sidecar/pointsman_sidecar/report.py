@@ -6,18 +6,18 @@ speaks the ledger's protocol itself, so a lost report loses no cent.
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import queue
 import threading
 import time
 from collections import deque
+from contextlib import closing
 from typing import Any, Protocol
 
-import httpx
-
 from pointsman_sidecar import limits
-from pointsman_sidecar.hub import Backoff, Hub
+from pointsman_sidecar.hub import FAILURES, Backoff, Hub
 from pointsman_sidecar.table import InForce, Tables
 
 LOGGER = logging.getLogger(__name__)
@@ -65,21 +65,21 @@ class Reporter:
             self._beat_only(stop)
             return
         backoff = Backoff()
-        with self._hub.client(limits.REPORT_TIMEOUT_S) as client:
+        with closing(self._hub.connect(limits.REPORT_TIMEOUT_S)) as connection:
             while not stop.is_set():
                 self._engine.heartbeat()
                 self.collect()
                 wait_s = limits.REPORT_EVERY_S
                 try:
-                    self.send(client)
+                    self.send(connection)
                     backoff = Backoff()
-                except (httpx.HTTPError, OSError) as error:
+                except FAILURES as error:
                     LOGGER.warning("the hub took no report: %s", repr(error))
                     wait_s += backoff.wait_s()
                     backoff = backoff.longer()
                 stop.wait(wait_s)
-            self.collect()
-            self._send_last(client)
+        self.collect()
+        self._send_last()
 
     def collect(self) -> None:
         """Take what is new out of the engine; with the hub away too long the oldest go."""
@@ -90,26 +90,29 @@ class Reporter:
         while sum(map(len, self._unsent)) > limits.MAX_UNSENT_BYTES:
             self._unsent.popleft()
 
-    def send(self, client: httpx.Client) -> None:
-        """One report, if there is anything to say; raises what httpx raises."""
+    def send(self, connection: http.client.HTTPConnection) -> None:
+        """One report, if there is anything to say; raises one of the hub's FAILURES."""
         in_force = self._tables.in_force()
-        due = time.monotonic() - self._told_at > limits.REPORT_AT_LEAST_EVERY_S
+        silent_s = time.monotonic() - self._told_at
+        due = silent_s > limits.REPORT_AT_LEAST_EVERY_S
         if self._hub is None or not (self._unsent or in_force != self._told or due):
             return
         batches = tuple(self._unsent)
-        headers = self._hub.authorization() | {"content-type": "application/json"}
-        body = report(self._hub, in_force, batches)
-        client.post("/v1/reports", content=body, headers=headers).raise_for_status()
+        if silent_s > limits.KEEP_ALIVE_S:
+            connection.close()
+        self._hub.report(connection, report(self._hub, in_force, batches))
         for _ in batches:
             self._unsent.popleft()
         self._told, self._told_at = in_force, time.monotonic()
 
-    def _send_last(self, client: httpx.Client) -> None:
+    def _send_last(self) -> None:
         """What the drain left, within the second that the engine gives us."""
-        client.timeout = httpx.Timeout(limits.FINAL_REPORT_S)
+        if self._hub is None:
+            return
         try:
-            self.send(client)
-        except (httpx.HTTPError, OSError) as error:
+            with closing(self._hub.connect(limits.FINAL_REPORT_S)) as connection:
+                self.send(connection)
+        except FAILURES as error:
             LOGGER.warning("the last report was not taken: %s", repr(error))
 
     def _asked(self) -> list[str]:

@@ -10,13 +10,12 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
-import httpx
-
 from pointsman_sidecar import limits
-from pointsman_sidecar.hub import Backoff, Hub
+from pointsman_sidecar.hub import FAILURES, Backoff, Hub
 from pointsman_sidecar.table import Loader, TableError, Tables, read_file, unpack
 
 LOGGER = logging.getLogger(__name__)
@@ -78,19 +77,18 @@ class HubSource:
     def run(self, stop: threading.Event) -> None:
         """Connect, follow, and connect again, until told to stop."""
         backoff = Backoff()
-        with self._hub.client(limits.STREAM_IDLE_S) as client:
-            while not stop.is_set():
-                try:
-                    for event in self._events(client):
-                        backoff = Backoff()
-                        self.take(event)
-                        if stop.is_set():
-                            return
-                    LOGGER.info("the hub closed the stream")
-                except (httpx.HTTPError, OSError, StreamError) as error:
-                    LOGGER.warning("no stream from the hub: %s", repr(error))
-                stop.wait(backoff.wait_s())
-                backoff = backoff.longer()
+        while not stop.is_set():
+            try:
+                for event in self._events():
+                    backoff = Backoff()
+                    self.take(event)
+                    if stop.is_set():
+                        return
+                LOGGER.info("the hub closed the stream")
+            except (*FAILURES, StreamError) as error:
+                LOGGER.warning("no stream from the hub: %s", repr(error))
+            stop.wait(backoff.wait_s())
+            backoff = backoff.longer()
 
     def take(self, event: dict[str, Any]) -> None:
         """Act on one event; kinds that we do not know are a newer hub's and are left alone."""
@@ -107,7 +105,7 @@ class HubSource:
             case _:
                 pass
 
-    def _events(self, client: httpx.Client) -> Iterator[dict[str, Any]]:
+    def _events(self) -> Iterator[dict[str, Any]]:
         """One connection's events."""
         query = {
             "sidecar": self._hub.sidecar,
@@ -116,11 +114,8 @@ class HubSource:
             "workload": self._hub.workload,
             "digest": self._tables.in_force().digest,
         }
-        headers = self._hub.authorization()
-        with client.stream("GET", "/v1/stream", params=query, headers=headers) as answer:
-            answer.raise_for_status()
-            LOGGER.info("stream from %s is open", self._hub.url)
-            for line in lines(answer.iter_raw()):
+        with closing(self._hub.stream(query)) as pieces:
+            for line in lines(pieces):
                 yield parsed(line)
 
 
