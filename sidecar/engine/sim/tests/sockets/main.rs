@@ -1,0 +1,12 @@
+//! The real binary over real sockets.
+
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod driver;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod http2;
+#[cfg(test)]
+mod provider;
