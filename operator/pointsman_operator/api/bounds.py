@@ -1,0 +1,63 @@
+"""Every maximum of the custom resources (I6), each with its reason. Schemas and models read them here."""
+
+from __future__ import annotations
+
+MODELS_PER_POOL = 64
+"""Models of one pool: keeps CEL's quadratic alias rule affordable and a table under 1 MiB."""
+ALIASES_PER_MODEL = 16
+"""Globs under which callers may ask for one model."""
+POOLS_PER_POLICY = 8
+"""Pools that one policy reads: 512 candidates are more than any rule can use."""
+SIGNALS_PER_POLICY = 64
+"""Named predicates; each costs the data plane at most a few microseconds a request."""
+RULES_PER_POLICY = 64
+"""Rules are tried in order on every request."""
+CANDIDATES_PER_ROUTE = 16
+"""The engine keeps one fixed array of scores a request."""
+NAMES_PER_LIST = 64
+"""Signals in one `when`, values of one header, namespaces, workloads, keywords."""
+LIMITS_PER_BUDGET = 8
+"""Accounts of one Budget: all must pass on every request."""
+THRESHOLDS_PER_BUDGET = 8
+"""Steps between silence and refusal."""
+LABELS_PER_SELECTOR = 16
+"""Labels that select workloads."""
+CONDITIONS = 16
+"""Conditions of one status."""
+
+NAME_LENGTH = 63
+"""A DNS label, so that names fit into Kubernetes object names and metric labels."""
+GLOB_LENGTH = 128
+"""Globs over model names."""
+TEXT_LENGTH = 256
+"""Upstream model ids, header values, keywords."""
+URL_LENGTH = 512
+"""Base URLs."""
+
+TOKENS = 100_000_000
+"""Context windows and token signals."""
+TIER = 9
+"""Highest tier."""
+PERCENT = 100
+"""Shares are integers 0-100."""
+WEIGHT = 1_000_000
+"""Weights and priorities."""
+GPUS = 1_024
+"""Accelerators behind one self-hosted endpoint."""
+TOKENS_PER_SECOND = 100_000_000
+"""Throughput of one self-hosted endpoint."""
+ATTEMPTS = 10
+"""Attempts of one request over all candidates."""
+RETRIES_PER_SECOND = 10_000
+"""Retries that are always allowed."""
+
+LIMIT_USD = 9_000_000
+"""A limit in dollars: its picodollars fit a signed 64-bit integer with room for the overrun."""
+PRICE_USD_PER_MTOK = 1_000_000
+"""A price in dollars per million tokens."""
+GPU_HOUR_USD = 10_000
+"""An accelerator's hour in dollars."""
+FILE_BYTES = 4 << 20
+"""One resource file; a Kubernetes object is at most 1.5 MiB."""
+FILES = 1_000
+"""Resource files of one folder."""

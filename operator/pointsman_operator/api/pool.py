@@ -1,0 +1,246 @@
+"""ModelPool: which models there are, where they run, what they cost and how good they are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from pointsman_operator.api import bounds
+from pointsman_operator.api.meta import (
+    BY_NAME,
+    SET,
+    Glob,
+    ModelName,
+    Name,
+    Percent,
+    Resource,
+    Status,
+    Struct,
+    Text,
+    Url,
+)
+from pointsman_operator.api.money import GpuHourUsd, PriceUsd
+from pointsman_operator.api.rules import Rule, first_repeated
+
+Capability = Literal["chat", "json", "tools", "vision", "audio", "embeddings"]
+ProviderType = Literal["OpenAI", "OpenAICompatible"]
+Engine = Literal["vLLM", "SGLang", "TGI", "LlamaCpp", "Custom"]
+
+
+class SecretKeyRef(Struct):
+    """An entry of a Secret in the pool's own namespace."""
+
+    name: Name
+    """The Secret."""
+    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
+    """The entry that holds the key."""
+
+
+class Credential(Struct):
+    """How a provider knows us. Only sidecars read it; operator and hub never do."""
+
+    secret_ref: SecretKeyRef
+    """The Secret's entry. Without a cluster: `STATE/secrets/NAME/KEY`, or the provider's usual variable."""
+
+
+class Provider(Struct):
+    """A model behind somebody's API."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.type != 'OpenAICompatible' || has(self.baseURL)",
+            message="OpenAICompatible needs baseURL",
+            holds=lambda p: p.type != "OpenAICompatible" or p.base_url is not None,
+        ),
+        Rule(
+            cel="!has(self.credential) || !has(self.baseURL) || self.baseURL.startsWith('https://')",
+            message="a credential is sent over https only: use an https baseURL",
+            holds=lambda p: (
+                p.credential is None or p.base_url is None or p.base_url.startswith("https://")
+            ),
+        ),
+    )
+
+    type: ProviderType
+    """The wire format: `OpenAI` itself, or any server with OpenAI's chat and embeddings endpoints."""
+    model: Text
+    """The model's name at the provider; dated names are stable, aliases such as `-latest` are not."""
+    base_url: Annotated[Url | None, Field(alias="baseURL")] = None
+    """Where `/chat/completions` and `/embeddings` are; default for `OpenAI`: https://api.openai.com/v1."""
+    credential: Credential | None = None
+    """The key to send; none: no key is sent."""
+
+
+class Endpoints(Struct):
+    """Where a self-hosted model answers."""
+
+    url: Url
+    """Base URL with the prefix, for example http://vllm.models:8000/v1."""
+
+
+class SelfHostedCost(Struct):
+    """What a self-hosted token costs: gpuHour x gpus / 3600 / tokensPerSecond, rounded up to a picodollar."""
+
+    gpu_hour: GpuHourUsd
+    """Dollars that one accelerator costs an hour, as a decimal string."""
+    gpus: Annotated[int, Field(ge=1, le=bounds.GPUS)] = 1
+    """Accelerators behind the endpoint."""
+    tokens_per_second: Annotated[int, Field(ge=1, le=bounds.TOKENS_PER_SECOND)]
+    """Prompt and answer tokens together that all of them process each second at the load you expect."""
+
+
+class SelfHosted(Struct):
+    """A model that you run yourself."""
+
+    engine: Engine
+    """The server that runs it; decides which field caps an answer."""
+    endpoints: Endpoints
+    """Where it answers."""
+    served_model_name: Text
+    """The name that the server knows it by."""
+    cost: SelfHostedCost | None = None
+    """What its hours cost; alternatively `pricing`."""
+
+
+class Pricing(Struct):
+    """Dollars per million tokens, as decimal strings; overrides the catalogue."""
+
+    input_per_mtok: Annotated[PriceUsd, Field(alias="inputPerMTok")]
+    """Prompt tokens."""
+    cached_input_per_mtok: Annotated[PriceUsd | None, Field(alias="cachedInputPerMTok")] = None
+    """Prompt tokens that the provider had cached; default: as prompt tokens."""
+    output_per_mtok: Annotated[PriceUsd, Field(alias="outputPerMTok")]
+    """Answer tokens, reasoning included."""
+
+
+class PercentByTask(Struct):
+    """A percentage for each task type."""
+
+    code: Percent | None = None
+    """Writing, fixing or reading programs."""
+    math: Percent | None = None
+    """Calculation and proof."""
+    extraction: Percent | None = None
+    """Pulling fields out of text."""
+    translation: Percent | None = None
+    """From one language to another."""
+    summary: Percent | None = None
+    """Shortening text."""
+    chat: Percent | None = None
+    """Conversation."""
+    other: Percent | None = None
+    """Everything else."""
+
+
+class Quality(Struct):
+    """How often this model's answer is good, in percent; overrides the catalogue and the learned head."""
+
+    prior: Percent
+    """Over all tasks."""
+    by_task: PercentByTask = PercentByTask()
+    """Where it differs by task."""
+
+
+class PoolModel(Struct):
+    """One model of the pool."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="has(self.provider) != has(self.selfHosted)",
+            message="exactly one of provider and selfHosted",
+            holds=lambda m: (m.provider is None) != (m.self_hosted is None),
+        ),
+        Rule(
+            cel="!has(self.pricing) || !has(self.selfHosted) || !has(self.selfHosted.cost)",
+            message="at most one of pricing and selfHosted.cost",
+            holds=lambda m: not (m.pricing and m.self_hosted and m.self_hosted.cost),
+        ),
+        Rule(
+            cel="!has(self.maxOutputTokens) || !has(self.contextWindow) "
+            "|| self.maxOutputTokens <= self.contextWindow",
+            message="maxOutputTokens must not be above contextWindow",
+            holds=lambda m: (
+                m.max_output_tokens is None
+                or m.context_window is None
+                or m.max_output_tokens <= m.context_window
+            ),
+        ),
+    )
+
+    name: ModelName
+    """Policies, metrics and records call it `POOL/NAME`."""
+    aliases: Annotated[tuple[Glob, ...], Field(max_length=bounds.ALIASES_PER_MODEL), SET] = ()
+    """Other names under which callers may ask for it; `*` stands for any characters."""
+    tier: Annotated[int, Field(ge=0, le=bounds.TIER)] = 0
+    """0-9; a Budget's Downgrade keeps models up to its maxTier."""
+    provider: Provider | None = None
+    """A model behind somebody's API."""
+    self_hosted: SelfHosted | None = None
+    """A model that you run yourself."""
+    pricing: Pricing | None = None
+    """Default: the catalogue. A model without a price is refused, never free."""
+    quality: Quality | None = None
+    """Default: the learned head, then the catalogue."""
+    capabilities: Annotated[tuple[Capability, ...] | None, Field(max_length=8), SET] = None
+    """What the model can do; default: the catalogue, `[chat]` for self-hosted models."""
+    context_window: Annotated[int, Field(ge=1, le=bounds.TOKENS)] | None = None
+    """Tokens of prompt and answer together; default: the catalogue."""
+    max_output_tokens: Annotated[int, Field(ge=1, le=bounds.TOKENS)] | None = None
+    """Most tokens of an answer; default: the catalogue, then contextWindow."""
+
+
+class AllowedNamespaces(Struct):
+    """Whose policies may use the pool."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="(self.from == 'Names') == (has(self.names) && size(self.names) > 0)",
+            message="names belongs to from: Names, and only to it",
+            holds=lambda a: (a.source == "Names") == bool(a.names),
+        ),
+    )
+
+    source: Annotated[Literal["Same", "All", "Names"], Field(alias="from")] = "Same"
+    """`Same`: the pool's own namespace; `All`; `Names`: those listed, and its own."""
+    names: Annotated[tuple[Name, ...], Field(max_length=bounds.NAMES_PER_LIST), SET] = ()
+    """Namespaces, for `from: Names`."""
+
+
+class ModelPoolSpec(Struct):
+    """Which models there are."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.models.all(m, !has(m.aliases) || m.aliases.all(a, self.models.exists_one("
+            "n, has(n.aliases) && a in n.aliases)))",
+            message="an alias belongs to one model",
+            holds=lambda s: first_repeated(a for m in s.models for a in m.aliases) is None,
+        ),
+    )
+
+    allowed_namespaces: AllowedNamespaces = AllowedNamespaces()
+    """Whose policies may use this pool."""
+    models: Annotated[
+        tuple[PoolModel, ...], Field(min_length=1, max_length=bounds.MODELS_PER_POOL), BY_NAME
+    ]
+    """The models, by name."""
+
+
+class ModelPoolStatus(Status):
+    """What is true of the pool."""
+
+    models: int = 0
+    """Models that can be used."""
+    refused: int = 0
+    """Models that cannot, for the reasons in the conditions."""
+
+
+class ModelPool(Resource):
+    """A set of models that policies route to."""
+
+    KIND: ClassVar[str] = "ModelPool"
+
+    kind: Literal["ModelPool"]
+    spec: ModelPoolSpec
+    status: dict[str, Any] = {}
