@@ -1,4 +1,7 @@
-"""Every maximum of the custom resources (I6), each with its reason. Schemas and models read them here."""
+"""Every maximum of the custom resources (I6), each with its reason.
+
+Schemas and models read them here.
+"""
 
 from __future__ import annotations
 

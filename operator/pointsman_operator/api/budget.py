@@ -34,7 +34,8 @@ class Subject(Struct):
     workloads: Annotated[tuple[Name, ...], Field(max_length=bounds.NAMES_PER_LIST), SET] = ()
     """Callers' workloads by name."""
     header: HeaderMatch | None = None
-    """Attribution by a request header. A caller may send any value: this is book-keeping, not security."""
+    """Attribution by a request header. A caller may send any value: this is book-keeping, not
+    security."""
     models: Annotated[tuple[Glob, ...], Field(max_length=bounds.NAMES_PER_LIST), SET] = ()
     """Models as `pool/model`; `*` stands for any characters."""
 
@@ -95,7 +96,8 @@ class Enforcement(Struct):
     mode: Literal["Enforce", "Audit"] = "Enforce"
     """`Enforce`: what does not fit is refused; `Audit`: only counted."""
     on_ledger_unavailable: Literal["SpendLease", "Allow", "Deny"] = "SpendLease"
-    """With the ledger away: spend what is leased and then refuse, go on and count, or refuse at once."""
+    """With the ledger away: spend what is leased and then refuse, go on and count, or refuse at
+    once."""
     outage_horizon: Annotated[Duration, between("1m", "24h")] = "15m"
     """How long leased money outlives the ledger."""
     default_max_tokens: Annotated[int, Field(ge=1, le=bounds.TOKENS)] = 4096
@@ -158,7 +160,9 @@ class LimitStatus(Struct):
 class BudgetStatus(Status):
     """How much is left."""
 
-    limits: Annotated[tuple[LimitStatus, ...], Field(max_length=bounds.LIMITS_PER_BUDGET), BY_NAME] = ()
+    limits: Annotated[
+        tuple[LimitStatus, ...], Field(max_length=bounds.LIMITS_PER_BUDGET), BY_NAME
+    ] = ()
     """The accounts."""
     worst: LimitStatus | None = None
     """The account that is nearest its end."""
@@ -173,4 +177,4 @@ class Budget(Resource):
 
     kind: Literal["Budget"]
     spec: BudgetSpec
-    status: dict[str, Any] = {}
+    status: dict[str, Any] = Field(default={})

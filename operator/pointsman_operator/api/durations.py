@@ -1,4 +1,7 @@
-"""Durations as Kubernetes users write them (`500ms`, `30s`, `1h30m`), as integers of milliseconds inside."""
+"""Durations as Kubernetes users write them (`500ms`, `30s`, `1h30m`).
+
+As integers of milliseconds inside.
+"""
 
 from __future__ import annotations
 

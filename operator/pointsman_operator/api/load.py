@@ -1,4 +1,4 @@
-"""Resources from YAML files: every problem of a folder at once, each with file, line, field and remedy.
+"""Resources from YAML files: every problem of a folder at once, with its place and a remedy.
 
 Called by the command line and by tests; what it returns goes to `compile.Snapshot`.
 """
@@ -37,7 +37,7 @@ class Loaded:
 
     def place(self, problem: Problem) -> Problem:
         """A problem of `compile` with file and line, where its object came from a file."""
-        places = self.places.get(problem.object)
+        places = self.places.get(problem.ref)
         return problem.at(places.of(problem.path)) if places else problem
 
     def place_all(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -47,11 +47,16 @@ class Loaded:
 
 
 def load_folder(path: Path) -> Loaded:
-    """All resources under a folder (or in one file). Reads only; problems are returned, never raised."""
+    """All resources under a folder (or in one file). Reads only; problems are returned.
+
+    Never raised.
+    """
     found = _Collection()
     files = resource_files(path)
     if not files:
-        found.problem(str(path), 1, "no .yaml, .yml or .json file here", "name a folder with resources")
+        found.problem(
+            str(path), 1, "no .yaml, .yml or .json file here", "name a folder with resources"
+        )
     for file in files[: bounds.FILES]:
         name = str(file)
         try:
@@ -66,7 +71,10 @@ def load_folder(path: Path) -> Loaded:
             found.add(name, text)
     if len(files) > bounds.FILES:
         found.problem(
-            str(path), 1, f"more than {bounds.FILES} files", "name a folder that holds resources only"
+            str(path),
+            1,
+            f"more than {bounds.FILES} files",
+            "name a folder that holds resources only",
         )
     return found.loaded()
 
@@ -122,7 +130,9 @@ class _Collection:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark else 1
-            self.problem(name, line, f"is no YAML: {error.problem}", "correct the syntax at this line")
+            self.problem(
+                name, line, f"is no YAML: {error.problem}", "correct the syntax at this line"
+            )
         except (yaml.YAMLError, RecursionError) as error:
             self.problem(name, 1, f"is no YAML: {error}", "correct the syntax")
 
@@ -177,7 +187,7 @@ class _Collection:
 def _documents(text: str) -> Iterator[yaml.Node]:
     """The documents of a text; a `List` (as `kubectl get -o yaml` prints) counts as its items."""
     for node in yaml.compose_all(text, Loader=DocumentLoader):
-        if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
+        if isinstance(node, yaml.ScalarNode) and not node.value:
             continue
         items = _list_items(node)
         yield from items if items is not None else [node]

@@ -1,4 +1,7 @@
-"""What all resources share: object metadata, references, names, globs, conditions and the base models."""
+"""What all resources share: object metadata, references, names, globs.
+
+Conditions and the base models.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,9 @@ ModelRef = Annotated[
 """`pool/model`."""
 Glob = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9*][A-Za-z0-9*._:/@+-]*$", min_length=1, max_length=bounds.GLOB_LENGTH),
+    Field(
+        pattern=r"^[A-Za-z0-9*][A-Za-z0-9*._:/@+-]*$", min_length=1, max_length=bounds.GLOB_LENGTH
+    ),
 ]
 """A model name in which `*` stands for any characters."""
 Text = Annotated[str, Field(min_length=1, max_length=bounds.TEXT_LENGTH)]
@@ -65,14 +70,19 @@ Url = Annotated[
 SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "api-key", "x-api-key", "x-goog-api-key"}
 )
-"""Headers that carry secrets: their values may not be matched, because tables hold what is matched (I7)."""
+"""Headers that carry secrets: their values may not be matched, because tables hold what is matched
+(I7)."""
 
 
 class Struct(BaseModel):
     """A part of a resource: JSON types taken literally, unknown fields refused, immutable."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, alias_generator=to_camel, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        alias_generator=to_camel,
+        use_attribute_docstrings=True,
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = ()
@@ -84,7 +94,7 @@ class Struct(BaseModel):
             raise ValueError("; ".join(broken))
         return self
 
-    @classmethod
+    @classmethod  # type: ignore[pydantic-alias]
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
@@ -93,7 +103,10 @@ class Struct(BaseModel):
 
 
 class ObjectMeta(BaseModel):
-    """The part of Kubernetes' metadata that compiling needs; the rest is Kubernetes' own and ignored."""
+    """The part of Kubernetes' metadata that compiling needs.
+
+    The rest is Kubernetes' own and ignored.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True, alias_generator=to_camel)
 
@@ -101,7 +114,7 @@ class ObjectMeta(BaseModel):
     namespace: Name = DEFAULT_NAMESPACE
     labels: dict[str, str] = {}
     generation: int = 0
-    creation_timestamp: str = ""
+    creation_timestamp: str = ""  # type: ignore[pydantic-alias]
 
 
 @dataclass(frozen=True, order=True)
@@ -145,7 +158,8 @@ class HeaderMatch(Struct):
     """A request header and the values that match."""
 
     name: HeaderName
-    """Header name, any case. Headers that carry secrets (`authorization`, `cookie`, …) are refused."""
+    """Header name, any case. Headers that carry secrets (`authorization`, `cookie`, …) are
+    refused."""
     values: Annotated[tuple[Text, ...], Field(max_length=bounds.NAMES_PER_LIST), SET] = ()
     """Exact values; none: the header's presence matches."""
 
@@ -194,7 +208,7 @@ class Resource(BaseModel):
         """Which object this is."""
         return ObjectRef(self.KIND, self.metadata.namespace, self.metadata.name)
 
-    @property
+    @property  # type: ignore[pydantic-alias]
     def object_name(self) -> ObjectName:
         """Its namespaced name."""
         return ObjectName(self.metadata.namespace, self.metadata.name)

@@ -1,4 +1,6 @@
-"""Money as it is written and as it is counted: decimal strings in, integer picodollars out, never a float.
+"""Money as it is written and as it is counted: decimal strings in, integer picodollars out.
+
+Never a float.
 
 A picodollar is 10^-12 USD. One dollar per million tokens is 1,000,000 picodollars a token.
 """
@@ -24,7 +26,10 @@ PRICE_PATTERN = r"^[0-9]{1,7}(\.[0-9]{1,6})?$"
 
 
 def picodollars(usd: str) -> int:
-    """Picodollars of a decimal string of dollars, exactly. Raises ValueError on more than 12 decimals."""
+    """Picodollars of a decimal string of dollars, exactly.
+
+    Raises ValueError on more than 12 decimals.
+    """
     scaled = Decimal(usd) * PICODOLLARS_PER_USD
     whole = int(scaled)
     if whole != scaled:
@@ -48,8 +53,9 @@ def picodollars_per_token(usd_per_mtok: str) -> int:
 def gpu_hour_price(gpu_hour_usd: str, gpus: int, tokens_per_second: int) -> int:
     """Picodollars a token of a self-hosted model, rounded up.
 
-    `gpu_hour_usd * gpus` is what an hour costs, `3600 * tokens_per_second` what an hour yields in tokens,
-    prompt and answer together. 2.50 USD x 4 GPUs at 5,000 tokens/s: 10 / 18,000,000 USD = 555,556 picodollars.
+    `gpu_hour_usd * gpus` is what an hour costs, `3600 * tokens_per_second` what an hour yields in
+    tokens, prompt and answer together. 2.50 USD x 4 GPUs at 5,000 tokens/s: 10 / 18,000,000 USD =
+    555,556 picodollars.
     """
     hour = picodollars(gpu_hour_usd) * gpus
     tokens = SECONDS_PER_HOUR * tokens_per_second

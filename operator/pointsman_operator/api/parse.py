@@ -26,7 +26,7 @@ class Parsed:
     problems: tuple[Problem, ...] = ()
 
 
-def parse_document(document: Any) -> Parsed | None:  # noqa: ANN401 - whatever YAML held
+def parse_document(document: Any) -> Parsed | None:
     """A resource of ours; None for a document of another API group."""
     if not isinstance(document, dict) or "kind" not in document or "apiVersion" not in document:
         return _refused(
@@ -37,7 +37,7 @@ def parse_document(document: Any) -> Parsed | None:  # noqa: ANN401 - whatever Y
             f"start it with apiVersion: {API_VERSION} and kind: {', '.join(BY_KIND)}",
         )
     version, kind = str(document["apiVersion"]), str(document["kind"])
-    if version.split("/")[0] != GROUP:
+    if version.split("/", maxsplit=1)[0] != GROUP:
         return None
     ref = _ref_of(document, kind)
     if kind not in BY_KIND:
@@ -64,7 +64,11 @@ def _parse(document: dict[str, Any], ref: ObjectRef) -> Parsed:
         details = error.errors(include_url=False)
     except (TypeError, ValueError) as error:
         return _refused(
-            ProblemCode.INVALID_VALUE, ref, "", f"is no JSON object: {error}", "use plain YAML types"
+            ProblemCode.INVALID_VALUE,
+            ref,
+            "",
+            f"is no JSON object: {error}",
+            "use plain YAML types",
         )
     problems = tuple(_problem(detail, ref, model) for detail in _innermost(details))
     return Parsed(None, problems)
@@ -76,7 +80,10 @@ def _innermost(details: list[ErrorDetails]) -> list[ErrorDetails]:
     return [
         detail
         for detail in details
-        if not any(len(loc) > len(detail["loc"]) and loc[: len(detail["loc"])] == detail["loc"] for loc in locs)
+        if not any(
+            len(loc) > len(detail["loc"]) and loc[: len(detail["loc"])] == detail["loc"]
+            for loc in locs
+        )
         or detail["type"] == "value_error"
     ]
 
@@ -123,7 +130,11 @@ def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     here: dict[str, Any] = schema
     for step in loc:
         here = _resolved(here, definitions)
-        here = here.get("items", {}) if isinstance(step, int) else here.get("properties", {}).get(step, {})
+        here = (
+            here.get("items", {})
+            if isinstance(step, int)
+            else here.get("properties", {}).get(step, {})
+        )
     return list(_resolved(here, definitions).get("properties", {}))
 
 

@@ -82,7 +82,9 @@ class Signal(Struct):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="[" + ", ".join(f"has(self.{kind})" for kind in _SIGNAL_KINDS) + "].exists_one(k, k)",
+            cel="["
+            + ", ".join(f"has(self.{kind})" for kind in _SIGNAL_KINDS)
+            + "].exists_one(k, k)",
             message="exactly one of " + ", ".join(_SIGNAL_KINDS),
             holds=lambda s: sum(getattr(s, kind) is not None for kind in _SIGNAL_KINDS) == 1,
         ),
@@ -95,11 +97,13 @@ class Signal(Struct):
     header: HeaderMatch | None = None
     """A request header."""
     keywords: (
-        Annotated[tuple[Text, ...], Field(min_length=1, max_length=bounds.NAMES_PER_LIST), SET] | None
+        Annotated[tuple[Text, ...], Field(min_length=1, max_length=bounds.NAMES_PER_LIST), SET]
+        | None
     ) = None
     """Whole words in the last user message, any case; one is enough."""
     models: (
-        Annotated[tuple[Glob, ...], Field(min_length=1, max_length=bounds.NAMES_PER_LIST), SET] | None
+        Annotated[tuple[Glob, ...], Field(min_length=1, max_length=bounds.NAMES_PER_LIST), SET]
+        | None
     ) = None
     """The requested model's name; one glob is enough."""
     task: Task | None = None
@@ -144,7 +148,8 @@ class DefaultAction(Struct):
     )
 
     action: Literal["Deny", "PassThrough", "Route"] = "Deny"
-    """`Deny`: 404 model_not_found; `PassThrough`: to the pools' only provider under the caller's own model name, at the dearest price of the pools; `Route`: by a route of its own."""
+    """`Deny`: 404 model_not_found; `PassThrough`: to the pools' only provider under the caller's
+    own model name, at the dearest price of the pools; `Route`: by a route of its own."""
     route: Route | None = None
     """For action: Route."""
 
@@ -215,4 +220,4 @@ class RoutingPolicy(Resource):
 
     kind: Literal["RoutingPolicy"]
     spec: RoutingPolicySpec
-    status: dict[str, Any] = {}
+    status: dict[str, Any] = Field(default={})

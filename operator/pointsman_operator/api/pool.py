@@ -41,7 +41,8 @@ class Credential(Struct):
     """How a provider knows us. Only sidecars read it; operator and hub never do."""
 
     secret_ref: SecretKeyRef
-    """The Secret's entry. Without a cluster: `STATE/secrets/NAME/KEY`, or the provider's usual variable."""
+    """The Secret's entry. Without a cluster: `STATE/secrets/NAME/KEY`, or the provider's usual
+    variable."""
 
 
 class Provider(Struct):
@@ -63,11 +64,14 @@ class Provider(Struct):
     )
 
     type: ProviderType
-    """The wire format: `OpenAI` itself, or any server with OpenAI's chat and embeddings endpoints."""
+    """The wire format: `OpenAI` itself, or any server with OpenAI's chat and embeddings
+    endpoints."""
     model: Text
-    """The model's name at the provider; dated names are stable, aliases such as `-latest` are not."""
+    """The model's name at the provider; dated names are stable, aliases such as `-latest` are
+    not."""
     base_url: Annotated[Url | None, Field(alias="baseURL")] = None
-    """Where `/chat/completions` and `/embeddings` are; default for `OpenAI`: https://api.openai.com/v1."""
+    """Where `/chat/completions` and `/embeddings` are; default for `OpenAI`:
+    https://api.openai.com/v1."""
     credential: Credential | None = None
     """The key to send; none: no key is sent."""
 
@@ -80,14 +84,18 @@ class Endpoints(Struct):
 
 
 class SelfHostedCost(Struct):
-    """What a self-hosted token costs: gpuHour x gpus / 3600 / tokensPerSecond, rounded up to a picodollar."""
+    """What a self-hosted token costs: gpuHour x gpus / 3600 / tokensPerSecond.
+
+    Rounded up to a picodollar.
+    """
 
     gpu_hour: GpuHourUsd
     """Dollars that one accelerator costs an hour, as a decimal string."""
     gpus: Annotated[int, Field(ge=1, le=bounds.GPUS)] = 1
     """Accelerators behind the endpoint."""
     tokens_per_second: Annotated[int, Field(ge=1, le=bounds.TOKENS_PER_SECOND)]
-    """Prompt and answer tokens together that all of them process each second at the load you expect."""
+    """Prompt and answer tokens together that all of them process each second at the load you
+    expect."""
 
 
 class SelfHosted(Struct):
@@ -134,7 +142,10 @@ class PercentByTask(Struct):
 
 
 class Quality(Struct):
-    """How often this model's answer is good, in percent; overrides the catalogue and the learned head."""
+    """How often this model's answer is good, in percent.
+
+    Overrides the catalogue and the learned head.
+    """
 
     prior: Percent
     """Over all tasks."""
@@ -243,4 +254,4 @@ class ModelPool(Resource):
 
     kind: Literal["ModelPool"]
     spec: ModelPoolSpec
-    status: dict[str, Any] = {}
+    status: dict[str, Any] = Field(default={})

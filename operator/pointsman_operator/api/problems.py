@@ -1,6 +1,9 @@
-"""Problems as data (I2): a closed list of codes, the object, the field, what is wrong and what to do.
+"""Problems as data (I2): a closed list of codes, the object, the field.
 
-The loader makes those of reading, `compile` those of meaning; both end up in conditions and in `validate`.
+What is wrong and what to do.
+
+The loader makes those of reading, `compile` those of meaning; both end up in conditions and in
+`validate`.
 """
 
 from __future__ import annotations
@@ -50,8 +53,6 @@ class ProblemCode(StrEnum):
     """Neither catalogue nor pool says how large a model's context is."""
     UNKNOWN_QUALITY = "UnknownQuality"
     """A route compares quality and nobody knows a candidate's."""
-    CAPABILITY_MISMATCH = "CapabilityMismatch"
-    """A chat route's candidate cannot chat, or candidates of one route have nothing in common."""
     HOST_NOT_WELL_KNOWN = "HostNotWellKnown"
     """A key would go to a host that only the Secret itself can allow."""
     ALIAS_CONFLICT = "AliasConflict"
@@ -81,8 +82,8 @@ class Problem:
     """One thing that is wrong, and what to do about it."""
 
     code: ProblemCode
-    object: ObjectRef
-    """Kind, namespace and name; empty strings where a file did not get that far."""
+    ref: ObjectRef
+    """The object: kind, namespace and name; empty strings where a file did not get that far."""
     path: str
     """The field, as in `spec.models[0].pricing`."""
     message: str
@@ -98,7 +99,7 @@ class Problem:
     def sort_key(self) -> tuple[str, int, ObjectRef, str, str, str]:
         """Files in order, then objects and fields: one order however the objects came."""
         file, line = (self.location.file, self.location.line) if self.location else ("", 0)
-        return (file, line, self.object, self.path, self.code.value, self.message)
+        return (file, line, self.ref, self.path, self.code.value, self.message)
 
     def at(self, location: Location | None) -> Problem:
         """The same problem, with its place."""
@@ -110,9 +111,9 @@ class Problem:
             "code": self.code.value,
             "severity": self.severity,
             "object": {
-                "kind": self.object.kind,
-                "namespace": self.object.namespace,
-                "name": self.object.name,
+                "kind": self.ref.kind,
+                "namespace": self.ref.namespace,
+                "name": self.ref.name,
             },
             "path": self.path,
             "message": self.message,

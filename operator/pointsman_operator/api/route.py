@@ -58,7 +58,7 @@ class Timeouts(Struct):
         ),
     )
 
-    first_token: Annotated[Duration, between("10ms", "1h")] = "30s"
+    first_token: Annotated[Duration, between("10ms", "1h")] = "30s"  # noqa: S105 - a duration
     """To the first content of a stream, or to the first byte of a plain answer."""
     stream_idle: Annotated[Duration, between("10ms", "1h")] = "30s"
     """Between two pieces of a stream."""
@@ -73,9 +73,7 @@ class Route(Struct):
         Rule(
             cel="self.strategy == 'Weighted' || self.candidates.all(c, !has(c.weight))",
             message="weight acts with strategy Weighted only",
-            holds=lambda r: (
-                r.strategy == "Weighted" or all(c.weight is None for c in r.candidates)
-            ),
+            holds=lambda r: r.strategy == "Weighted" or all(c.weight is None for c in r.candidates),
         ),
         Rule(
             cel="self.strategy != 'Weighted' || self.candidates.exists("
@@ -94,7 +92,8 @@ class Route(Struct):
             cel="(self.strategy == 'Quality') == (has(self.quality) && has(self.quality.target))",
             message="quality.target belongs to strategy Quality, which needs it",
             holds=lambda r: (
-                (r.strategy == "Quality") == (r.quality is not None and r.quality.target is not None)
+                (r.strategy == "Quality")
+                == (r.quality is not None and r.quality.target is not None)
             ),
         ),
         Rule(
@@ -105,7 +104,8 @@ class Route(Struct):
     )
 
     strategy: Strategy
-    """`Quality`: good enough at the least cost; `Failover`: by priority; `Weighted`: at random by weight; `Cheapest`: the least expected cost at or above the floor."""
+    """`Quality`: good enough at the least cost; `Failover`: by priority; `Weighted`: at random by
+    weight; `Cheapest`: the least expected cost at or above the floor."""
     candidates: Annotated[
         tuple[Candidate, ...],
         Field(min_length=1, max_length=bounds.CANDIDATES_PER_ROUTE),

@@ -1,4 +1,6 @@
-"""Rules beyond types, each stated once for two judges: as CEL for the API server and as Python for files.
+"""Rules beyond types, each stated once for two judges.
+
+As CEL for the API server and as Python for files.
 
 `Struct` (meta.py) runs the rules of a whole object; `Rule` itself annotates a single field.
 """
@@ -18,19 +20,24 @@ VALIDATIONS = "x-kubernetes-validations"
 
 @dataclass(frozen=True)
 class Rule:
-    """One statement about a value: `cel` for the API server, `holds` for us, one message for both."""
+    """One statement about a value: `cel` for the API server, `holds` for us.
+
+    One message for both.
+    """
 
     cel: str
     message: str
     holds: Callable[[Any], bool]
 
-    def check(self, value: Any) -> Any:  # noqa: ANN401 - any field's value
+    def check(self, value: Any) -> Any:
         """Return the value; raises ValueError where the rule does not hold."""
         if not self.holds(value):
             raise ValueError(self.message)
         return value
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         """Run after the field's own validation."""
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
@@ -43,7 +50,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Distinct:
-    """Annotates a list whose items differ, by a member or as a whole; the API server's list types say the same."""
+    """Annotates a list whose items differ, by a member or as a whole.
+
+    The API server's list types say the same.
+    """
 
     key: str = ""
 
@@ -55,7 +65,9 @@ class Distinct:
             raise ValueError(message)
         return items
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         """Run after the list's own validation."""
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 

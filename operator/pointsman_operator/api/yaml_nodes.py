@@ -17,7 +17,7 @@ class DocumentLoader(yaml.SafeLoader):
     """YAML as Kubernetes reads it: dates stay strings."""
 
     @classmethod
-    def value_of(cls, node: yaml.Node) -> Any:  # noqa: ANN401 - any JSON value
+    def value_of(cls, node: yaml.Node) -> Any:
         """The plain value of a composed document."""
         return cls("").construct_document(node)
 

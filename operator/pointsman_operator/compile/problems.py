@@ -1,0 +1,174 @@
+"""The problems of meaning: one function a code, so that wording and remedy stand in one place."""
+
+from __future__ import annotations
+
+from pointsman_operator.api.meta import ObjectName, ObjectRef
+from pointsman_operator.api.problems import Problem, ProblemCode
+
+
+def pool_not_found(ref: ObjectRef, path: str, pool: ObjectName) -> Problem:
+    """A policy names a pool that does not exist."""
+    return Problem(
+        ProblemCode.POOL_NOT_FOUND,
+        ref,
+        path,
+        f"there is no ModelPool {pool}",
+        f"create ModelPool {pool.name} in namespace {pool.namespace}, or set the pool's namespace",
+    )
+
+
+def pool_not_allowed(ref: ObjectRef, path: str, pool: ObjectName) -> Problem:
+    """A policy names a pool that is closed to its namespace."""
+    return Problem(
+        ProblemCode.POOL_NOT_ALLOWED,
+        ref,
+        path,
+        f"ModelPool {pool} does not allow namespace {ref.namespace}",
+        f"ask its owner for spec.allowedNamespaces: {{from: Names, names: [{ref.namespace}]}}",
+    )
+
+
+def pool_not_listed(ref: ObjectRef, path: str, model: str) -> Problem:
+    """A candidate's pool is not among the policy's."""
+    pool = model.split("/", 1)[0]
+    return Problem(
+        ProblemCode.POOL_NOT_LISTED,
+        ref,
+        path,
+        f"{model} is of a pool that spec.pools does not list",
+        f"add {{name: {pool}}} to spec.pools",
+    )
+
+
+def model_not_found(ref: ObjectRef, path: str, model: str, near: list[str]) -> Problem:
+    """A candidate does not exist."""
+    remedy = f"did you mean {near[0]}?" if near else "name a model of the pool"
+    return Problem(ProblemCode.MODEL_NOT_FOUND, ref, path, f"there is no model {model}", remedy)
+
+
+def model_refused(ref: ObjectRef, path: str, model: str, pool: ObjectName) -> Problem:
+    """A candidate exists and cannot be used."""
+    return Problem(
+        ProblemCode.MODEL_REFUSED,
+        ref,
+        path,
+        f"{model} cannot be used",
+        f"see the problems of ModelPool {pool}",
+    )
+
+
+def no_candidate(ref: ObjectRef, path: str) -> Problem:
+    """A route has nobody left.
+
+    Its requests are refused rather than sent where they were not meant to go.
+    """
+    return Problem(
+        ProblemCode.NO_CANDIDATE,
+        ref,
+        path,
+        "no candidate is left: requests that come here are refused",
+        "correct the candidates above",
+    )
+
+
+def unknown_price(ref: ObjectRef, path: str, label: str, model: str) -> Problem:
+    """Nobody knows what a token costs."""
+    return Problem(
+        ProblemCode.UNKNOWN_PRICE,
+        ref,
+        path,
+        f"the catalogue has no price for {model} at {label}",
+        'set pricing: {inputPerMTok: "…", outputPerMTok: "…"} in dollars per million tokens',
+    )
+
+
+def unknown_own_price(ref: ObjectRef, path: str) -> Problem:
+    """Nobody said what a self-hosted model's hours cost."""
+    return Problem(
+        ProblemCode.UNKNOWN_PRICE,
+        ref,
+        path,
+        "a self-hosted model needs a cost",
+        'set selfHosted.cost: {gpuHour: "…", gpus: 1, tokensPerSecond: …}, or pricing',
+    )
+
+
+def unknown_limit(ref: ObjectRef, path: str) -> Problem:
+    """Nobody knows how much fits into a model."""
+    return Problem(
+        ProblemCode.UNKNOWN_LIMIT,
+        ref,
+        path,
+        "the size of its context is not known",
+        "set contextWindow (tokens of prompt and answer together)",
+    )
+
+
+def unknown_quality(ref: ObjectRef, path: str, model: str) -> Problem:
+    """A route compares quality and a candidate has none on record."""
+    return Problem(
+        ProblemCode.UNKNOWN_QUALITY,
+        ref,
+        path,
+        f"how good {model} is, is not known: it is left out of this route",
+        "set quality: {prior: …} (percent of good answers) on the model in its pool",
+    )
+
+
+def host_not_well_known(ref: ObjectRef, path: str, host: str, secret: str) -> Problem:
+    """A key goes to a host only if the Secret's owner says so."""
+    return Problem(
+        ProblemCode.HOST_NOT_WELL_KNOWN,
+        ref,
+        path,
+        f"{host} is no host of the provider's own: the key is sent only if the Secret allows it",
+        f"add the entry allowed-hosts: {host} to Secret {secret}",
+        severity="warning",
+    )
+
+
+def alias_conflict(ref: ObjectRef, path: str, alias: str, first: str, second: str) -> Problem:
+    """Two pools give one alias to different models."""
+    return Problem(
+        ProblemCode.ALIAS_CONFLICT,
+        ref,
+        path,
+        f"alias {alias} belongs to {first} and to {second}: {first} keeps it",
+        "remove it from one of the pools",
+    )
+
+
+def pass_through_ambiguous(ref: ObjectRef, providers: list[str]) -> Problem:
+    """Nobody can say which provider a foreign model name is meant for."""
+    found = ", ".join(providers) if providers else "none"
+    return Problem(
+        ProblemCode.PASS_THROUGH_AMBIGUOUS,
+        ref,
+        "spec.default",
+        f"PassThrough needs pools with exactly one provider, here: {found}; Deny is used",
+        "use Deny or Route, or a policy of its own for each provider",
+    )
+
+
+def conflicted(ref: ObjectRef, winner: ObjectName, *, wholly: bool) -> Problem:
+    """Another policy selects the same workloads and comes first."""
+    share = "all workloads that it selects" if wholly else "some workloads that it selects"
+    return Problem(
+        ProblemCode.CONFLICTED,
+        ref,
+        "spec.target",
+        f"RoutingPolicy {winner} serves {share}: it has the higher priority or is older",
+        "select other labels, or raise spec.priority",
+        severity="error" if wholly else "warning",
+    )
+
+
+def namespace_not_allowed(ref: ObjectRef, foreign: list[str]) -> Problem:
+    """A Budget reaches beyond its namespace."""
+    return Problem(
+        ProblemCode.NAMESPACE_NOT_ALLOWED,
+        ref,
+        "spec.subject.namespaces",
+        f"a Budget binds its own namespace only, not {', '.join(foreign)}",
+        "put it into a platform namespace, or one Budget into each namespace",
+    )

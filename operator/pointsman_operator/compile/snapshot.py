@@ -1,0 +1,132 @@
+"""A frozen view of the world: all that `compile` may know.
+
+And which policy depends on what (I1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from pointsman_operator.api.budget import Budget
+from pointsman_operator.api.kinds import AnyResource
+from pointsman_operator.api.meta import ObjectName, ObjectRef
+from pointsman_operator.api.policy import RoutingPolicy
+from pointsman_operator.api.pool import ModelPool
+from pointsman_operator.catalog.catalogue import Catalogue, bundled
+from pointsman_operator.catalog.learnt import Learnt, bundled_learnt
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known beside the resources: prices, learnt quality.
+
+    And which providers are simulated.
+    """
+
+    catalogue: Catalogue
+    learnt: Learnt
+    simulated: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Provider label -> base URL of its simulator."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The resources at one moment, in one order however they came."""
+
+    pools: Mapping[ObjectName, ModelPool]
+    policies: Mapping[ObjectName, RoutingPolicy]
+    budgets: Mapping[ObjectName, Budget]
+    knowledge: Knowledge
+    platform_namespaces: frozenset[str] = frozenset()
+    """Namespaces whose Budgets may bind others."""
+
+    @classmethod
+    def of(
+        cls,
+        objects: Iterable[AnyResource],
+        knowledge: Knowledge | None = None,
+        platform_namespaces: Iterable[str] = (),
+    ) -> Snapshot:
+        """A snapshot of these objects; `knowledge` defaults to what this version ships.
+
+        Two objects of one name cannot exist in a cluster, and the loader refuses them in files;
+        should they come all the same, which one counts does not depend on their order.
+        """
+        pools: dict[ObjectName, ModelPool] = {}
+        policies: dict[ObjectName, RoutingPolicy] = {}
+        budgets: dict[ObjectName, Budget] = {}
+        for item in sorted(objects, key=_order):
+            if isinstance(item, ModelPool):
+                pools[item.object_name] = item
+            elif isinstance(item, RoutingPolicy):
+                policies[item.object_name] = item
+            else:
+                budgets[item.object_name] = item
+        return cls(
+            MappingProxyType(pools),
+            MappingProxyType(policies),
+            MappingProxyType(budgets),
+            knowledge or Knowledge(bundled(), bundled_learnt()),
+            frozenset(platform_namespaces),
+        )
+
+    def objects(self) -> Iterator[AnyResource]:
+        """All objects, pools first."""
+        yield from self.pools.values()
+        yield from self.policies.values()
+        yield from self.budgets.values()
+
+    def dependents(self, ref: ObjectRef) -> frozenset[ObjectName]:
+        """The policies whose tables can change when this object does.
+
+        One edit recompiles only these.
+        """
+        name = ObjectName(ref.namespace, ref.name)
+        if ref.kind == RoutingPolicy.KIND:
+            return frozenset({name} & self.policies.keys())
+        if ref.kind == ModelPool.KIND:
+            return frozenset(
+                own for own, policy in self.policies.items() if name in pools_of(policy)
+            )
+        budget = self.budgets.get(name)
+        # A Budget that is gone bound its own namespace; one of a platform's may have bound any.
+        everywhere = ref.namespace in self.platform_namespaces and budget is None
+        bound = bound_namespaces(self, budget) if budget else frozenset({ref.namespace})
+        return frozenset(own for own in self.policies if everywhere or own.namespace in bound)
+
+
+def simulate(snapshot: Snapshot, base_urls: Mapping[str, str], only: Iterable[str]) -> Snapshot:
+    """The same world with some providers replaced by simulators: their base URL, no credential.
+
+    Labelled so.
+
+    `base_urls` maps provider labels to URLs that end before `/chat/completions`; labels beyond
+    `only` stay real. Prices stay the real provider's.
+    """
+    chosen = {label: base_urls[label] for label in sorted(only) if label in base_urls}
+    knowledge = replace(
+        snapshot.knowledge,
+        simulated=MappingProxyType({**snapshot.knowledge.simulated, **chosen}),
+    )
+    return replace(snapshot, knowledge=knowledge)
+
+
+def pools_of(policy: RoutingPolicy) -> dict[ObjectName, str]:
+    """The pools that a policy names, with the name that its rules use."""
+    return {
+        ObjectName(ref.namespace or policy.metadata.namespace, ref.name): ref.name
+        for ref in policy.spec.pools
+    }
+
+
+def bound_namespaces(snapshot: Snapshot, budget: Budget) -> frozenset[str]:
+    """The namespaces whose requests a Budget counts."""
+    own = budget.metadata.namespace
+    named = frozenset(budget.spec.subject.namespaces) or frozenset({own})
+    return named if own in snapshot.platform_namespaces else named & {own}
+
+
+def _order(item: AnyResource) -> tuple[ObjectRef, str]:
+    return item.ref, item.model_dump_json(by_alias=True)

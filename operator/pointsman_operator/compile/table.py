@@ -1,0 +1,294 @@
+"""RouteTable version 1 as it crosses the border (docs/contracts.md section 1): shape, bytes.
+
+Digest.
+
+The writer's half of a pair of assertions; the reader's is
+`sidecar/engine/core/src/{table,check}.rs`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+Picodollars = Annotated[int, Field(ge=0, lt=2**63)]
+Share = Annotated[int, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Part(BaseModel):
+    """A part of the table: integers only, absent instead of null."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class TableName(Part):
+    """A namespaced object."""
+
+    namespace: str
+    name: str
+
+
+class TableCredential(Part):
+    """A key's place, never the key."""
+
+    secret: str
+    key: str
+    env: str
+    """The provider's usual variable; empty: none is usual."""
+
+
+class TableProvider(Part):
+    """How a model is reached."""
+
+    type: Literal["OpenAI", "OpenAICompatible", "SelfHosted"]
+    label: str
+    """Provider in metrics, spend and catalogue."""
+    model: str
+    """Sent upstream as `model`."""
+    base_url: Annotated[str, Field(alias="baseURL")]
+    simulated: bool
+    credential: TableCredential | None = None
+    allowed_hosts: tuple[str, ...]
+    """Well-known hosts of the provider; the Secret's entry `allowed-hosts` adds to them."""
+    stream_end: Literal["Done", "Eof"]
+    cap_field: str
+
+
+class TablePricing(Part):
+    """Picodollars a token."""
+
+    input: Picodollars
+    cached_input: Picodollars | None = None
+    output: Picodollars
+    source: Literal["catalogue", "pool", "gpuHour"]
+    as_of: str | None = None
+
+
+class TableQuality(Part):
+    """Percent of good answers."""
+
+    prior: Share
+    by_task: dict[str, Share]
+
+
+class TableLength(Part):
+    """Expected output tokens a call."""
+
+    default: Count
+    by_task: dict[str, Count]
+
+
+class TableHead(Part):
+    """A logistic head, micro units; features in the order of docs/contracts.md section 5."""
+
+    digest: str
+    bias: int
+    weights: tuple[int, ...]
+
+
+class TableModel(Part):
+    """One callable model."""
+
+    name: str
+    pool: TableName
+    aliases: tuple[str, ...]
+    tier: Annotated[int, Field(ge=0, le=9)]
+    provider: TableProvider
+    pricing: TablePricing
+    capabilities: tuple[str, ...]
+    context_window: Count
+    max_output_tokens: Count
+    quality: TableQuality | None = None
+    output_tokens: TableLength
+    head: TableHead | None = None
+
+
+class TableHeader(Part):
+    """A header in lower case and the values that match; none: presence."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+class TableTokens(Part):
+    """Estimated prompt tokens, inclusive."""
+
+    min: Count | None = None
+    max: Count | None = None
+
+
+class TableSignal(Part):
+    """Exactly one kind is present."""
+
+    name: str
+    detector: Literal["PII"] | None = None
+    task: str | None = None
+    tokens: TableTokens | None = None
+    header: TableHeader | None = None
+    keywords: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+
+
+class TableWhen(Part):
+    """All four hold; an empty one does."""
+
+    any_of: tuple[str, ...]
+    all_of: tuple[str, ...]
+    none_of: tuple[str, ...]
+    models: tuple[str, ...]
+
+
+class TableCandidate(Part):
+    """A model within a route."""
+
+    model: str
+    weight: Count
+    priority: Count
+
+
+class TableAim(Part):
+    """Quality aims."""
+
+    target_percent: Share
+    floor: Share
+    lambda0: int
+    """Micro-probability a dollar."""
+
+
+class TableRetries(Part):
+    """Attempts."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=255)]
+    budget_percent: Share
+    min_per_second: Count
+
+
+class TableTimeouts(Part):
+    """Milliseconds."""
+
+    first_token_ms: Count
+    stream_idle_ms: Count
+    total_ms: Count
+
+
+class TableRoute(Part):
+    """Candidates in order; without any, requests that come here are refused."""
+
+    strategy: Literal["Quality", "Failover", "Weighted", "Cheapest"]
+    candidates: tuple[TableCandidate, ...]
+    quality: TableAim | None = None
+    retries: TableRetries
+    timeouts: TableTimeouts
+
+
+class TableRule(Part):
+    """The first that holds decides."""
+
+    name: str
+    when: TableWhen
+    route: TableRoute
+
+
+class TableDefault(Part):
+    """What happens to a model name that nothing takes."""
+
+    action: Literal["Deny", "PassThrough", "Route"]
+    route: TableRoute | None = None
+
+
+class TableSubject(Part):
+    """Which requests a Budget counts: all members match, an empty one does."""
+
+    namespaces: tuple[str, ...]
+    workloads: tuple[str, ...]
+    header: TableHeader | None = None
+    models: tuple[str, ...]
+
+
+class TableWindow(Part):
+    """A calendar window."""
+
+    calendar: Literal["Hour", "Day", "Week", "Month", "Quarter", "Year"]
+    time_zone: str
+
+
+class TableLimit(Part):
+    """One account: `namespace/name/limit`."""
+
+    name: str
+    amount: Picodollars
+    window: TableWindow
+
+
+class TableThreshold(Part):
+    """Ascending by percent."""
+
+    percent: Share
+    action: Literal["Notify", "Downgrade", "Block"]
+    max_tier: Annotated[int, Field(ge=0, le=9)] | None = None
+
+
+class TableEnforcement(Part):
+    """How strictly a Budget is kept."""
+
+    mode: Literal["Enforce", "Audit"]
+    on_ledger_unavailable: Literal["SpendLease", "Allow", "Deny"]
+    outage_horizon_seconds: Count
+    default_max_tokens: Count
+
+
+class TableBudget(Part):
+    """A Budget that binds the policy's workloads."""
+
+    namespace: str
+    name: str
+    subject: TableSubject
+    limits: tuple[TableLimit, ...]
+    thresholds: tuple[TableThreshold, ...]
+    enforcement: TableEnforcement
+
+
+class RouteTable(Part):
+    """One policy's slice of the world."""
+
+    version: Literal[1] = 1
+    min_reader: Literal[1] = 1
+    """The oldest reader that understands this table."""
+    policy: TableName
+    catalogue: str
+    """Digest of the price catalogue behind the prices."""
+    models: tuple[TableModel, ...]
+    """By name."""
+    signals: tuple[TableSignal, ...]
+    """By name."""
+    rules: tuple[TableRule, ...]
+    """In order."""
+    default: TableDefault
+    budgets: tuple[TableBudget, ...]
+    """By namespace and name."""
+
+    def canonical(self) -> bytes:
+        """The bytes that are published: keys sorted, no whitespace, UTF-8.
+
+        Absent instead of null.
+        """
+        document = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return text.encode()
+
+
+def digest(data: bytes) -> str:
+    """`sha256:` and the hex digest of canonical bytes."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()

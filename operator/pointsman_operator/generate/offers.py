@@ -1,0 +1,222 @@
+"""Reads the three published price lists into one shape. Called by `catalogue`.
+
+Which merges them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib import resources
+from typing import Any
+
+PICODOLLARS = 10**12
+_ABOVE = re.compile(r"^input_cost_per_token_above_([0-9]+)k_tokens$")
+
+LITELLM, GENAI, MODELS_DEV = "litellm", "genai-prices", "models.dev"
+
+LABELS = {
+    "openai": ("openai", "openai", "openai"),
+    "anthropic": ("anthropic", "anthropic", "anthropic"),
+    "google": ("gemini", "google", "google"),
+    "together_ai": ("together_ai", "together", "togetherai"),
+    "groq": ("groq", "groq", "groq"),
+    "deepseek": ("deepseek", "deepseek", "deepseek"),
+    "mistral": ("mistral", "mistral", "mistral"),
+    "xai": ("xai", "x-ai", "xai"),
+    "openrouter": ("openrouter", "openrouter", "openrouter"),
+    "deepinfra": ("deepinfra", "", "deepinfra"),
+    "fireworks_ai": ("fireworks_ai", "fireworks", "fireworks-ai"),
+    "cerebras": ("cerebras", "cerebras", "cerebras"),
+    "perplexity": ("perplexity", "perplexity", "perplexity"),
+}
+"""Our label -> the provider's name in LiteLLM, genai-prices and models.dev."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one list says of one model."""
+
+    source: str
+    input: int
+    cached_input: int | None
+    output: int
+    context: int | None
+    """Tokens."""
+    price_holds_to: int | None
+    """Prompt tokens above which the whole call costs more; None: the price always holds."""
+    max_output: int | None
+    capabilities: frozenset[str]
+
+    @property
+    def price(self) -> tuple[int, int]:
+        """What is compared between lists."""
+        return (self.input, self.output)
+
+
+def litellm(label: str) -> dict[str, Offer]:
+    """LiteLLM's chat and embedding models of a provider, by the id that is sent upstream."""
+    name = LABELS[label][0]
+    found: dict[str, Offer] = {}
+    for key, model in _document("litellm_model_prices").items():
+        if model.get("litellm_provider") != name or model.get("mode") not in {"chat", "embedding"}:
+            continue
+        if "input_cost_per_token" not in model or key.startswith("ft:"):
+            continue
+        found[key.removeprefix(f"{name}/")] = _litellm_offer(model)
+    return found
+
+
+def models_dev(label: str) -> dict[str, Offer]:
+    """models.dev's text models of a provider, by id."""
+    provider = _document("models_dev").get(LABELS[label][2], {"models": {}})
+    return {
+        key: _models_dev_offer(model)
+        for key, model in provider["models"].items()
+        if {"input", "output"} <= model.get("cost", {}).keys()
+        and "text" in model.get("modalities", {}).get("output", ())
+    }
+
+
+def genai(label: str, others: set[str], today: str) -> dict[str, Offer]:
+    """genai-prices' opinion on the ids of the other lists and on those that it names itself."""
+    found: dict[str, Offer] = {}
+    for provider in _document("genai_prices_v2"):
+        if provider["id"] != LABELS[label][1]:
+            continue
+        for model in provider["models"]:
+            offer = _genai_offer(model, today)
+            if offer is None:
+                continue
+            named = {key for key in others if _matches(model["match"], key)}
+            for key in named | {model["id"]} | set(_equals(model["match"])):
+                found.setdefault(key, offer)
+    return found
+
+
+def _document(name: str) -> Any:
+    path = resources.files("pointsman_operator.catalog").joinpath(f"sources/{name}.json.gz")
+    return json.loads(gzip.decompress(path.read_bytes()), parse_float=Decimal)
+
+
+def _litellm_offer(model: dict[str, Any]) -> Offer:
+    embedding = model["mode"] == "embedding"
+    flags = {
+        "supports_function_calling": "tools",
+        "supports_response_schema": "json",
+        "supports_vision": "vision",
+        "supports_audio_input": "audio",
+    }
+    capabilities = {"embeddings"} if embedding else {"chat"}
+    capabilities |= {ours for theirs, ours in flags.items() if model.get(theirs)}
+    steps = [int(found[1]) * 1000 for key in model if (found := _ABOVE.match(key))]
+    return Offer(
+        LITELLM,
+        _per_token(model["input_cost_per_token"]),
+        _optional(model.get("cache_read_input_token_cost")),
+        0 if embedding else _per_token(model.get("output_cost_per_token", 0)),
+        _count(model.get("max_input_tokens")),
+        min(steps, default=None),
+        1 if embedding else _count(model.get("max_output_tokens")),
+        frozenset(capabilities),
+    )
+
+
+def _models_dev_offer(model: dict[str, Any]) -> Offer:
+    cost, limit, inputs = model["cost"], model.get("limit", {}), model["modalities"]["input"]
+    given = {
+        "chat": True,
+        "tools": model.get("tool_call"),
+        "json": model.get("structured_output"),
+        "vision": "image" in inputs,
+        "audio": "audio" in inputs,
+    }
+    steps = [int(tier["tier"]["size"]) for tier in cost.get("tiers", ()) if "size" in tier["tier"]]
+    cached = cost.get("cache_read")
+    return Offer(
+        MODELS_DEV,
+        _per_mtok(cost["input"]),
+        _per_mtok(cached) if cached else None,
+        _per_mtok(cost["output"]),
+        _count(limit.get("context")),
+        min(steps, default=None),
+        _count(limit.get("output")),
+        frozenset(name for name, has in given.items() if has),
+    )
+
+
+def _genai_offer(model: dict[str, Any], today: str) -> Offer | None:
+    """None for what is not priced by input token."""
+    prices = model["prices"]
+    if isinstance(prices, list):
+        prices = _in_force(prices, today)
+    if "input_mtok" not in prices or "requests_kcount" in prices:
+        return None
+    base, steps = {}, []
+    for name in ("input_mtok", "cache_read_mtok", "output_mtok"):
+        price = prices.get(name)
+        if isinstance(price, dict):
+            steps += [int(tier["start"]) for tier in price["tiers"]]
+            price = price["base"]
+        base[name] = price
+    cached = base["cache_read_mtok"]
+    return Offer(
+        GENAI,
+        _per_mtok(base["input_mtok"]),
+        _per_mtok(cached) if cached else None,
+        _per_mtok(base["output_mtok"] or 0),
+        _count(model.get("context_window")),
+        min(steps, default=None),
+        None,
+        frozenset({"chat"}) if base["output_mtok"] else frozenset({"embeddings"}),
+    )
+
+
+def _in_force(prices: list[dict[str, Any]], today: str) -> dict[str, Any]:
+    """The last price that has begun; of prices by the hour the dearest, so that no call is free."""
+    begun = [p for p in prices if (p.get("constraint") or {}).get("start_date", "") <= today]
+    hourly = [p for p in begun if "start_time" in (p.get("constraint") or {})]
+    found: dict[str, Any] = (hourly or begun)[-1]["prices"]
+    return found
+
+
+def _matches(rule: dict[str, Any], key: str) -> bool:
+    if "or" in rule:
+        return any(_matches(part, key) for part in rule["or"])
+    return (
+        key == rule.get("equals")
+        or ("starts_with" in rule and key.startswith(rule["starts_with"]))
+        or ("contains" in rule and rule["contains"] in key)
+    )
+
+
+def _equals(rule: dict[str, Any]) -> Iterator[str]:
+    for part in rule.get("or", (rule,)):
+        if "equals" in part:
+            yield part["equals"]
+
+
+def _per_token(usd: Any) -> int:
+    """Picodollars a token, rounded up.
+
+    62 of 15,030 published prices are no whole number of them.
+    """
+    return math.ceil(Decimal(usd) * PICODOLLARS)
+
+
+def _per_mtok(usd: Any) -> int:
+    return _per_token(Decimal(usd) / 10**6)
+
+
+def _optional(usd: Any) -> int | None:
+    return _per_token(usd) if usd else None
+
+
+def _count(tokens: Any) -> int | None:
+    """A positive token count; lists use 0 and texts where they do not know."""
+    return int(tokens) if isinstance(tokens, int) and tokens > 0 else None
