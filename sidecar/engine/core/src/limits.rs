@@ -33,3 +33,17 @@ pub const LAST_TEXT_HALF_CHARS: usize = 500;
 pub const MODEL_NAME_BYTES: usize = 512;
 /// Bytes of a service tier's name.
 pub const SERVICE_TIER_BYTES: usize = 64;
+/// One event of a stream; an image as base64 fits.
+pub const STREAM_EVENT_BYTES: usize = 4 << 20;
+/// Choices of one call: `n` is at most this at every provider.
+pub const CHOICES: u32 = 128;
+/// Depth of a delta; deeper is no chunk.
+pub const DELTA_DEPTH: usize = 32;
+/// Characters of a provider's own id or tier that are kept.
+pub const UPSTREAM_ID_CHARS: usize = 128;
+/// Tokens of one call; a report above is a fault, not a bill.
+pub const CALL_TOKENS: u64 = 1_000_000_000;
+/// Bytes of the longest token in use (a run of spaces in OpenAI's o200k).
+pub const TOKEN_BYTES: u64 = 128;
+/// Tokens that a cut call may have been billed for beyond what arrived, if its deltas were smaller.
+pub const CUT_TOKENS: u64 = 16;

@@ -1,1 +1,58 @@
-//! (being built)
+//! Money: picodollars (10^-12 USD) in u64, products in u128. Prices are whole picodollars a token, so
+//! a bill is an exact sum: nothing is rounded before the bill, and the bill itself only when shown
+//! as something coarser. What does not fit saturates: too dear, never too cheap.
+
+use std::fmt;
+
+use crate::table::Pricing;
+use crate::usage::Usage;
+
+/// Picodollars in one USD.
+pub const USD: u64 = 1_000_000_000_000;
+
+/// What a call costs.
+#[must_use]
+pub fn cost(pricing: &Pricing, usage: &Usage) -> u64 {
+    let cached = usage.cached_input.min(usage.input);
+    total(&[
+        (usage.input - cached, pricing.input),
+        (cached, pricing.cached_input.unwrap_or(pricing.input)),
+        (usage.output, pricing.output),
+    ])
+}
+
+/// The most that a call of at most so many tokens can cost, whatever part is cached.
+#[must_use]
+pub fn upper_bound(pricing: &Pricing, input_tokens: u64, output_tokens: u64) -> u64 {
+    let input = pricing.input.max(pricing.cached_input.unwrap_or(0));
+    total(&[(input_tokens, input), (output_tokens, pricing.output)])
+}
+
+/// Answer tokens that `picodollars` pay for after the dearest prompt of `input_tokens`;
+/// `None`: not even the prompt.
+#[must_use]
+pub fn affordable_output(pricing: &Pricing, input_tokens: u64, picodollars: u64) -> Option<u64> {
+    let rest = picodollars.checked_sub(upper_bound(pricing, input_tokens, 0))?;
+    Some(rest.checked_div(pricing.output).unwrap_or(u64::MAX))
+}
+
+fn total(lines: &[(u64, u64)]) -> u64 {
+    let products = lines.iter().map(|&(tokens, price)| u128::from(tokens) * u128::from(price));
+    let sum = products.fold(0_u128, u128::saturating_add);
+    u64::try_from(sum).unwrap_or(u64::MAX)
+}
+
+/// An amount shown exactly in USD: `0.000123456789`, `5`, `1.5`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usd(pub u64);
+
+impl fmt::Display for Usd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / USD, self.0 % USD);
+        if part == 0 {
+            return write!(f, "{whole}");
+        }
+        let digits = format!("{part:012}");
+        write!(f, "{whole}.{}", digits.trim_end_matches('0'))
+    }
+}

@@ -1,2 +1,3 @@
 //! Wire dialects: one module each.
+mod cursor;
 pub mod openai_chat;

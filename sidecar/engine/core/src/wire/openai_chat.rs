@@ -1,1 +1,239 @@
-//! (being built)
+//! OpenAI chat completions and embeddings: what a stream's chunk and a plain answer say, by the members that matter.
+//! `sse` reads chunks here as they pass; `answer` reads plain bodies. Nothing is built, texts are only measured.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::cursor::Cursor;
+use crate::limits;
+use crate::usage::Usage;
+
+/// What one `chat.completion.chunk` says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Chunk<'a> {
+    /// `id`, raw.
+    pub id: Option<&'a [u8]>,
+    /// `usage` (or Groq's `x_groq.usage`), raw; `null` is none.
+    pub usage: Option<&'a [u8]>,
+    /// Top-level `error` (or Groq's), raw; `null`, `false` and an empty text are none, as for SDKs.
+    pub error: Option<&'a [u8]>,
+    /// `service_tier`, raw: the tier that is billed.
+    pub service_tier: Option<&'a [u8]>,
+    /// Bit per choice that has an entry here.
+    pub choices: u128,
+    /// Bit per choice whose `finish_reason` is a text.
+    pub finished: u128,
+    /// A choice finished with `error`: the provider broke off.
+    pub finished_by_error: bool,
+    /// Bytes of the texts in the deltas, as escaped on the wire (so never fewer than the texts have);
+    /// `role` and `type` are not output and do not count, ids of tool calls do.
+    pub delta_bytes: u64,
+    /// A delta carries content, refusal, tool call, reasoning or audio.
+    pub output: bool,
+}
+
+impl<'a> Chunk<'a> {
+    /// Reads the data of one event; `None`: it is no JSON object of a chunk's form.
+    #[must_use]
+    pub fn read(data: &'a [u8]) -> Option<Self> {
+        let mut chunk = Self::default();
+        let mut cursor = Cursor::new(data);
+        cursor.object(|cursor, key| {
+            match key {
+                b"choices" if cursor.peek()? == b'[' => {
+                    cursor.array(|cursor| chunk.choice(cursor))?;
+                }
+                b"id" => chunk.id = text(cursor)?.or(chunk.id),
+                b"usage" => chunk.usage = not_null(cursor)?.or(chunk.usage),
+                b"error" => chunk.error = error(cursor)?.or(chunk.error),
+                b"service_tier" => chunk.service_tier = text(cursor)?.or(chunk.service_tier),
+                b"x_groq" if cursor.peek()? == b'{' => chunk.groq(cursor)?,
+                _ => drop(cursor.value()?),
+            }
+            Some(())
+        })?;
+        cursor.at_end().then_some(chunk)
+    }
+
+    /// The event that carries usage and nothing else.
+    #[must_use]
+    pub const fn is_usage_only(&self) -> bool {
+        self.usage.is_some() && self.choices == 0
+    }
+
+    fn choice(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        let (mut index, mut finished) = (0_u32, false);
+        cursor.object(|cursor, key| {
+            match key {
+                b"index" => index = number(cursor.value()?)?,
+                b"delta" if cursor.peek()? == b'{' => self.delta(cursor, 0)?,
+                b"finish_reason" => {
+                    let reason = text(cursor)?.unwrap_or_default();
+                    finished = !reason.is_empty();
+                    self.finished_by_error |= reason == b"error";
+                }
+                _ => drop(cursor.value()?),
+            }
+            Some(())
+        })?;
+        let bit = 1_u128.checked_shl(index)?;
+        self.choices |= bit;
+        self.finished |= if finished { bit } else { 0 };
+        Some(())
+    }
+
+    /// Measures the texts of a delta, at whatever depth they stand.
+    fn delta(&mut self, cursor: &mut Cursor<'a>, depth: usize) -> Option<()> {
+        if depth > limits::DELTA_DEPTH {
+            return None;
+        }
+        match cursor.peek()? {
+            b'{' => cursor.object(|cursor, key| match key {
+                b"role" | b"type" => cursor.value().map(drop),
+                b"id" => {
+                    self.delta_bytes += cursor.value()?.len() as u64;
+                    Some(())
+                }
+                _ => self.delta(cursor, depth + 1),
+            }),
+            b'[' => cursor.array(|cursor| self.delta(cursor, depth + 1)),
+            b'"' => {
+                let text = cursor.string()?;
+                self.delta_bytes += text.len() as u64;
+                self.output |= !text.is_empty();
+                Some(())
+            }
+            _ => cursor.value().map(drop),
+        }
+    }
+
+    fn groq(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        cursor.object(|cursor, key| {
+            match key {
+                b"usage" => self.usage = self.usage.or(not_null(cursor)?),
+                b"error" => self.error = self.error.or(error(cursor)?),
+                _ => drop(cursor.value()?),
+            }
+            Some(())
+        })
+    }
+}
+
+fn text<'a>(cursor: &mut Cursor<'a>) -> Option<Option<&'a [u8]>> {
+    if cursor.peek()? == b'"' { cursor.string().map(Some) } else { cursor.value().map(|_| None) }
+}
+
+fn not_null<'a>(cursor: &mut Cursor<'a>) -> Option<Option<&'a [u8]>> {
+    cursor.value().map(|value| (value != b"null").then_some(value))
+}
+
+fn error<'a>(cursor: &mut Cursor<'a>) -> Option<Option<&'a [u8]>> {
+    let value = cursor.value()?;
+    Some((!matches!(value, b"null" | b"false" | b"\"\"")).then_some(value))
+}
+
+fn number(value: &[u8]) -> Option<u32> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// What a plain (not streamed) answer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The provider's id of the answer.
+    pub id: Option<String>,
+    /// As billed; `None`: the provider did not say.
+    pub usage: Option<Usage>,
+    /// The tier that is billed.
+    pub service_tier: Option<String>,
+    /// `finish_reason` of each choice; empty text where there is none.
+    pub finish_reasons: Vec<String>,
+    /// Bytes of the choices' messages as they stand: never fewer than the answer's tokens.
+    pub output_bytes: u64,
+}
+
+/// Why a 200 is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// The body is cut or no JSON object.
+    #[error("the body is cut or is not JSON")]
+    NotJson,
+    /// It holds an `error` instead.
+    #[error("the body holds an error")]
+    ErrorBody,
+    /// It holds neither choices nor data.
+    #[error("the body holds no answer")]
+    Empty,
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    choices: Option<Vec<Choice<'a>>>,
+    #[serde(borrow)]
+    data: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    service_tier: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    finish_reason: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+}
+
+impl Answer {
+    /// Reads a chat completion: a body that is cut, holds an error or has no choices is no answer.
+    ///
+    /// # Errors
+    /// `NoAnswer` says which; the attempt failed and is never booked as zero.
+    pub fn chat(body: &[u8]) -> Result<Self, NoAnswer> {
+        let parsed = parse(body)?;
+        let choices = parsed.choices.as_deref().filter(|choices| !choices.is_empty());
+        let choices = choices.ok_or(NoAnswer::Empty)?;
+        let reason = |choice: &Choice| choice.finish_reason.and_then(owned).unwrap_or_default();
+        let length = |choice: &Choice| choice.message.map_or(0, |raw| raw.get().len() as u64);
+        Ok(Self {
+            finish_reasons: choices.iter().map(reason).collect(),
+            output_bytes: choices.iter().map(length).sum(),
+            usage: parsed.usage.and_then(|raw| Usage::of_chat(raw.get().as_bytes())),
+            id: parsed.id.and_then(owned),
+            service_tier: parsed.service_tier.and_then(owned),
+        })
+    }
+
+    /// Reads an embeddings answer.
+    ///
+    /// # Errors
+    /// As `chat`.
+    pub fn embeddings(body: &[u8]) -> Result<Self, NoAnswer> {
+        let parsed = parse(body)?;
+        if parsed.data.as_ref().is_none_or(Vec::is_empty) {
+            return Err(NoAnswer::Empty);
+        }
+        Ok(Self {
+            finish_reasons: Vec::new(),
+            output_bytes: 0,
+            usage: parsed.usage.and_then(|raw| Usage::of_embeddings(raw.get().as_bytes())),
+            id: parsed.id.and_then(owned),
+            service_tier: parsed.service_tier.and_then(owned),
+        })
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Body<'_>, NoAnswer> {
+    let parsed: Body = serde_json::from_slice(body).map_err(|_| NoAnswer::NotJson)?;
+    if parsed.error.is_some() { Err(NoAnswer::ErrorBody) } else { Ok(parsed) }
+}
+
+fn owned(raw: &RawValue) -> Option<String> {
+    let text: String = serde_json::from_str(raw.get()).ok()?;
+    Some(text.chars().take(limits::UPSTREAM_ID_CHARS).collect())
+}
