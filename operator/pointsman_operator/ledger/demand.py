@@ -1,0 +1,49 @@
+"""Who wanted how much lately: the memory behind near-end decisions."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pointsman_operator.ledger import limits
+
+PotKey = tuple[str, str]
+"""Account and window."""
+
+POTS_REMEMBERED = 10_000
+STARVED_FOR_MS = 10_000
+"""After a need could not be met, leases of that window are recalled for this long."""
+
+
+@dataclass(slots=True)
+class _Recent:
+    needs: deque[int] = field(default_factory=lambda: deque(maxlen=limits.NEEDS_REMEMBERED))
+    starved_until_ms: int = 0
+
+
+class Demand:
+    """Recent needs by account and window, the least recently asked for dropped first."""
+
+    def __init__(self) -> None:
+        self._recent: OrderedDict[PotKey, _Recent] = OrderedDict()
+
+    def note(self, key: PotKey, need: int, *, short: bool, now_ms: int) -> None:
+        """A holder needed that much now; `short` when it could not be met."""
+        recent = self._recent.setdefault(key, _Recent())
+        self._recent.move_to_end(key)
+        recent.needs.append(need)
+        if short:
+            recent.starved_until_ms = now_ms + STARVED_FOR_MS
+        if len(self._recent) > POTS_REMEMBERED:
+            self._recent.popitem(last=False)
+
+    def needs(self, key: PotKey) -> Sequence[int]:
+        """The latest needs, oldest first."""
+        recent = self._recent.get(key)
+        return tuple(recent.needs) if recent else ()
+
+    def starved(self, key: PotKey, now_ms: int) -> bool:
+        """Whether a need was turned away a moment ago."""
+        recent = self._recent.get(key)
+        return recent is not None and now_ms < recent.starved_until_ms

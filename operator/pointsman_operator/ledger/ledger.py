@@ -1,0 +1,208 @@
+"""The ledger: syncs, expiry, balances, release, over one database.
+
+The hub makes one and calls it from its routes and from its periodic sweep. Concurrent syncs share a
+transaction; an answer is given only when it is on disk.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import delete, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pointsman_operator.ledger import limits
+from pointsman_operator.ledger.accounts import Account
+from pointsman_operator.ledger.arithmetic import LeaseState, Pot
+from pointsman_operator.ledger.batching import GroupCommit
+from pointsman_operator.ledger.books import Books, Lease, WindowPot
+from pointsman_operator.ledger.clock import moment
+from pointsman_operator.ledger.database import Database, note
+from pointsman_operator.ledger.demand import Demand, PotKey
+from pointsman_operator.ledger.errors import NotReleasable
+from pointsman_operator.ledger.messages import SyncAnswer, SyncRequest
+from pointsman_operator.ledger.schema import leases, pots
+from pointsman_operator.ledger.spend import SpendBy, SpendRow, book_usage, roll_up, spend_by
+from pointsman_operator.ledger.store import (
+    load_books,
+    read_pot,
+    select_leases,
+    with_pots,
+    write_changes,
+)
+from pointsman_operator.ledger.syncing import UNKNOWN_WINDOW, Syncing
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A pot as people see it; `declared` is false when no table names its Budget any more."""
+
+    account: str
+    window: str
+    pot: Pot
+    resets_at: str
+    declared: bool
+
+
+class Ledger:
+    """Everything that moves money between a limit and its holders."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.accounts: Mapping[str, Account] = {}
+        """What the route tables declare; the hub replaces it as a whole."""
+        self.unknown_leases = 0
+        self._demand = Demand()
+        self._expire_from_ms = database.clock.now_ms() + limits.STARTUP_GRACE_MS
+        self._syncs = GroupCommit(
+            self._commit,
+            batch_max=limits.SYNCS_PER_COMMIT_MAX,
+            waiting_max=limits.SYNCS_WAITING_MAX,
+        )
+
+    async def close(self) -> None:
+        """Finish what was accepted."""
+        await self._syncs.close()
+
+    async def sync(self, request: SyncRequest) -> SyncAnswer:
+        """Apply one sync; raises `StoreUnavailable` (nothing was granted or lost) or `TooBusy`."""
+        return await self._syncs.submit(request)
+
+    async def begin_incarnation(self, why: str) -> int:
+        """After a restore, every open lease is lost until its holder reports; the new number."""
+        incarnation = self.database.incarnation + 1
+
+        async def work(connection: AsyncConnection) -> None:
+            query = select(leases).where(leases.c.state == LeaseState.OPEN)
+            await self._lose(connection, await select_leases(connection, query))
+            await self.database.set_incarnation(connection, incarnation)
+            await note(connection, self.database.clock.now_ms(), "incarnation", why)
+
+        await self.database.write(work)
+        self.database.incarnation = incarnation
+        return incarnation
+
+    async def sweep(self) -> int:
+        """Move the rest of silent leases to unconfirmed, drop what is old; how many were lost."""
+
+        async def work(connection: AsyncConnection) -> int:
+            now_ms = self.database.clock.now_ms()
+            lost: list[Lease] = []
+            if now_ms >= self._expire_from_ms:
+                query = (
+                    select(leases)
+                    .where(leases.c.state == LeaseState.OPEN, leases.c.expires_ms <= now_ms)
+                    .limit(limits.EXPIRIES_PER_SWEEP_MAX)
+                )
+                lost = await select_leases(connection, query)
+                await self._lose(connection, lost)
+            await roll_up(connection, now_ms)
+            await _drop_old_leases(connection, now_ms)
+            return len(lost)
+
+        return await self.database.write(work)
+
+    async def release(self, account: str, window: str, reason: str) -> int:
+        """An operator frees what is unconfirmed in a window, audited; the freed picodollars."""
+
+        async def work(connection: AsyncConnection) -> int:
+            query = select(leases).where(
+                leases.c.account == account,
+                leases.c.window == window,
+                leases.c.state.in_([LeaseState.LOST, LeaseState.CLOSED]),
+            )
+            books = await with_pots(connection, await select_leases(connection, query))
+            freed = 0
+            for lease in list(books.leases()):
+                if unconfirmed := lease.numbers.part.unconfirmed:
+                    freed += unconfirmed
+                    books.change(lease, lease.numbers.released())
+            if not freed:
+                raise NotReleasable(f"nothing is unconfirmed in {account} {window}")
+            await write_changes(connection, books.changes())
+            detail = f"{account} {window}: {freed} picodollars: {reason}"
+            await note(connection, self.database.clock.now_ms(), "release", detail)
+            return freed
+
+        return await self.database.write(work)
+
+    async def balances(self, *, every: bool = False) -> list[Balance]:
+        """Each account's current window and others with open money; with `every`, all of them."""
+        now = moment(self.database.clock.now_ms())
+        current = {a.name: a.window.at(now) for a in self.accounts.values()}
+        async with self.database.reading() as connection:
+            query = select(pots)
+            if not every:
+                shown = tuple_(pots.c.account, pots.c.window).in_(
+                    [(name, window.key) for name, window in current.items()]
+                )
+                query = query.where(or_(shown, pots.c.leased != 0, pots.c.unconfirmed != 0))
+            rows = (await connection.execute(query)).mappings()
+            found = {pot.key: pot for pot in map(read_pot, rows)}
+        for name, window in current.items():
+            key, limit = (name, window.key), self.accounts[name].limit
+            known = found.get(key) or WindowPot(key, Pot(limit), end=window.end.isoformat())
+            found[key] = replace(known, pot=replace(known.pot, limit=limit))
+        balances = [_balance(pot, self.accounts) for pot in found.values()]
+        return sorted(balances, key=lambda balance: (balance.account, balance.resets_at))
+
+    async def spend(self, by: SpendBy, since_ms: int) -> list[SpendRow]:
+        """What was spent since a moment, grouped."""
+        async with self.database.reading() as connection:
+            return await spend_by(connection, by, since_ms)
+
+    async def _commit(self, batch: Sequence[SyncRequest]) -> Sequence[SyncAnswer]:
+        # One set of accounts and one moment for the whole batch, also across midnight.
+        accounts, now_ms = self.accounts, self.database.clock.now_ms()
+
+        async def work(connection: AsyncConnection) -> list[SyncAnswer]:
+            syncing = Syncing(
+                books=await load_books(connection, batch, _pots_named(batch, accounts, now_ms)),
+                accounts=accounts,
+                incarnation=self.database.incarnation,
+                now_ms=now_ms,
+                demand=self._demand,
+                new_id=lambda: uuid.uuid4().hex,
+            )
+            answers = [syncing.apply(request) for request in batch]
+            await write_changes(connection, syncing.books.changes())
+            await book_usage(connection, batch, syncing.now_ms)
+            self.unknown_leases += syncing.unknown_leases
+            return answers
+
+        return await self.database.write(work)
+
+    async def _lose(self, connection: AsyncConnection, silent: Sequence[Lease]) -> None:
+        books: Books = await with_pots(connection, silent)
+        for lease in silent:
+            books.change(lease, lease.numbers.lost())
+        await write_changes(connection, books.changes())
+
+
+def _pots_named(
+    batch: Sequence[SyncRequest], accounts: Mapping[str, Account], now_ms: int
+) -> set[PotKey]:
+    """Every pot that the batch may touch beyond those of its leases."""
+    named = {(report.account, report.window) for r in batch for report in r.leases}
+    named |= {(want.account, want.window) for r in batch for want in r.wants}
+    keys = {(account, window or UNKNOWN_WINDOW) for account, window in named}
+    for name in {account for account, _ in named} & accounts.keys():
+        spec = accounts[name].window
+        current = spec.at(moment(now_ms))
+        around = (spec.before(current), current, spec.after(current))
+        keys |= {(name, window.key) for window in around}
+    return keys
+
+
+async def _drop_old_leases(connection: AsyncConnection, now_ms: int) -> None:
+    """Forget leases whose holder was done long ago; their money stays in the pot."""
+    done = leases.c.state.in_([LeaseState.CLOSED, LeaseState.RELEASED])
+    old = leases.c.seen_ms < now_ms - limits.LEASES_KEPT_MS
+    await connection.execute(delete(leases).where(done, old, leases.c.unconfirmed == 0))
+
+
+def _balance(pot: WindowPot, accounts: Mapping[str, Account]) -> Balance:
+    account, window = pot.key
+    return Balance(account, window, pot.pot, pot.end, declared=account in accounts)

@@ -1,0 +1,40 @@
+"""Every bound and every interval of the ledger, in one place (invariant I6)."""
+
+from __future__ import annotations
+
+MONEY_MAX = 9_000_000 * 10**12
+"""The largest limit, lease or report in picodollars; fits a signed 64-bit integer."""
+
+LEASES_PER_SYNC_MAX = 4_096
+USAGE_PER_SYNC_MAX = 4_096
+WANTS_PER_SYNC_MAX = 1_024
+NAME_CHARACTERS_MAX = 512
+"""Longest account, window, lease id or dimension."""
+
+SYNCS_PER_COMMIT_MAX = 256
+"""How many waiting syncs share one transaction."""
+SYNCS_WAITING_MAX = 20_000
+"""Above this many waiting syncs a caller is told to come back."""
+
+HARD_EXPIRY_MS = 900_000
+"""How long a holder may spend a lease that it could not renew (the outage horizon)."""
+EXPIRY_MARGIN_MS = 60_000
+"""What the hub adds before it gives a silent lease up: covers the answer's way and clock drift."""
+RENEW_EVERY_MS = 30_000
+RENEW_FAST_MS = 1_000
+"""Renewal near a limit's end, so that recalled money comes back while somebody still wants it."""
+SYNCS_PER_SECOND_NEAR_END = 200
+"""Fast renewal of one account never asks the hub for more than this."""
+STARTUP_GRACE_MS = 2 * RENEW_EVERY_MS
+"""After a start no lease expires before its holder had two chances to reach the hub again."""
+
+SHARE_DIVISOR = 4
+"""A grant takes at most available / (divisor x holders), unless the caller needs more right now."""
+NEEDS_REMEMBERED = 64
+"""Recent needs of an account's window from which the p95 reservation is taken."""
+
+EXPIRIES_PER_SWEEP_MAX = 1_000
+LEASES_KEPT_MS = 35 * 86_400_000
+"""How long a closed lease or an unchanged usage mark is kept for reports that come late."""
+SPEND_MINUTES_KEPT_MS = 48 * 3_600_000
+"""Spend is kept by the minute for this long, by the hour afterwards."""

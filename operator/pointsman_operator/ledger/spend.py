@@ -1,0 +1,204 @@
+"""Where the money went: usage counters of all sidecars, by who, what and where.
+
+Sidecars send counters that are cumulative since their boot; the ledger books what is new at its own
+time. `ledger` calls `book_usage` inside the transaction of a sync, so a replayed sync books nothing
+twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pointsman_operator.ledger import limits
+from pointsman_operator.ledger.books import reference
+from pointsman_operator.ledger.messages import SyncRequest
+from pointsman_operator.ledger.schema import dimensions, spend, usage_marks
+from pointsman_operator.ledger.store import chunks, update_rows
+
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+PICO_PER_MICRO = 10**6
+COLUMN_MAX = 2**63 - 1
+ROLLED_UP_MAX = 5_000
+"""Rows that one roll-up takes, so that syncs never wait long behind it."""
+
+
+class SpendBy(StrEnum):
+    """What spend may be grouped by."""
+
+    MODEL = "model"
+    PROVIDER = "provider"
+    WORKLOAD = "workload"
+    TEAM = "team"
+    KEY = "key"
+    ENDPOINT = "endpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Requests, tokens, and picodollars."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: int = 0
+
+    def plus(self, other: Counters) -> Counters:
+        """The sum, counter by counter."""
+        return Counters(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def peak(self, other: Counters) -> Counters:
+        """The larger of both, counter by counter."""
+        return Counters(*map(max, astuple(self), astuple(other)))
+
+    def capped(self) -> Counters:
+        """At most what a column holds: one dimension tuple's hour never truly gets there."""
+        return Counters(*(min(value, COLUMN_MAX) for value in astuple(self)))
+
+    def beyond(self, mark: Counters) -> Counters:
+        """What is new since the mark; a counter that fell adds nothing."""
+        pairs = zip(astuple(self), astuple(mark), strict=True)
+        return Counters(*(max(0, now - before) for now, before in pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRow:
+    """The sum of one group."""
+
+    key: str
+    counters: Counters
+
+
+async def book_usage(
+    connection: AsyncConnection, requests: Sequence[SyncRequest], now_ms: int
+) -> None:
+    """Book what the counters of a batch have gained since they were last seen."""
+    reported, groups = _reported(requests)
+    marks = await _rows(connection, usage_marks, usage_marks.c.ref, reported)
+    gained: defaultdict[str, Counters] = defaultdict(Counters)
+    fresh: list[dict[str, Any]] = []
+    moved: list[dict[str, Any]] = []
+    for ref, counters in reported.items():
+        before = marks.get(ref, Counters())
+        row = {"ref": ref, "seen_ms": now_ms, **asdict(before.peak(counters))}
+        (moved if ref in marks else fresh).append(row)
+        group = reference(*groups[ref])
+        gained[group] = gained[group].plus(counters.beyond(before))
+    if fresh:
+        await connection.execute(insert(usage_marks), fresh)
+    await update_rows(connection, usage_marks, ["ref"], moved)
+    await _name(connection, {reference(*names): names for names in groups.values()})
+    await _add(connection, now_ms - now_ms % MINUTE_MS, gained)
+
+
+async def spend_by(connection: AsyncConnection, by: SpendBy, since_ms: int) -> list[SpendRow]:
+    """Sums since a moment, the dearest first.
+
+    The last two days are kept by the minute, what is older by the hour; a minute or hour counts
+    when it began at the moment or later, or holds it.
+    """
+    group = dimensions.c[by.value]
+    query = (
+        select(
+            group,
+            func.sum(spend.c.requests),
+            func.sum(spend.c.input_tokens),
+            func.sum(spend.c.output_tokens),
+            # In two halves: the sum of all costs may pass what 64 bits hold.
+            func.sum(spend.c.cost // PICO_PER_MICRO),
+            func.sum(spend.c.cost % PICO_PER_MICRO),
+        )
+        .join_from(spend, dimensions, spend.c.ref == dimensions.c.ref)
+        .where(spend.c.minute_ms > since_ms - MINUTE_MS)
+        .group_by(group)
+    )
+    rows = [
+        SpendRow(name, Counters(requests, read, written, micros * PICO_PER_MICRO + picos))
+        for name, requests, read, written, micros, picos in await connection.execute(query)
+    ]
+    return sorted(rows, key=lambda row: (-row.counters.cost, row.key))
+
+
+async def roll_up(connection: AsyncConnection, now_ms: int) -> None:
+    """Turn minutes older than two days into hours, and forget marks of boots long gone."""
+    before_ms = now_ms - limits.SPEND_MINUTES_KEPT_MS
+    before_ms -= before_ms % HOUR_MS
+    old = select(spend).where(spend.c.minute_ms < before_ms, spend.c.minute_ms % HOUR_MS != 0)
+    hours: defaultdict[int, defaultdict[str, Counters]] = defaultdict(lambda: defaultdict(Counters))
+    for row in await connection.execute(old.limit(ROLLED_UP_MAX)):
+        hour = hours[row.minute_ms - row.minute_ms % HOUR_MS]
+        hour[row.ref] = hour[row.ref].plus(_counters(row))
+        await connection.execute(
+            delete(spend).where(spend.c.minute_ms == row.minute_ms, spend.c.ref == row.ref)
+        )
+    for hour_ms, gained in hours.items():
+        await _add(connection, hour_ms, gained)
+    forgotten = usage_marks.c.seen_ms < now_ms - limits.LEASES_KEPT_MS
+    await connection.execute(delete(usage_marks).where(forgotten))
+
+
+def _reported(
+    requests: Sequence[SyncRequest],
+) -> tuple[dict[str, Counters], dict[str, tuple[str, ...]]]:
+    """The highest counters of each boot and dimension tuple, and the tuples."""
+    counters: defaultdict[str, Counters] = defaultdict(Counters)
+    groups: dict[str, tuple[str, ...]] = {}
+    for request in requests:
+        for usage in request.usage:
+            names = tuple(getattr(usage, by.value) for by in SpendBy)
+            ref = reference(request.sidecar, request.boot, *names)
+            counters[ref] = counters[ref].peak(_counters(usage))
+            groups[ref] = names
+    return dict(counters), groups
+
+
+async def _name(connection: AsyncConnection, groups: Mapping[str, tuple[str, ...]]) -> None:
+    known: set[str] = set()
+    for some in chunks(groups):
+        query = select(dimensions.c.ref).where(dimensions.c.ref.in_(some))
+        known.update((await connection.execute(query)).scalars())
+    fresh = [
+        {"ref": ref, **dict(zip((by.value for by in SpendBy), names, strict=True))}
+        for ref, names in groups.items()
+        if ref not in known
+    ]
+    if fresh:
+        await connection.execute(insert(dimensions), fresh)
+
+
+async def _add(connection: AsyncConnection, minute_ms: int, gained: Mapping[str, Counters]) -> None:
+    gained = {ref: counters for ref, counters in gained.items() if counters != Counters()}
+    stored = await _rows(connection, spend, spend.c.ref, gained, spend.c.minute_ms == minute_ms)
+    rows: tuple[list[dict[str, Any]], list[dict[str, Any]]] = [], []
+    for ref, counters in gained.items():
+        total = stored.get(ref, Counters()).plus(counters).capped()
+        rows[ref in stored].append({"minute_ms": minute_ms, "ref": ref, **asdict(total)})
+    fresh, changed = rows
+    if fresh:
+        await connection.execute(insert(spend), fresh)
+    await update_rows(connection, spend, ["minute_ms", "ref"], changed)
+
+
+async def _rows(
+    connection: AsyncConnection,
+    table: Table,
+    key: ColumnElement[str],
+    refs: Iterable[str],
+    *where: ColumnElement[bool],
+) -> dict[str, Counters]:
+    found: dict[str, Counters] = {}
+    for some in chunks(refs):
+        for row in await connection.execute(select(table).where(key.in_(some), *where)):
+            found[row.ref] = _counters(row)
+    return found
+
+
+def _counters(source: Any) -> Counters:
+    return Counters(source.requests, source.input_tokens, source.output_tokens, source.cost)

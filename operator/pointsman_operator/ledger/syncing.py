@@ -1,0 +1,248 @@
+"""One sync, applied to the books: reports first, then wants, then the answer. Pure but for the ids.
+
+`store` calls `Syncing.apply` once a request inside a transaction; the batch before has committed.
+The steps read top to bottom in `apply`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pointsman_operator.ledger import granting, limits
+from pointsman_operator.ledger.accounts import Account
+from pointsman_operator.ledger.arithmetic import LeaseNumbers, LeaseState, Pot
+from pointsman_operator.ledger.books import Books, Holder, Lease
+from pointsman_operator.ledger.clock import milliseconds, moment
+from pointsman_operator.ledger.demand import Demand, PotKey
+from pointsman_operator.ledger.messages import (
+    AccountState,
+    Denial,
+    Denied,
+    LeaseAnswer,
+    LeaseReport,
+    SyncAnswer,
+    SyncRequest,
+    WantRequest,
+    WindowAnswer,
+)
+from pointsman_operator.ledger.windows import Window
+
+UNKNOWN_WINDOW = "unknown"
+"""Where a lease of an unknown account is booked that names no window."""
+
+
+@dataclass(slots=True)
+class Syncing:
+    """What every sync of a batch is judged by."""
+
+    books: Books
+    accounts: Mapping[str, Account]
+    incarnation: int
+    now_ms: int
+    demand: Demand
+    new_id: Callable[[], str]
+    unknown_leases: int = field(default=0, init=False)
+
+    def apply(self, request: SyncRequest) -> SyncAnswer:
+        """Book what the holder reports, grant what it wants, say what it holds."""
+        holder = Holder(request.sidecar, request.boot)
+        for report in request.leases:
+            self._book(holder, report)
+        if request.final:
+            self._close_unused(holder, {report.id for report in request.leases})
+        denied: list[Denied] = []
+        # Grants to a holder that knows another incarnation would be voided with its old leases.
+        if request.incarnation in (0, self.incarnation):
+            denied = [d for want in request.wants if (d := self._grant(holder, want))]
+        named = dict.fromkeys(
+            itertools.chain(
+                (report.account for report in request.leases),
+                (want.account for want in request.wants),
+            )
+        )
+        return SyncAnswer(
+            incarnation=self.incarnation,
+            seq=request.seq,
+            now_ms=self.now_ms,
+            leases=self._held(holder, request),
+            denied=denied,
+            states=[self._state(self.accounts[n]) for n in named if n in self.accounts],
+        )
+
+    def _book(self, holder: Holder, report: LeaseReport) -> None:
+        lease = self.books.lease(holder, report.id) or self._adopt(holder, report)
+        numbers = lease.numbers.reported(
+            returned=report.returned,
+            spent=report.spent,
+            unconfirmed=report.unconfirmed,
+            closed=report.closed,
+        )
+        self.books.change(lease, numbers)
+
+    def _adopt(self, holder: Holder, report: LeaseReport) -> Lease:
+        """A lease that this ledger never granted: what was spent counts, its grant does not."""
+        self.unknown_leases += 1
+        key = self._window_of_unknown(report.account, report.window)
+        account = self.accounts.get(report.account)
+        window = self._window(account, key[1]) if account else None
+        if account and window:
+            self._open(account, window)
+        else:
+            self.books.open_pot(key, None, None)
+        lost = LeaseNumbers(state=LeaseState.LOST)
+        lease = Lease(holder, report.id, key, self.incarnation, lost, self.now_ms, self.now_ms)
+        self.books.add(lease)
+        return lease
+
+    def _window_of_unknown(self, account: str, window: str | None) -> PotKey:
+        if window is not None:
+            return account, window
+        known = self.accounts.get(account)
+        return account, known.window.at(moment(self.now_ms)).key if known else UNKNOWN_WINDOW
+
+    def _close_unused(self, holder: Holder, named: set[str]) -> None:
+        for lease in self.books.open_leases(holder):
+            if lease.id not in named:
+                kept = lease.numbers
+                closed = kept.reported(returned=0, spent=0, unconfirmed=0, closed=True)
+                self.books.change(lease, closed)
+
+    def _grant(self, holder: Holder, want: WantRequest) -> Denied | None:
+        account = self.accounts.get(want.account)
+        if account is None:
+            code = Denial.UNKNOWN_ACCOUNT
+            return Denied(account=want.account, window=want.window or "", code=code)
+        window = self._wanted_window(holder, account, want)
+        if window is None:
+            return self._not_yet(account, want)
+        key = (account.name, window.key)
+        pot = self._open(account, window)
+        held = self._lease_of(holder, key)
+        granted = held.numbers.granted if held else 0
+        asked = granting.Want(want.have, want.need, want.prefer)
+        grant = granting.size(pot, asked, granted, ceiling_percent=account.ceiling_percent)
+        if want.need:
+            self.demand.note(key, want.need, short=grant.short, now_ms=self.now_ms)
+        if grant.amount:
+            lease = held or self._new_lease(holder, key)
+            self.books.change(lease, lease.numbers.grown(grant.amount))
+        if not grant.short:
+            return None
+        # Blocked: the limit itself would still allow it, a Block threshold below 100 % does not.
+        code = Denial.BLOCKED if pot.available >= want.need else Denial.EXHAUSTED
+        return _denied(account, window, code, pot)
+
+    def _open(self, account: Account, window: Window) -> Pot:
+        """The pot of that window; a window that is over keeps the limit that it had."""
+        key = (account.name, window.key)
+        over = milliseconds(window.end) <= self.now_ms and self.books.pot(key) is not None
+        return self.books.open_pot(key, None if over else account.limit, window).pot
+
+    def _wanted_window(self, holder: Holder, account: Account, want: WantRequest) -> Window | None:
+        """The window a want means, or nothing where money for it is not, or no longer, granted."""
+        now = moment(self.now_ms)
+        current = account.window.at(now)
+        window = current if want.window is None else self._window(account, want.window)
+        if window is None:
+            return None
+        if want.next:
+            window = account.window.after(window)
+        ahead_ms = milliseconds(window.start) - self.now_ms
+        if ahead_ms > limits.HARD_EXPIRY_MS:
+            return None
+        over_ms = self.now_ms - milliseconds(window.end)
+        if over_ms > limits.HARD_EXPIRY_MS and not self._lease_of(
+            holder, (account.name, window.key)
+        ):
+            return None
+        return window
+
+    def _window(self, account: Account, key: str) -> Window | None:
+        """The window of that key among the ones around now, or the one that a pot remembers."""
+        current = account.window.at(moment(self.now_ms))
+        for window in (
+            current,
+            account.window.after(current),
+            account.window.before(current),
+        ):
+            if window.key == key:
+                return window
+        pot = self.books.pot((account.name, key))
+        if pot is None or not pot.start:
+            return None
+        return account.window.at(dt.datetime.fromisoformat(pot.start))
+
+    def _not_yet(self, account: Account, want: WantRequest) -> Denied:
+        current = account.window.at(moment(self.now_ms))
+        found = self.books.pot((account.name, current.key))
+        pot = found.pot if found else Pot(account.limit)
+        denied = _denied(account, current, Denial.NOT_YET, pot)
+        return denied.model_copy(update={"window": want.window or current.key})
+
+    def _lease_of(self, holder: Holder, key: PotKey) -> Lease | None:
+        return next((le for le in self.books.open_leases(holder) if le.pot == key), None)
+
+    def _new_lease(self, holder: Holder, key: PotKey) -> Lease:
+        expires_ms = self._expiry_ms()
+        empty = LeaseNumbers()
+        lease = Lease(holder, self.new_id(), key, self.incarnation, empty, expires_ms, self.now_ms)
+        self.books.add(lease)
+        return lease
+
+    def _held(self, holder: Holder, request: SyncRequest) -> list[LeaseAnswer]:
+        """Every open lease of the holder, renewed."""
+        wanted = {want.account for want in request.wants}
+        return [
+            self._renewed(lease, idle=lease.pot[0] not in wanted)
+            for lease in self.books.open_leases(holder)
+        ]
+
+    def _renewed(self, lease: Lease, *, idle: bool) -> LeaseAnswer:
+        self.books.renew(lease, expires_ms=self._expiry_ms(), seen_ms=self.now_ms)
+        pot = self.books.open_pot(lease.pot, None, None)
+        account = self.accounts.get(lease.pot[0])
+        ceiling = account.ceiling_percent if account else 100
+        near = granting.near_end(
+            pot.pot, self.demand.needs(lease.pot), ceiling
+        ) or self.demand.starved(lease.pot, self.now_ms)
+        # A sole holder has nobody to give to; a holder that wants more gets what it needs instead.
+        recall = near and idle and lease.numbers.rest > 0 and pot.pot.holders > 1
+        return LeaseAnswer(
+            id=lease.id,
+            account=lease.pot[0],
+            window=WindowAnswer(key=lease.pot[1], start=pot.start, end=pot.end),
+            granted=lease.numbers.granted,
+            hard_expiry_ms=limits.HARD_EXPIRY_MS,
+            renew_every_ms=granting.renew_every_ms(pot.pot, near=near),
+            recall=recall,
+        )
+
+    def _state(self, account: Account) -> AccountState:
+        window = account.window.at(moment(self.now_ms))
+        pot = self._open(account, window)
+        crossed = [t.percent for t in account.thresholds if pot.crossed(t.percent)]
+        return AccountState(
+            account=account.name,
+            window=window.key,
+            limit=pot.limit,
+            used=pot.used,
+            resets_at=window.end.isoformat(),
+            threshold=max(crossed, default=0),
+        )
+
+    def _expiry_ms(self) -> int:
+        return self.now_ms + limits.HARD_EXPIRY_MS + limits.EXPIRY_MARGIN_MS
+
+
+def _denied(account: Account, window: Window, code: Denial, pot: Pot) -> Denied:
+    return Denied(
+        account=account.name,
+        window=window.key,
+        code=code,
+        resets_at=window.end.isoformat(),
+        limit=pot.limit,
+        used=pot.used,
+    )
