@@ -7,7 +7,7 @@ from __future__ import annotations
 
 MODELS_PER_POOL = 64
 """Models of one pool: keeps CEL's quadratic alias rule affordable and a table under 1 MiB."""
-ALIASES_PER_MODEL = 16
+ALIASES_PER_MODEL = 8
 """Globs under which callers may ask for one model."""
 POOLS_PER_POLICY = 8
 """Pools that one policy reads: 512 candidates are more than any rule can use."""
@@ -15,10 +15,13 @@ SIGNALS_PER_POLICY = 64
 """Named predicates; each costs the data plane at most a few microseconds a request."""
 RULES_PER_POLICY = 64
 """Rules are tried in order on every request."""
+SIGNALS_PER_LIST = 16
+"""Signals in one list of a `when`: rules x lists x signals keeps CEL's estimated cost below its
+limit."""
 CANDIDATES_PER_ROUTE = 16
 """The engine keeps one fixed array of scores a request."""
 NAMES_PER_LIST = 64
-"""Signals in one `when`, values of one header, namespaces, workloads, keywords."""
+"""Values of one header, namespaces, workloads, keywords, globs."""
 LIMITS_PER_BUDGET = 8
 """Accounts of one Budget: all must pass on every request."""
 THRESHOLDS_PER_BUDGET = 8

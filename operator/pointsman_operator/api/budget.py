@@ -147,13 +147,13 @@ class LimitStatus(Struct):
 
     name: Name
     """The limit."""
-    spent: str
+    spent: Annotated[str, Field(max_length=24)]
     """Dollars used in this window, unconfirmed ones included."""
-    remaining: str
+    remaining: Annotated[str, Field(max_length=24)]
     """Dollars left."""
     percent: Annotated[int, Field(ge=0)]
     """Used share."""
-    resets_at: str
+    resets_at: Annotated[str, Field(max_length=40)]
     """When the window ends, RFC 3339."""
 
 

@@ -94,7 +94,7 @@ class Struct(BaseModel):
             raise ValueError("; ".join(broken))
         return self
 
-    @classmethod  # type: ignore[pydantic-alias]
+    @classmethod
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
@@ -114,7 +114,7 @@ class ObjectMeta(BaseModel):
     namespace: Name = DEFAULT_NAMESPACE
     labels: dict[str, str] = {}
     generation: int = 0
-    creation_timestamp: str = ""  # type: ignore[pydantic-alias]
+    creation_timestamp: str = ""
 
 
 @dataclass(frozen=True, order=True)
@@ -208,7 +208,7 @@ class Resource(BaseModel):
         """Which object this is."""
         return ObjectRef(self.KIND, self.metadata.namespace, self.metadata.name)
 
-    @property  # type: ignore[pydantic-alias]
+    @property
     def object_name(self) -> ObjectName:
         """Its namespaced name."""
         return ObjectName(self.metadata.namespace, self.metadata.name)

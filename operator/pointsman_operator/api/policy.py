@@ -22,7 +22,7 @@ from pointsman_operator.api.meta import (
 from pointsman_operator.api.route import Route
 from pointsman_operator.api.rules import Rule
 
-Names = Annotated[tuple[Name, ...], Field(max_length=bounds.NAMES_PER_LIST), SET]
+Names = Annotated[tuple[Name, ...], Field(max_length=bounds.SIGNALS_PER_LIST), SET]
 Globs = Annotated[tuple[Glob, ...], Field(max_length=bounds.NAMES_PER_LIST), SET]
 LabelValue = Annotated[str, Field(max_length=bounds.NAME_LENGTH)]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 from pointsman_operator.api.meta import ObjectRef
 
@@ -20,49 +20,52 @@ Severity = Literal["error", "warning"]
 class ProblemCode(StrEnum):
     """What can be wrong. Values are the reasons of conditions: stable, for machines."""
 
-    UNREADABLE = "Unreadable"
-    """A file cannot be read or is no YAML."""
-    DUPLICATE_KEY = "DuplicateKey"
-    """A YAML mapping has a key twice."""
-    UNKNOWN_KIND = "UnknownKind"
-    """No resource of ours has this kind or version."""
-    UNKNOWN_FIELD = "UnknownField"
-    """A field that does not exist."""
-    MISSING_FIELD = "MissingField"
-    """A field that must be set."""
-    INVALID_VALUE = "InvalidValue"
-    """A value that the field does not take."""
-    DUPLICATE_OBJECT = "DuplicateObject"
-    """Two objects of one kind, namespace and name."""
+    meaning: str
 
-    POOL_NOT_FOUND = "PoolNotFound"
-    """A policy names a ModelPool that does not exist."""
-    POOL_NOT_ALLOWED = "PoolNotAllowed"
-    """A policy names a ModelPool that does not allow its namespace."""
-    POOL_NOT_LISTED = "PoolNotListed"
-    """A candidate's pool is not in `spec.pools`."""
-    MODEL_NOT_FOUND = "ModelNotFound"
-    """A candidate names a model that its pool does not have."""
-    MODEL_REFUSED = "ModelRefused"
-    """A candidate names a model that cannot be used; the pool says why."""
-    NO_CANDIDATE = "NoCandidate"
-    """A route is left without candidates: its requests are refused."""
-    UNKNOWN_PRICE = "UnknownPrice"
-    """Neither catalogue nor pool prices a model."""
-    UNKNOWN_LIMIT = "UnknownLimit"
-    """Neither catalogue nor pool says how large a model's context is."""
-    UNKNOWN_QUALITY = "UnknownQuality"
-    """A route compares quality and nobody knows a candidate's."""
-    HOST_NOT_WELL_KNOWN = "HostNotWellKnown"
-    """A key would go to a host that only the Secret itself can allow."""
-    ALIAS_CONFLICT = "AliasConflict"
-    """Two models of a policy's pools share an alias."""
-    PASS_THROUGH_AMBIGUOUS = "PassThroughAmbiguous"  # noqa: S105 - a reason, not a password
-    """`default: PassThrough` with several providers, or with none."""
-    CONFLICTED = "Conflicted"
-    """Another policy serves the same workloads first."""
-    NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
-    """A Budget names namespaces beyond its own."""
+    def __new__(cls, value: str, meaning: str) -> Self:
+        """A code is its value; the meaning goes into the reference."""
+        code = str.__new__(cls, value)
+        code._value_ = value
+        code.meaning = meaning
+        return code
+
+    UNREADABLE = "Unreadable", "A file cannot be read or is no YAML."
+    DUPLICATE_KEY = "DuplicateKey", "A YAML mapping has a key twice."
+    UNKNOWN_KIND = "UnknownKind", "No resource of ours has this kind or version."
+    UNKNOWN_FIELD = "UnknownField", "A field that does not exist."
+    MISSING_FIELD = "MissingField", "A field that must be set."
+    INVALID_VALUE = "InvalidValue", "A value that the field does not take."
+    DUPLICATE_OBJECT = "DuplicateObject", "Two objects of one kind, namespace and name."
+
+    POOL_NOT_FOUND = "PoolNotFound", "A policy names a ModelPool that does not exist."
+    POOL_NOT_ALLOWED = (
+        "PoolNotAllowed",
+        "A policy names a ModelPool that does not allow its namespace.",
+    )
+    POOL_NOT_LISTED = "PoolNotListed", "A candidate's pool is not in `spec.pools`."
+    MODEL_NOT_FOUND = "ModelNotFound", "A candidate names a model that its pool does not have."
+    MODEL_REFUSED = (
+        "ModelRefused",
+        "A candidate names a model that cannot be used; the pool says why.",
+    )
+    NO_CANDIDATE = "NoCandidate", "A route is left without candidates: its requests are refused."
+    UNKNOWN_PRICE = "UnknownPrice", "Neither catalogue nor pool prices a model."
+    UNKNOWN_LIMIT = (
+        "UnknownLimit",
+        "Neither catalogue nor pool says how large a model's context is.",
+    )
+    UNKNOWN_QUALITY = "UnknownQuality", "A route compares quality and nobody knows a candidate's."
+    HOST_NOT_WELL_KNOWN = (
+        "HostNotWellKnown",
+        "A key would go to a host that only the Secret itself can allow.",
+    )
+    ALIAS_CONFLICT = "AliasConflict", "Two models of a policy's pools share an alias."
+    PASS_THROUGH_AMBIGUOUS = (
+        "PassThroughAmbiguous",
+        "`default: PassThrough` with several providers, or with none.",
+    )
+    CONFLICTED = "Conflicted", "Another policy serves the same workloads first."
+    NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed", "A Budget names namespaces beyond its own."
 
 
 @dataclass(frozen=True, order=True)

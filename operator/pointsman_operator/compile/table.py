@@ -15,9 +15,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-Picodollars = Annotated[int, Field(ge=0, lt=2**63)]
+Picodollars = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Share = Annotated[int, Field(ge=0, le=100)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class Part(BaseModel):
