@@ -24,11 +24,11 @@ pub const OVERLOAD_COOLDOWN: std::time::Duration = std::time::Duration::from_sec
 pub const FEATURE_SIDE_CHARS: u32 = 500;
 /// Answer length assumed for a model of which nothing is known, tokens; money reserves the worst case instead.
 pub const EXPECTED_OUTPUT_TOKENS: u32 = 300;
-// scan
+
+// Request bodies and rules (`scan`, `rules`).
+
 /// Open containers of a request body; `serde_json`'s own bound, so that both accept the same documents.
 pub const JSON_DEPTH: usize = 127;
-/// Characters kept of the last user text: this many from its start and from its end.
-pub const LAST_TEXT_HALF_CHARS: usize = 500;
 /// Bytes of a requested model's name; the longest fine-tune names stay under 150.
 pub const MODEL_NAME_BYTES: usize = 512;
 /// Bytes of a service tier's name.
@@ -47,3 +47,5 @@ pub const CALL_TOKENS: u64 = 1_000_000_000;
 pub const TOKEN_BYTES: u64 = 128;
 /// Tokens that a cut call may have been billed for beyond what arrived, if its deltas were smaller.
 pub const CUT_TOKENS: u64 = 16;
+/// Signals of one table: one bit each in a request's match. The CRD allows fewer.
+pub const SIGNALS: usize = 128;

@@ -2,11 +2,12 @@
 
 use super::LastText;
 use super::text::{count_chars, starts_char};
-use crate::limits::LAST_TEXT_HALF_CHARS;
+use crate::limits::FEATURE_SIDE_CHARS;
 
-const HALF_BYTES: usize = LAST_TEXT_HALF_CHARS * 4;
+const SIDE_CHARS: usize = FEATURE_SIDE_CHARS as usize;
+const SIDE_BYTES: usize = SIDE_CHARS * 4;
 /// The tail is cut back when it would outgrow this, so that each byte is moved about once.
-const TAIL_BYTES: usize = HALF_BYTES * 2;
+const TAIL_BYTES: usize = SIDE_BYTES * 2;
 
 /// Collects head and tail of one text; both buffers are allocated once and reused.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ impl Keep {
 
     /// Appends unescaped text; a character may be cut between two calls.
     pub(super) fn push(&mut self, text: &[u8]) {
-        let rest = if self.chars <= LAST_TEXT_HALF_CHARS { self.fill_head(text) } else { text };
+        let rest = if self.chars <= SIDE_CHARS { self.fill_head(text) } else { text };
         if !rest.is_empty() {
             self.chars += count_chars(rest);
             self.push_tail(rest);
@@ -55,9 +56,9 @@ impl Keep {
     /// Takes what belongs to the head (which ends where the first character after it begins).
     fn fill_head<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
         if self.head.capacity() == 0 {
-            self.head.reserve_exact(HALF_BYTES);
+            self.head.reserve_exact(SIDE_BYTES);
         }
-        let room = LAST_TEXT_HALF_CHARS - self.chars;
+        let room = SIDE_CHARS - self.chars;
         if text.len() <= room {
             self.chars += count_chars(text);
             self.head.extend_from_slice(text);
@@ -75,23 +76,23 @@ impl Keep {
         if self.tail.capacity() == 0 {
             self.tail.reserve_exact(TAIL_BYTES);
         }
-        if text.len() >= HALF_BYTES {
+        if text.len() >= SIDE_BYTES {
             self.tail.clear();
-            self.tail.extend_from_slice(&text[text.len() - HALF_BYTES..]);
+            self.tail.extend_from_slice(&text[text.len() - SIDE_BYTES..]);
             return;
         }
         if self.tail.len() + text.len() > TAIL_BYTES {
-            let surplus = self.tail.len() - HALF_BYTES;
+            let surplus = self.tail.len() - SIDE_BYTES;
             self.tail.drain(..surplus);
         }
         self.tail.extend_from_slice(text);
     }
 }
 
-/// Where the last `LAST_TEXT_HALF_CHARS` characters begin; a cut character at the front is left out.
+/// Where the last `SIDE_CHARS` characters begin; a cut character at the front is left out.
 fn last_chars(tail: &[u8]) -> usize {
     let mut starts = tail.iter().enumerate().rev().filter(|(_, byte)| starts_char(**byte));
-    match starts.nth(LAST_TEXT_HALF_CHARS - 1) {
+    match starts.nth(SIDE_CHARS - 1) {
         Some((index, _)) => index,
         None => tail.iter().position(|&byte| starts_char(byte)).unwrap_or(tail.len()),
     }

@@ -19,6 +19,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::detect::PiiKind;
+use crate::limits::FEATURE_SIDE_CHARS;
 
 pub use error::ScanError;
 pub use place::Key;
@@ -73,7 +74,7 @@ impl LastText {
     /// Whether characters between `head` and `tail` were left out.
     #[must_use]
     pub fn has_gap(&self) -> bool {
-        self.chars as usize > 2 * crate::limits::LAST_TEXT_HALF_CHARS
+        self.chars > 2 * FEATURE_SIDE_CHARS
     }
 }
 

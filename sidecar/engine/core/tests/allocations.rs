@@ -1,10 +1,14 @@
-//! What a scan allocates does not depend on the body's size (issue 3, DESIGN 4).
+//! What a request allocates does not depend on its body's size (issue 3, DESIGN 4).
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use pointsman_core::scan::{ScanOptions, Scanner};
+use http::HeaderMap;
+use pointsman_core::features::Task;
+use pointsman_core::rules::{Facts, Rules};
+use pointsman_core::scan::{LastText, ScanOptions, Scanner};
+use pointsman_core::table::RouteTable;
 
 thread_local! {
     static ALLOCATED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
@@ -80,4 +84,37 @@ fn allocations_do_not_depend_on_body_size() {
             "{large_times} of {large_bytes}"
         );
     }
+}
+
+#[test]
+fn matching_rules_allocates_nothing() {
+    let table: RouteTable = serde_json::from_str(
+        r#"{"version": 1, "minReader": 1, "policy": {"namespace": "d", "name": "p"}, "models": [],
+        "signals": [{"name": "legal", "keywords": ["contract", "terms of service", "HAFTUNG"]},
+            {"name": "code", "task": "code"}, {"name": "batch", "header": {"name": "x-batch", "values": ["1"]}},
+            {"name": "auto", "models": ["a*o", "*-mini-*"]}, {"name": "long", "tokens": {"min": 9000}}],
+        "rules": [
+            {"name": "a", "when": {"anyOf": ["legal", "code", "batch"]}, "route": {"strategy": "Failover", "candidates": []}},
+            {"name": "b", "when": {"allOf": ["auto"], "noneOf": ["long"], "models": ["*u*"]}, "route": {"strategy": "Failover", "candidates": []}}],
+        "default": {"action": "Deny"}}"#,
+    )
+    .unwrap();
+    let rules = Rules::new(&table).unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("x-batch", "0".parse().unwrap());
+    let text =
+        LastText { head: "Ünser contracts İn terms of use. ".repeat(15), ..LastText::default() };
+    let facts = Facts {
+        headers: &headers,
+        model: "auto",
+        text: &text,
+        tokens: 10,
+        pii: false,
+        task: &|| Task::Chat,
+    };
+    let before = ALLOCATED.get();
+    let matched = rules.first_match(&facts);
+    let held = rules.signals(matched).count();
+    assert_eq!(ALLOCATED.get(), before);
+    assert_eq!((matched.rule, held), (Some(1), 1));
 }
