@@ -49,3 +49,11 @@ pub const TOKEN_BYTES: u64 = 128;
 pub const CUT_TOKENS: u64 = 16;
 /// Signals of one table: one bit each in a request's match. The CRD allows fewer.
 pub const SIGNALS: usize = 128;
+/// Decoded bytes of a compressed stream.
+pub const STREAM_DECODED_BYTES: usize = 64 << 20;
+/// Decoded bytes for each byte that arrived: repetitive chunks reach 50, a bomb 1,000.
+pub const DECODE_RATIO: u64 = 200;
+/// Decoded bytes that are allowed beside the ratio, for small answers.
+pub const DECODE_SLACK_BYTES: u64 = 64 << 10;
+/// A gzip header, names and comments included.
+pub const GZIP_HEADER_BYTES: usize = 4 << 10;

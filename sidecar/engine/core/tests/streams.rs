@@ -9,8 +9,8 @@ mod recordings;
 
 use grammar::{Verdict, check};
 use memchr::memmem;
-use pointsman_core::error::Class;
-use pointsman_core::sse::{StreamFault, StreamOptions};
+use pointsman_core::error::{Class, Refusal};
+use pointsman_core::sse::{StreamFault, StreamOptions, budget_cut_event, cut_event};
 use pointsman_core::table::StreamEnd;
 use pointsman_core::usage::Usage;
 use proptest::prelude::*;
@@ -261,4 +261,66 @@ fn bounds_hold() {
     let options = StreamOptions { strip_usage_event: true, end: StreamEnd::Done, choices: 1 };
     let pieces = huge.as_bytes().chunks(64 << 10);
     assert_eq!(run(options, pieces).result, Err(StreamFault::EventTooLarge));
+}
+
+/// Every way to break off is told by an event that SDKs raise at, a Budget's with its name and reset.
+#[test]
+fn every_cut_has_its_event() {
+    let chunk = format!("data: {CHUNK}\n\n");
+    for fault in [
+        StreamFault::Truncated,
+        StreamFault::Garbage,
+        StreamFault::HoldOverflow,
+        StreamFault::EventTooLarge,
+        StreamFault::Undecodable,
+        StreamFault::Stalled,
+        StreamFault::Broken,
+        StreamFault::ErrorEvent { class: Class::Server, code: None, error: None },
+    ] {
+        let body = [chunk.as_bytes(), &cut_event(&fault)].concat();
+        assert_eq!(check(&body), Ok(Verdict::Failed), "{fault:?}");
+        assert!(fault.class(false).row() < 14 && fault.class(true) == Class::MidStream);
+    }
+    let refusal = Refusal::Budget {
+        budget: "demo/team".to_owned(),
+        limit: "day (5 USD)".to_owned(),
+        resets_at: "2026-11-23T00:00:00+01:00".to_owned(),
+    };
+    let body = [chunk.as_bytes(), &budget_cut_event(&refusal)].concat();
+    assert_eq!(check(&body), Ok(Verdict::Failed));
+    for part in ["demo/team", "2026-11-23T00:00:00+01:00", "insufficient_quota"] {
+        assert!(memmem::find(&body, part.as_bytes()).is_some(), "{part}");
+    }
+}
+
+/// An error object with line breaks in it cannot break out of its event.
+#[test]
+fn errors_cannot_inject_events() {
+    let error = "{\"error\":{\"message\":\"over two lines\",\n\"code\":1}}";
+    let down = stream_of(&[CHUNK, &error.replace('\n', "\ndata: ")]);
+    assert!(matches!(down.result, Err(StreamFault::ErrorEvent { error: Some(_), .. })));
+    assert_eq!(check(&down.body), Ok(Verdict::Failed));
+}
+
+/// The checker itself refuses what no caller may see.
+#[test]
+fn the_grammar_has_teeth() {
+    let finish = CHUNK.replace("null", "\"stop\"");
+    let tool = r#"{"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"id":"t","function":{"name":"f"}}]},"finish_reason":null}]}"#;
+    let other = CHUNK.replace("\"id\":\"c\"", "\"id\":\"d\"");
+    for events in [
+        vec![CHUNK, "[DONE]"],
+        vec![&finish, CHUNK],
+        vec![&finish, &finish],
+        vec![&finish, "[DONE]", CHUNK],
+        vec![CHUNK, &other],
+        vec![tool],
+        vec!["{"],
+    ] {
+        let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        assert!(check(body.as_bytes()).is_err(), "{body}");
+        assert!(check(body.trim_end().as_bytes()).is_err());
+    }
+    let open = format!("data: {CHUNK}\n\n");
+    assert_eq!(check(open.as_bytes()), Ok(Verdict::Open));
 }
