@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.ledger_world import DAY, TODAY, LedgerWorld, day_account, report, want
-
 from pointsman_operator.ledger import limits
 from pointsman_operator.ledger.accounts import Threshold
 from pointsman_operator.ledger.arithmetic import Pot
 from pointsman_operator.ledger.messages import Denial, SyncAnswer
+from support.ledger_world import DAY, TODAY, LedgerWorld, day_account, report, want
 
 TOMORROW = "2026-11-23+01:00"
 MIDNIGHT_MS = 1_795_388_400_000

@@ -1,0 +1,133 @@
+"""The commands' way to the hub (docs/contracts.md, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any, Self
+
+import httpx
+import typer
+
+from pointsman_operator.cli.state import State
+
+HubOption = Annotated[
+    str,
+    typer.Option("--hub", help="The hub's address; default: that of `pointsman up` in --state."),
+]
+TIMEOUT_S = 10.0
+
+
+class HubError(Exception):
+    """The hub cannot be reached or refuses; the message is for the user."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class HubClient:
+    """Authenticated calls; a context manager."""
+
+    def __init__(self, url: str, token_file: Path) -> None:
+        try:
+            token = token_file.read_text().strip()
+        except OSError as error:
+            raise HubError(f"no token: {error}") from error
+        self._client = httpx.Client(
+            base_url=url,
+            headers={"authorization": f"Bearer {token}"},
+            timeout=TIMEOUT_S,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Self:
+        """Open."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def healthy(self) -> bool:
+        """Whether the hub answers and its store does."""
+        try:
+            return self._client.get("/healthz").status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def put_table(self, policy: str, table: bytes, fence: str) -> str:
+        """Publish canonical table bytes under `namespace/name`; their digest."""
+        headers = {"x-pointsman-fence": fence, "content-type": "application/json"}
+        answer = self._call("PUT", f"/v1/tables/{policy}", content=table, headers=headers)
+        return str(answer["digest"])
+
+    def delete_table(self, policy: str) -> None:
+        """Withdraw a policy's table."""
+        self._call("DELETE", f"/v1/tables/{policy}")
+
+    def decision(self, request_id: str) -> dict[str, Any]:
+        """The RECORD of one request."""
+        found: dict[str, Any] = self._call("GET", f"/v1/decisions/{request_id}")
+        return found
+
+    def spend(self, by: str, since: str = "") -> dict[str, Any]:
+        """What was spent, by one dimension."""
+        query = {"by": by} | ({"since": since} if since else {})
+        found: dict[str, Any] = self._call("GET", "/v1/spend", params=query)
+        return found
+
+    def budgets(self) -> list[dict[str, Any]]:
+        """Every account in its current window."""
+        found: list[dict[str, Any]] = self._call("GET", "/v1/budgets")
+        return found
+
+    def sidecars(self) -> list[dict[str, Any]]:
+        """Who is connected, and which table each has in force."""
+        found: list[dict[str, Any]] = self._call("GET", "/v1/sidecars")
+        return found
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """One call; every failure is a HubError."""
+        try:
+            answer = self._client.request(
+                method, path, params=params, content=content, headers=headers
+            )
+        except httpx.HTTPError as error:
+            message = f"no hub answers at {self._client.base_url}: {error}"
+            raise HubError(message) from error
+        if answer.is_error:
+            raise HubError(said(answer), answer.status_code)
+        return answer.json() if answer.content else {}
+
+
+def said(answer: httpx.Response) -> str:
+    """What an error answer says, in the hub's shape or not."""
+    try:
+        return str(answer.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"the hub answered {answer.status_code}"
+
+
+def connect(state: Path, hub: str) -> HubClient:
+    """A client for the named hub, else for the one that `up` announced."""
+    found = State(state)
+    running = found.running()
+    url = hub or (running.hub_url if running else "")
+    if not url:
+        raise HubError(f"nothing runs in {state}: start `pointsman up -f FOLDER`, or name --hub")
+    return HubClient(url, found.token_file)

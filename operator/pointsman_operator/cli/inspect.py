@@ -1,0 +1,197 @@
+"""`pointsman explain`, `spend` and `budgets`: what was decided, and what it cost."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from pointsman_operator.cli import exits
+from pointsman_operator.cli.hub_client import HubError, HubOption, connect
+from pointsman_operator.cli.output import OUT, JSONFlag, dollars, emit, micro, stop, table
+from pointsman_operator.cli.state import StateOption
+
+NOT_FOUND = 404
+MICROSECONDS_A_MILLISECOND = 1000
+
+
+class Dimension(StrEnum):
+    """What spend can be grouped by."""
+
+    MODEL = "model"
+    PROVIDER = "provider"
+    WORKLOAD = "workload"
+    TEAM = "team"
+    KEY = "key"
+    ENDPOINT = "endpoint"
+
+
+def explain(
+    request_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="The answer's x-pointsman-request-id.", show_default=False
+        ),
+    ],
+    state: StateOption,
+    hub: HubOption = "",
+    json_output: JSONFlag = False,
+) -> None:
+    """Say why a request went where it went: signals, candidates, scores, filters, attempts, prices.
+
+    Exit status: 0, 3 for an id that nobody remembers, 69 where no hub answers.
+
+    Example: pointsman explain pm-01J9ZK3V
+    """
+    try:
+        with connect(state, hub) as client:
+            record = client.decision(request_id)
+    except HubError as error:
+        stop(str(error), exits.NOT_FOUND if error.status == NOT_FOUND else exits.UNAVAILABLE)
+    if json_output:
+        emit(record)
+    else:
+        show_decision(record)
+
+
+def spend(
+    state: StateOption,
+    by: Annotated[Dimension, typer.Option(help="What to group by.")] = Dimension.MODEL,
+    since: Annotated[
+        str, typer.Option(help="Only from this moment on: RFC 3339, e.g. 2026-11-01T00:00:00Z.")
+    ] = "",
+    hub: HubOption = "",
+    json_output: JSONFlag = False,
+) -> None:
+    """Show what was spent, by model, provider, workload, team, key or endpoint.
+
+    Input and output tokens stand apart. Exit status: 0, 69 where no hub answers.
+
+    Example: pointsman spend --by team
+    """
+    try:
+        with connect(state, hub) as client:
+            found = client.spend(by.value, since)
+    except HubError as error:
+        stop(str(error))
+    if json_output:
+        emit(found)
+        return
+    rows = [*found["rows"], {**found["total"], "key": "total"}]
+    OUT.print(
+        table(
+            "",
+            (by.value, ">requests", ">input tokens", ">output tokens", ">cost"),
+            (
+                (
+                    row["key"] or "-",
+                    f"{row['requests']:,}",
+                    f"{row['input_tokens']:,}",
+                    f"{row['output_tokens']:,}",
+                    dollars(row["cost"]),
+                )
+                for row in rows
+            ),
+        )
+    )
+
+
+def budgets(state: StateOption, hub: HubOption = "", json_output: JSONFlag = False) -> None:
+    """Show how much of each Budget is used, leased and left, and when it starts anew.
+
+    Exit status: 0, 69 where no hub answers.
+
+    Example: pointsman budgets
+    """
+    try:
+        with connect(state, hub) as client:
+            found = client.budgets()
+    except HubError as error:
+        stop(str(error))
+    if json_output:
+        emit(found)
+        return
+    money = ("limit", "settled", "unconfirmed", "leased", "available", "overrun")
+    OUT.print(
+        table(
+            "",
+            ("account", "window", *(f">{name}" for name in money), "resets"),
+            (
+                (
+                    row["account"],
+                    row["window"],
+                    *(dollars(row[name]) for name in money),
+                    row["resets_at"],
+                )
+                for row in found
+            ),
+        )
+    )
+
+
+def show_decision(record: dict[str, Any]) -> None:
+    """One decision for people: the sentence first, then what led to it."""
+    simulated = "  [yellow]simulated[/]" if record.get("simulated") else ""
+    OUT.print(f"[bold]{record['id']}[/]  {record['outcome']} {record['status']}{simulated}")
+    OUT.print(f"  {record.get('reason', '')}", highlight=False)
+    OUT.print(f"  asked for {record.get('requested_model')}, got {record.get('model')}")
+    OUT.print(f"  policy {record.get('policy')}, rule {record.get('rule') or '-'}", highlight=False)
+    signals = ", ".join(record.get("signals", ())) or "none"
+    OUT.print(f"  signals: {signals}; task: {record.get('task') or '-'}", highlight=False)
+    if record.get("candidates"):
+        OUT.print(candidates(record["candidates"]))
+    if record.get("attempts"):
+        OUT.print(attempts(record["attempts"]))
+    usage, prices = record.get("usage", {}), record.get("prices", {})
+    tokens = ", ".join(f"{name} {count}" for name, count in usage.items())
+    each = ", ".join(f"{name} {price}" for name, price in prices.items())
+    OUT.print(f"  cost {dollars(record.get('cost', 0))} ({tokens})", highlight=False)
+    OUT.print(f"  picodollars a token: {each or '-'}", highlight=False)
+    for charge in record.get("budgets", ()):
+        OUT.print(f"  charged to {charge['account']}: {dollars(charge['charged'])}")
+    stages = ", ".join(f"{name} {value} us" for name, value in record.get("stage_us", {}).items())
+    OUT.print(f"  time: {stages or '-'}", highlight=False)
+
+
+def candidates(rows: list[dict[str, Any]]) -> Any:
+    """The candidates as they were weighed."""
+    return table(
+        "candidates",
+        ("model", ">probability", ">expected cost", ">score", "left out"),
+        (
+            (
+                row["model"],
+                micro(row["probability"]) if "probability" in row else "-",
+                dollars(row["cost"]) if "cost" in row else "-",
+                micro(row["score"]) if "score" in row else "-",
+                row.get("filtered", ""),
+            )
+            for row in rows
+        ),
+    )
+
+
+def attempts(rows: list[dict[str, Any]]) -> Any:
+    """The attempts in the order they were made; times from the request's arrival."""
+    return table(
+        "attempts",
+        ("model", "outcome", ">status", ">first byte ms", ">end ms", "upstream id"),
+        (
+            (
+                row["model"],
+                row.get("class", ""),
+                row.get("status", "-"),
+                milliseconds(row, "first_byte_us"),
+                milliseconds(row, "end_us"),
+                row.get("upstream_id", ""),
+            )
+            for row in rows
+        ),
+    )
+
+
+def milliseconds(row: dict[str, Any], name: str) -> str:
+    """A time in microseconds as milliseconds; a dash where it did not come to that."""
+    value = row.get(name)
+    return "-" if value is None else f"{value / MICROSECONDS_A_MILLISECOND:.1f}"

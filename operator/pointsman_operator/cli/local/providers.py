@@ -1,0 +1,132 @@
+"""Simulated providers: which ones a folder needs, and the processes that play them.
+
+A provider is simulated where its key is missing; everything that shows it says *simulated*.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pointsman_operator.cli.local.children import Child, StackError, wait_until
+from pointsman_operator.cli.state import State
+from pointsman_operator.compile import Compiled
+from pointsman_operator.compile.table import TableCredential, TableModel
+
+START_WITHIN_S = 10.0
+PLAUSIBLE_PACE = {"firstTokenMs": 150, "tokensPerSecond": 120, "deltaTokens": 2}
+
+
+@dataclass
+class Simulator:
+    """One provider, played by a process of its own with a bill of its own."""
+
+    label: str
+    folder: Path
+    models: dict[str, TableModel]
+    extra: Mapping[str, Any]
+    child: Child = field(init=False)
+    address: str = "127.0.0.1:0"
+
+    def __post_init__(self) -> None:
+        """Name the process; nothing is started yet."""
+        self.child = Child(
+            name=f"simulated provider {self.label}",
+            arguments=(program(), "provider", "--config", str(self.folder / "config.json")),
+            environment=os.environ,
+            log=self.folder / "log",
+        )
+
+    @property
+    def base_url(self) -> str:
+        """What models of this provider get as their baseURL."""
+        return f"http://{self.address}/v1"
+
+    @property
+    def bill(self) -> Path:
+        """What this provider says it must be paid, in its own hand."""
+        return self.folder / "bill.jsonl"
+
+    def start(self) -> None:
+        """Start it, on the address of its last start if it had one."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        announce = self.folder / "address.json"
+        announce.unlink(missing_ok=True)
+        (self.folder / "config.json").write_text(json.dumps(self.config(announce)))
+        self.child.start()
+        wait_until(announce.exists, [self.child], f"{self.child.name}'s start", START_WITHIN_S)
+        self.address = json.loads(announce.read_text())["address"]
+
+    def config(self, announce: Path) -> dict[str, Any]:
+        """The simulator's configuration (docs/contracts.md, section 7)."""
+        return {
+            "listen": self.address,
+            "announce": str(announce),
+            "bill": str(self.bill),
+            "prices": {name: prices(model) for name, model in sorted(self.models.items())},
+            "models": sorted(self.models),
+            "pace": PLAUSIBLE_PACE,
+            **self.extra,
+        }
+
+
+def without_key(compiled: Compiled, state: State, environment: Mapping[str, str]) -> list[str]:
+    """Labels of the providers that want a key of which none is here; keys are not read."""
+    wanted: dict[str, list[TableCredential]] = defaultdict(list)
+    for table in compiled.tables.values():
+        for model in table.table.models:
+            if model.provider.credential is not None:
+                wanted[model.provider.label].append(model.provider.credential)
+    return sorted(
+        label
+        for label, credentials in wanted.items()
+        if not any(present(credential, state, environment) for credential in credentials)
+    )
+
+
+def present(credential: TableCredential, state: State, environment: Mapping[str, str]) -> bool:
+    """Whether the sidecar will find this key."""
+    file = state.secrets / credential.secret / credential.key
+    return file.is_file() or bool(credential.env and environment.get(credential.env))
+
+
+def simulators(
+    compiled: Compiled, labels: Iterable[str], state: State, extra: Mapping[str, Any]
+) -> dict[str, Simulator]:
+    """A simulator for each label, serving that provider's models at their prices."""
+    chosen = {label: dict[str, TableModel]() for label in labels}
+    for table in compiled.tables.values():
+        for model in table.table.models:
+            if model.provider.label in chosen:
+                chosen[model.provider.label][model.provider.model] = model
+    return {
+        label: Simulator(label, state.folder("providers") / label, models, extra)
+        for label, models in sorted(chosen.items())
+    }
+
+
+def prices(model: TableModel) -> dict[str, int]:
+    """Picodollars a token, as the simulator wants them."""
+    cached = model.pricing.cached_input
+    known = {"input": model.pricing.input, "output": model.pricing.output}
+    return known if cached is None else known | {"cachedInput": cached}
+
+
+def program() -> str:
+    """The simulator: named by POINTSMAN_SIM, beside this Python, or on the path."""
+    beside = Path(sys.executable).parent / "pointsman-sim"
+    named = os.environ.get("POINTSMAN_SIM")
+    found = named or (str(beside) if beside.exists() else shutil.which("pointsman-sim"))
+    if not found:
+        raise StackError(
+            "no pointsman-sim: it plays the providers whose keys are missing. Build it with "
+            "`make engine`, name it in POINTSMAN_SIM, or set the providers' keys"
+        )
+    return found
