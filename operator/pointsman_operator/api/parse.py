@@ -59,7 +59,7 @@ def _parse(document: dict[str, Any], ref: ObjectRef) -> Parsed:
     model = BY_KIND[ref.kind].resource
     try:
         # By way of JSON: types are then taken as the API server takes them (no tuples, no dates).
-        return Parsed(model.model_validate_json(json.dumps(document)))
+        return Parsed(model.model_validate_json(json.dumps(_without_nulls(document))))
     except ValidationError as error:
         details = error.errors(include_url=False)
     except (TypeError, ValueError) as error:
@@ -72,6 +72,15 @@ def _parse(document: dict[str, Any], ref: ObjectRef) -> Parsed:
         )
     problems = tuple(_problem(detail, ref, model) for detail in _innermost(details))
     return Parsed(None, problems)
+
+
+def _without_nulls(value: Any) -> Any:
+    """A member without a value (`header:`) counts as absent, as it does for the API server."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(member) for key, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 def _innermost(details: list[ErrorDetails]) -> list[ErrorDetails]:

@@ -1,0 +1,30 @@
+"""The CRDs and the pydantic models accept the same documents, though they share no judge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from pointsman_operator.api import parse_document
+from support.crds import accepted
+from support.documents import FULL, spoiled
+
+
+@pytest.mark.parametrize("document", FULL, ids=lambda document: document["kind"])
+def test_full_documents_are_accepted_by_both(document: dict[str, Any]) -> None:
+    """A document that sets nearly every field is valid, so the property below starts from valid."""
+    found = parse_document(document)
+    assert found is not None
+    assert found.problems == ()
+    assert accepted(document)
+
+
+@settings(max_examples=300)
+@given(spoiled())
+def test_models_and_schema_agree(document: dict[str, Any]) -> None:
+    """What `pointsman validate` accepts `kubectl apply` accepts, and the other way round."""
+    found = parse_document(document)
+    assert found is not None
+    assert (found.resource is not None) == accepted(document), found.problems
