@@ -35,6 +35,8 @@ pub const MODEL_NAME_BYTES: usize = 512;
 pub const SERVICE_TIER_BYTES: usize = 64;
 /// One event of a stream; an image as base64 fits.
 pub const STREAM_EVENT_BYTES: usize = 4 << 20;
+/// Bytes around a chunk's text that a stream remembers to recognise the next one.
+pub const STREAM_TEMPLATE_BYTES: usize = 1 << 10;
 /// Choices of one call: `n` is at most this at every provider.
 pub const CHOICES: u32 = 128;
 /// Depth of a delta; deeper is no chunk.

@@ -5,6 +5,7 @@
 
 mod fault;
 mod frame;
+mod template;
 
 use bytes::{Bytes, BytesMut};
 
@@ -14,6 +15,7 @@ use crate::usage::{Seen, Usage};
 use crate::wire::openai_chat::Chunk;
 pub use fault::{StreamFault, budget_cut_event, cut_event};
 use frame::{Event, Framer};
+use template::Template;
 
 /// What is known of the stream beforehand.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +45,7 @@ pub struct ChatStream {
     options: StreamOptions,
     expected: u128,
     framer: Framer,
+    template: Template,
     /// The beginning of an event whose end has not arrived.
     tail: BytesMut,
     /// Whole events from before the commit.
@@ -72,6 +75,7 @@ impl ChatStream {
             options,
             expected: u128::MAX >> (limits::CHOICES - choices),
             framer: Framer::default(),
+            template: Template::default(),
             tail: BytesMut::new(),
             held: Vec::new(),
             held_bytes: 0,
@@ -255,6 +259,10 @@ impl ChatStream {
     }
 
     fn data(&mut self, data: &[u8]) -> Result<Verdict, StreamFault> {
+        if let Some(text) = self.template.text(data) {
+            self.note_output(text.len() as u64, !text.is_empty());
+            return Ok(Verdict::Pass);
+        }
         if data == b"[DONE]" {
             if !self.all_finished() {
                 return Err(StreamFault::Truncated);
@@ -270,6 +278,7 @@ impl ChatStream {
             return Err(StreamFault::of_error(b"null"));
         }
         self.note(&chunk);
+        self.template.learn(data, &chunk);
         let ours = self.options.strip_usage_event && chunk.is_usage_only();
         Ok(if ours { Verdict::Drop } else { Verdict::Pass })
     }
@@ -283,14 +292,18 @@ impl ChatStream {
         }
         self.begun |= chunk.choices;
         self.finished |= chunk.finished;
-        self.seen.bytes += chunk.delta_bytes;
-        self.seen.bytes_since_report += chunk.delta_bytes;
-        self.seen.largest = self.seen.largest.max(chunk.delta_bytes);
+        self.note_output(chunk.delta_bytes, chunk.output);
         if let Some(usage) = chunk.usage.and_then(Usage::of_chat) {
             self.seen.reported = Some(usage);
             self.seen.bytes_since_report = 0;
         }
-        if chunk.output {
+    }
+
+    fn note_output(&mut self, bytes: u64, output: bool) {
+        self.seen.bytes += bytes;
+        self.seen.bytes_since_report += bytes;
+        self.seen.largest = self.seen.largest.max(bytes);
+        if output {
             self.content_events += 1;
             self.progress = Progress::Flowing;
         }

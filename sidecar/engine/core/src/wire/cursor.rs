@@ -3,6 +3,9 @@
 
 use memchr::memchr2;
 
+/// Bytes of a string that are looked at one by one.
+const SHORT: usize = 24;
+
 /// A place in a JSON text. Every method returns `None` where the text is not JSON.
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
@@ -34,18 +37,23 @@ impl<'a> Cursor<'a> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
 
-    /// The raw text of a string.
+    /// The raw text of a string. Most are short: a loop beats a search until one proves long.
     pub(super) fn string(&mut self) -> Option<&'a [u8]> {
         self.expect(b'"')?;
         let start = self.at;
+        let short = start + SHORT;
         loop {
-            self.at += memchr2(b'"', b'\\', self.text.get(self.at..)?)?;
-            if self.text[self.at] == b'"' {
-                self.at += 1;
-                return self.text.get(start..self.at - 1);
+            match *self.text.get(self.at)? {
+                b'"' => break,
+                b'\\' => self.at += 2,
+                _ if self.at >= short => {
+                    self.at += memchr2(b'"', b'\\', self.text.get(self.at..)?)?;
+                }
+                _ => self.at += 1,
             }
-            self.at += 2;
         }
+        self.at += 1;
+        self.text.get(start..self.at - 1)
     }
 
     /// Calls `member` at each value of an object; it must move past the value.

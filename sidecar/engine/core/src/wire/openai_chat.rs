@@ -30,6 +30,9 @@ pub struct Chunk<'a> {
     pub delta_bytes: u64,
     /// A delta carries content, refusal, tool call, reasoning or audio.
     pub output: bool,
+    /// The last text in a delta, and how many there are.
+    text: &'a [u8],
+    texts: u32,
 }
 
 impl<'a> Chunk<'a> {
@@ -59,6 +62,18 @@ impl<'a> Chunk<'a> {
     #[must_use]
     pub const fn is_usage_only(&self) -> bool {
         self.usage.is_some() && self.choices == 0
+    }
+
+    /// Where in `data`, from which this was read, the one text of a chunk stands that says nothing else.
+    #[must_use]
+    pub fn only_text(&self, data: &[u8]) -> Option<(usize, usize)> {
+        let silent = self.usage.is_none() && self.error.is_none() && self.finished == 0;
+        if !silent || self.texts != 1 || self.delta_bytes != self.text.len() as u64 {
+            return None;
+        }
+        let start = (self.text.as_ptr() as usize).checked_sub(data.as_ptr() as usize)?;
+        let end = start + self.text.len();
+        (end <= data.len()).then_some((start, end))
     }
 
     fn choice(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
@@ -101,6 +116,7 @@ impl<'a> Chunk<'a> {
                 let text = cursor.string()?;
                 self.delta_bytes += text.len() as u64;
                 self.output |= !text.is_empty();
+                (self.text, self.texts) = (text, self.texts + 1);
                 Some(())
             }
             _ => cursor.value().map(drop),
