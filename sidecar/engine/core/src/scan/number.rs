@@ -64,6 +64,21 @@ impl Number {
         }
     }
 
+    /// Takes the digits of the integer part at the start of the bytes, as far as they are easy.
+    pub(super) fn take_digits(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while self.part == Part::Integer
+            && !self.full
+            && let Some(&byte) = bytes.get(taken)
+            && byte.is_ascii_digit()
+            && let Some(significand) = self.pushed(byte)
+        {
+            self.significand = significand;
+            taken += 1;
+        }
+        taken
+    }
+
     /// Takes the next byte.
     pub(super) fn step(&mut self, byte: u8) -> Step {
         self.part = match (self.part, byte) {

@@ -274,6 +274,7 @@ impl Scanner {
     }
 
     fn number(&mut self, piece: &[u8], mut at: usize) -> Result<usize, ScanError> {
+        at += self.number.take_digits(&piece[at..]);
         while let Some(&byte) = piece.get(at) {
             let offset = self.offset + at;
             match self.number.step(byte) {
