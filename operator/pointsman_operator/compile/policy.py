@@ -117,6 +117,8 @@ def lower_route(scope: PolicyScope, route: Route, path: str) -> TableRoute:
     """A route with the candidates that exist and can be used."""
     candidates: list[TableCandidate] = []
     for index, candidate in enumerate(route.candidates):
+        if candidate.model.split("/", 1)[0] in scope.closed:
+            continue  # the pool's own problem has said why
         problem = _candidate_problem(
             scope, route, candidate.model, f"{path}.candidates[{index}].model"
         )
@@ -160,12 +162,12 @@ def _candidate_problem(scope: PolicyScope, route: Route, model: str, path: str) 
         return problems.unknown_quality(ref, path, model) if lacking else None
     pool, name = model.split("/", 1)
     opened = scope.pools.get(pool)
-    if opened is not None and name in opened.resolved.refused:
-        return problems.model_refused(ref, path, model, opened.pool.object_name)
-    if opened is None and pool not in scope.closed:
+    if opened is None:
         return problems.pool_not_listed(ref, path, model)
+    if name in opened.resolved.refused:
+        return problems.model_refused(ref, path, model, opened.pool.object_name)
     near = difflib.get_close_matches(model, sorted(scope.models), 1)
-    return problems.model_not_found(ref, path, model, near if opened else [])
+    return problems.model_not_found(ref, path, model, near)
 
 
 def _without_shared_aliases(scope: PolicyScope, models: list[TableModel]) -> dict[str, TableModel]:
