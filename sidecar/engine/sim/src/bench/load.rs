@@ -89,8 +89,11 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
             stream: options.stream.then_some(options.stream_chunks),
             check: options.check,
         });
-        let connections: Vec<_> = (0..options.connections)
-            .map(|_| tokio::task::spawn_local(connection(Rc::clone(&load))))
+        // Streams would otherwise beat in step: they begin over the first half of the warm-up.
+        let ramp = if options.stream { options.warmup_s / 2.0 } else { 0.0 };
+        let step = Duration::from_secs_f64(ramp / options.connections.max(1) as f64);
+        let connections: Vec<_> = (0..u32::try_from(options.connections)?)
+            .map(|number| tokio::task::spawn_local(connection(Rc::clone(&load), step * number)))
             .collect();
         let pacing = Rc::clone(&load);
         let pacer = tokio::task::spawn_local(async move {
@@ -143,7 +146,8 @@ fn prepare(options: &Options) -> Result<(String, Vec<Vec<u8>>), Failure> {
 }
 
 /// One connection: request, answer, check, again; a broken one is an error and opened anew.
-async fn connection(load: Rc<Load>) {
+async fn connection(load: Rc<Load>, after: Duration) {
+    tokio::time::sleep(after).await;
     while Instant::now() < load.end {
         if let Err(error) = exchange_all(&load).await {
             load.report.failed(&error.to_string());
@@ -172,7 +176,7 @@ async fn exchange_all(load: &Load) -> Result<(), Failure> {
         let problem = if load.check { problem(load, &message) } else { status_problem(&message) };
         if let Some(problem) = problem {
             load.report.failed(&problem);
-        } else if start >= load.begin {
+        } else if Instant::now() >= load.begin {
             load.report.answered(done.duration_since(start), message.body().len());
         }
     }

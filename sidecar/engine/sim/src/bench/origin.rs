@@ -22,6 +22,10 @@ use crate::{Failure, output, runtime, tls};
 /// Documents that differ, so that a mixed-up answer cannot hide.
 const VARIANTS: u32 = 16;
 
+/// A stream request's member that names its own number of content events and the milliseconds
+/// between them: `"bench_stream":[100,50]`. One origin serves every row with it.
+const PACE: &[u8] = br#""bench_stream":["#;
+
 /// Command line of the origin.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -31,10 +35,10 @@ pub(crate) struct Options {
     /// Bytes of an answer's content
     #[arg(long, default_value_t = 700)]
     bytes: usize,
-    /// Content events of a stream
+    /// Content events of a stream, where the request does not say (`"bench_stream":[N,MS]`)
     #[arg(long, default_value_t = 100)]
     stream_chunks: usize,
-    /// Time between two content events, in milliseconds; 0: as fast as the socket takes them
+    /// Milliseconds between two content events; 0: as fast as the socket takes them
     #[arg(long, default_value_t = 0)]
     chunk_interval_ms: u64,
     /// Serve TLS (HTTP/2 by ALPN) and write the certificate here
@@ -44,10 +48,8 @@ pub(crate) struct Options {
 
 struct Origin {
     documents: Vec<Bytes>,
-    /// Without and with usage.
-    events: [Events; 2],
-    chunks: usize,
-    interval: Duration,
+    /// Content events and the time between them, by default.
+    pace: (usize, Duration),
 }
 
 /// Serves until the process is killed.
@@ -57,9 +59,7 @@ struct Origin {
 pub(crate) fn run(options: Options) -> Result<(), Failure> {
     let origin = Rc::new(Origin {
         documents: (0..VARIANTS).map(|variant| canned::document(options.bytes, variant)).collect(),
-        events: [false, true].map(|usage| canned::events(usage, options.stream_chunks)),
-        chunks: options.stream_chunks,
-        interval: Duration::from_millis(options.chunk_interval_ms),
+        pace: (options.stream_chunks, Duration::from_millis(options.chunk_interval_ms)),
     });
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime()?, async move {
@@ -132,15 +132,29 @@ async fn plain(mut socket: TcpStream, origin: &Origin) -> std::io::Result<()> {
         }
         let body = message.body();
         if streaming.find(body).is_some() {
-            let events = &origin.events[usize::from(usage.find(body).is_some())];
-            stream(&mut socket, origin, events).await?;
+            let (chunks, interval) = pace(body).unwrap_or(origin.pace);
+            let events = canned::events(usage.find(body).is_some(), chunks);
+            stream(&mut socket, chunks, interval, &events).await?;
         } else {
             socket.write_all(pick(&answers, body.len())).await?;
         }
     }
 }
 
-async fn stream(socket: &mut TcpStream, origin: &Origin, events: &Events) -> std::io::Result<()> {
+/// What the request says about its stream.
+fn pace(body: &[u8]) -> Option<(usize, Duration)> {
+    let rest = &body[memchr::memmem::find(body, PACE)? + PACE.len()..];
+    let end = rest.iter().position(|byte| *byte == b']')?;
+    let (chunks, interval_ms) = std::str::from_utf8(&rest[..end]).ok()?.split_once(',')?;
+    Some((chunks.parse().ok()?, Duration::from_millis(interval_ms.parse().ok()?)))
+}
+
+async fn stream(
+    socket: &mut TcpStream,
+    chunks: usize,
+    interval: Duration,
+    events: &Events,
+) -> std::io::Result<()> {
     let content = message::chunk(&events.content);
     let mut first = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
         transfer-encoding: chunked\r\n\r\n"
@@ -148,11 +162,11 @@ async fn stream(socket: &mut TcpStream, origin: &Origin, events: &Events) -> std
     first.extend_from_slice(&message::chunk(&events.role));
     first.extend_from_slice(&content);
     socket.write_all(&first).await?;
-    let period = origin.interval.max(Duration::from_nanos(1));
+    let period = interval.max(Duration::from_nanos(1));
     let mut ticks = interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    for _ in 1..origin.chunks {
-        if !origin.interval.is_zero() {
+    for _ in 1..chunks {
+        if !interval.is_zero() {
             ticks.tick().await;
         }
         socket.write_all(&content).await?;

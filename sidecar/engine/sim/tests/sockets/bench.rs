@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::driver::folder;
 
+/// Content events that the bodies ask for.
+const EVENTS: usize = 10;
+
 /// A part of the bench that prints its address; killed when dropped.
 struct Part {
     child: Child,
@@ -36,7 +39,7 @@ fn load(address: &str, stream: bool, arguments: &[&str]) -> Value {
     let folder = folder();
     let bodies = folder.join("bodies.jsonl");
     let lines: Vec<String> = (0..50)
-        .map(|n| format!(r#"{{"stream":{stream},"messages":[{{"role":"user","content":"{n}"}}]}}"#))
+        .map(|n| format!(r#"{{"stream":{stream},"bench_stream":[{EVENTS},0],"messages":[{{"role":"user","content":"{n}"}}]}}"#))
         .collect();
     fs::write(&bodies, lines.join("\n")).unwrap();
     let samples = folder.join("samples");
@@ -74,7 +77,7 @@ fn the_proxy_changes_nothing() {
 /// Streams are checked to their `[DONE]`, and their chunks counted.
 #[test]
 fn streams_are_checked() {
-    let origin = part(&["origin", "--listen", "127.0.0.1:0", "--stream-chunks", "10"]);
+    let origin = part(&["origin", "--listen", "127.0.0.1:0"]);
     let proxy = part(&["proxy", "--listen", "127.0.0.1:0", "--upstream", &origin.address]);
     let right = load(&proxy.address, true, &["--stream", "--stream-chunks", "10"]);
     assert_eq!(right["errors"], 0, "{right}");

@@ -1,0 +1,1 @@
+"""The bench: what the sidecar adds, beside nginx and a bare hyper proxy, in interleaved rounds."""

@@ -1,0 +1,96 @@
+"""What the bench prints, refuses and promises."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from pathlib import Path
+
+import pytest
+
+from bench import report
+from bench.load import Run
+from bench.machine import BenchError, Usage
+from bench.measure import Results, check_baseline
+from bench.rows import Row, rows
+
+KEYS = ["name", "unit", "value", "low", "high", "baseline", "ratio", "method"]
+
+
+def _run(us: int, *, cpu_s: float = 0.98, busy_s: float = 0.99) -> Run:
+    """A run of a second whose latencies are all `us`."""
+    return Run(
+        samples_ns=array("Q", [us * 1000] * 1000),
+        rps=1000.0,
+        chunks=5000,
+        seconds=1.0,
+        backlog=0,
+        used=Usage(cpu_s, busy_s, 0.0, 1.0),
+        rss_mib=40.0,
+    )
+
+
+def _results() -> Results:
+    results = Results()
+    for case in ("latency_1kb", "throughput", "first_token", "streams"):
+        for target, us in (("direct", 20), ("nginx", 100), ("hyper", 120), ("sidecar", 150)):
+            cpu_s = 0.98 if target == "hyper" else 0.96
+            results.runs[case, target] = [_run(us, cpu_s=cpu_s) for _ in range(5)]
+    return results
+
+
+def test_added_latency_is_less_the_origin_and_beside_hyper() -> None:
+    """`added` is the difference to the origin; baseline and ratio are the hyper proxy's."""
+    by_name = {row.name: row for row in rows(_results(), 42.0)}
+    added = by_name["added_p50_us"]
+    assert (added.value, added.baseline, added.ratio) == (130, 100, 1.3)
+    assert by_name["hyper_added_p50_us"].baseline is None
+    assert by_name["rss_idle_mib"].value == 42
+    assert by_name["cpu_us_per_request"].value == 960
+
+
+def test_json_has_the_agreed_members(tmp_path: Path) -> None:
+    """build/bench.json is a list of objects with exactly the agreed members and names."""
+    path = tmp_path / "build" / "bench.json"
+    report.write_json(rows(_results(), 42.0), path)
+    written = json.loads(path.read_text())
+    assert all(list(row) == KEYS for row in written)
+    names = {row["name"] for row in written}
+    wanted = "added_p50_us added_p99_us hyper_added_p50_us throughput_rps_c64 cpu_us_per_request"
+    wanted += " cpu_ratio_to_hyper rss_idle_mib rss_loaded_mib ttft_added_us cpu_us_per_chunk"
+    assert set(wanted.split()) <= names
+    assert "added_p50_us" in report.table(rows(_results(), None))
+
+
+def test_throughput_rows_count_only_when_the_target_was_the_limit() -> None:
+    """A core that idles, or that works for others, gives no throughput row."""
+    for run in (_run(150, cpu_s=0.9, busy_s=0.9), _run(150, cpu_s=0.5, busy_s=1.0)):
+        results = _results()
+        results.runs["throughput", "sidecar"] = [run] * 5
+        assert "throughput_rps_c64" not in {row.name for row in rows(results, None)}
+
+
+def test_a_baseline_that_is_none_fails_the_bench() -> None:
+    """The hyper row has to be bound by its core, and to reach 80 % of nginx."""
+    check_baseline(_results())
+    idle = _results()
+    idle.runs["throughput", "hyper"][2] = _run(120, cpu_s=0.9, busy_s=0.9)
+    with pytest.raises(BenchError, match="not bound by core 0"):
+        check_baseline(idle)
+    slow = _results()
+    for one in slow.runs["throughput", "nginx"]:
+        object.__setattr__(one, "rps", 1300.0)
+    with pytest.raises(BenchError, match="77% of nginx"):
+        check_baseline(slow)
+
+
+def test_figures_hold_or_are_missed_and_never_skipped() -> None:
+    """A figure whose row was not measured is missed."""
+    lines, hold = report.judge([])
+    assert not hold
+    assert all("not measured" in line for line in lines)
+    good = Row("added_p50_us", "us", 139, 138, 141, 100, 1.39, "m")
+    late = Row("added_p50_us", "us", 141, 140, 142, 100, 1.41, "m")
+    for row, word in ((good, "holds"), (late, "MISSED")):
+        lines, _ = report.judge([row])
+        assert lines[0].startswith(word)
