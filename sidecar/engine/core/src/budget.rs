@@ -1,1 +1,399 @@
-//! (being built)
+//! The book of this sidecar's money. `handle` asks it which Budgets bind a request, reserves before
+//! a call is dispatched and settles what it cost; `ledger` syncs it with the hub in the background.
+//! All of it lies behind one short lock, so that each step is whole; nothing in it waits but callers.
+
+mod account;
+mod charge;
+mod demand;
+mod refusal;
+mod roster;
+mod state;
+mod subjects;
+mod survey;
+mod sync;
+mod tally;
+mod waiter;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use http::HeaderMap;
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::sync::Notify;
+
+pub use self::charge::Charge;
+pub use self::refusal::{BudgetRefusal, RefusalCode};
+use self::state::{Held, Outcome, State};
+pub use self::subjects::{AccountSet, Subjects};
+pub use self::tally::{Usage, UsageCounters, UsageKey, UsageTotals};
+pub use self::waiter::Waiter;
+use crate::clock::SharedClock;
+use crate::journal::Journal;
+use crate::ledger::document::{LeaseReport, SyncAnswer, Want};
+use crate::limits::{ACCOUNTS, BUDGET_WAITERS, STANDING_STALE_MS};
+use crate::table::RouteTable;
+
+/// Who holds the leases.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// The sidecar's id.
+    pub sidecar: Arc<str>,
+    /// Random id of this engine start.
+    pub boot: Arc<str>,
+    /// The workload's namespace.
+    pub namespace: Arc<str>,
+    /// The workload.
+    pub workload: Arc<str>,
+}
+
+/// A table whose Budgets cannot be kept.
+#[derive(Debug, Error)]
+pub enum BudgetError {
+    /// More limits than the book has room for.
+    #[error(
+        "the table's Budgets have {count} limits for this workload, at most {ACCOUNTS} can be kept"
+    )]
+    TooManyAccounts {
+        /// How many.
+        count: usize,
+    },
+}
+
+/// The answer to a request for money.
+#[derive(Debug)]
+pub enum Admission {
+    /// Reserved on all accounts.
+    Granted(Charge),
+    /// The ledger may grant it: wait.
+    Wait(Waiter),
+    /// No.
+    Refused(BudgetRefusal),
+}
+
+/// One try of an admission.
+#[derive(Debug)]
+enum Decision {
+    Granted(Charge),
+    /// Not yet; the refusal if it must be now.
+    Short(BudgetRefusal),
+    Refused(BudgetRefusal),
+}
+
+/// How soon the ledger should be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// With the next renewal.
+    Renewal,
+    /// Soon: money runs low or goes back.
+    Refill,
+    /// At once: callers wait.
+    Waiting,
+}
+
+/// Where an account's money is here, for metrics and status; picodollars.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountStanding {
+    /// `namespace/name/limit`.
+    pub account: Arc<str>,
+    /// Reserved by open charges.
+    pub reserved: u64,
+    /// Leased and free.
+    pub free: u64,
+    /// Spent beyond what was granted.
+    pub overrun: u64,
+    /// Percent of the limit that is used as far as known.
+    pub percent: u8,
+}
+
+/// Accounts, leases, open charges and usage counters of this engine.
+#[derive(Debug)]
+pub struct Book {
+    clock: SharedClock,
+    holder: Holder,
+    journal: Arc<Journal>,
+    state: Mutex<State>,
+    usage: UsageCounters,
+    subjects: ArcSwap<Subjects>,
+    /// Money may have become available.
+    changed: Notify,
+    waiting: AtomicUsize,
+    urgency: AtomicU8,
+    /// The ledger should be asked.
+    asked: Notify,
+}
+
+impl Book {
+    /// An empty book: `configure` gives it accounts, the ledger money.
+    #[must_use]
+    pub fn new(clock: SharedClock, holder: Holder, journal: Journal) -> Arc<Self> {
+        let journal = Arc::new(journal);
+        Arc::new(Self {
+            clock,
+            state: Mutex::new(State::new(journal.clone(), holder.boot.clone())),
+            usage: UsageCounters::new(journal.clone()),
+            holder,
+            journal,
+            subjects: ArcSwap::default(),
+            changed: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            urgency: AtomicU8::new(Urgency::Renewal as u8),
+            asked: Notify::new(),
+        })
+    }
+
+    /// Takes over a table's Budgets; accounts that persist keep their leases. The result answers
+    /// `accounts_for` for this table's model indexes and belongs in its plan.
+    ///
+    /// # Errors
+    /// The table must not be served; the book stays as it was.
+    pub fn configure(&self, table: &RouteTable) -> Result<Arc<Subjects>, BudgetError> {
+        let accounts = self.state.lock().configure(table, &self.holder)?;
+        let subjects = Arc::new(Subjects::new(table, &self.holder, accounts));
+        self.subjects.store(subjects.clone());
+        self.ask(Urgency::Refill);
+        Ok(subjects)
+    }
+
+    /// `Subjects::accounts_for` of the table that was configured last.
+    #[must_use]
+    pub fn accounts_for(&self, headers: &HeaderMap, model: usize) -> AccountSet {
+        self.subjects.load().accounts_for(headers, model)
+    }
+
+    /// Reserves `amount` picodollars on every account, or on none.
+    pub fn admit(self: &Arc<Self>, accounts: &AccountSet, amount: u64) -> Admission {
+        if accounts.is_empty() {
+            return Admission::Granted(Charge::new(self.clone(), Held::NONE, amount));
+        }
+        match self.decide(accounts, amount, false) {
+            Decision::Granted(charge) => Admission::Granted(charge),
+            Decision::Refused(refusal) => Admission::Refused(refusal),
+            Decision::Short(refusal) => self.enqueue(accounts, amount, refusal),
+        }
+    }
+
+    /// What `admit` would grant at once, picodollars; `u64::MAX` where nothing limits it.
+    #[must_use]
+    pub fn free_for(&self, accounts: &AccountSet) -> u64 {
+        let state = self.state.lock();
+        state.free_for(accounts, state.now(self.clock.boot_ms()))
+    }
+
+    /// The highest tier that the crossed `Downgrade` thresholds of enforced Budgets allow.
+    #[must_use]
+    pub fn max_tier(&self, accounts: &AccountSet) -> Option<u8> {
+        if accounts.is_empty() {
+            return None;
+        }
+        let state = self.state.lock();
+        let now = state.now(self.clock.boot_ms());
+        let enforced =
+            accounts.iter().filter_map(|it| state.account(it)).filter(|it| it.enforced());
+        enforced.filter_map(|it| it.max_tier(now.ledger_ms)).min()
+    }
+
+    /// `namespace/name/limit` of each account of a set that still exists, for records.
+    #[must_use]
+    pub fn names(&self, accounts: &AccountSet) -> Vec<Arc<str>> {
+        let state = self.state.lock();
+        let accounts = accounts.iter().filter_map(|it| state.account(it));
+        accounts.map(|it| it.names.account.clone()).collect()
+    }
+
+    /// Who used what.
+    #[must_use]
+    pub const fn usage(&self) -> &UsageCounters {
+        &self.usage
+    }
+
+    /// Where the money of each account is, for metrics and status.
+    #[must_use]
+    pub fn standings(&self) -> Vec<AccountStanding> {
+        let state = self.state.lock();
+        state.standings(state.now(self.clock.boot_ms()))
+    }
+
+    /// Whether the ledger is known not to answer.
+    #[must_use]
+    pub fn ledger_is_away(&self) -> bool {
+        self.state.lock().ledger.is_away()
+    }
+
+    /// Why nothing can be leased: the journal's words, where it does not work.
+    #[must_use]
+    pub fn journal_trouble(&self) -> Option<&str> {
+        self.journal.broken()
+    }
+
+    fn decide(self: &Arc<Self>, accounts: &AccountSet, amount: u64, last: bool) -> Decision {
+        let boot_ms = self.clock.boot_ms();
+        let mut state = self.state.lock();
+        let now = state.now(boot_ms);
+        if accounts.overflows() {
+            return Decision::Refused(state.refusal(accounts, 0, RefusalCode::TooManyBudgets, now));
+        }
+        match state.reserve(accounts, amount, now, last) {
+            Outcome::Held(held) => {
+                let low = state.runs_low(&held, now);
+                drop(state);
+                if low {
+                    self.ask(Urgency::Refill);
+                }
+                Decision::Granted(Charge::new(self.clone(), held, amount))
+            }
+            Outcome::Short(index) => {
+                Decision::Short(state.refusal(accounts, index, RefusalCode::Overloaded, now))
+            }
+            Outcome::Refused(index, code) => {
+                let stale = state.standing_age_ms(index, now) >= STANDING_STALE_MS;
+                let refusal = state.refusal(accounts, index, code, now);
+                drop(state);
+                if stale && code.is_final() {
+                    self.ask(Urgency::Refill);
+                }
+                Decision::Refused(refusal)
+            }
+        }
+    }
+
+    fn enqueue(
+        self: &Arc<Self>,
+        accounts: &AccountSet,
+        amount: u64,
+        full: BudgetRefusal,
+    ) -> Admission {
+        if self.waiting.load(Ordering::Relaxed) >= BUDGET_WAITERS {
+            return Admission::Refused(full);
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.state.lock().await_money(accounts, amount);
+        self.ask(Urgency::Waiting);
+        Admission::Wait(Waiter::new(self.clone(), *accounts, amount))
+    }
+
+    fn leave_queue(&self, accounts: &AccountSet, amount: u64) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.state.lock().stop_awaiting(accounts, amount);
+    }
+
+    /// Tries now and whenever money may have become available.
+    async fn until_changed<T>(&self, mut attempt: impl FnMut() -> Option<T>) -> T {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(outcome) = attempt() {
+                return outcome;
+            }
+            self.ask(Urgency::Waiting);
+            changed.await;
+        }
+    }
+
+    fn grow(&self, held: &Held, amount: u64, total: u64, turn: u64) -> bool {
+        let boot_ms = self.clock.boot_ms();
+        let mut state = self.state.lock();
+        let now = state.now(boot_ms);
+        let grown = state.grow(held, amount, total, turn, now);
+        let low = grown && state.runs_low(held, now);
+        drop(state);
+        match (grown, low) {
+            (false, _) => self.ask(Urgency::Waiting),
+            (true, true) => self.ask(Urgency::Refill),
+            (true, false) => {}
+        }
+        grown
+    }
+
+    fn settle(&self, held: &Held, reserved: u64, spent: u64, unconfirmed: u64) {
+        self.state.lock().settle(held, reserved, spent, unconfirmed);
+        self.changed.notify_waiters();
+    }
+}
+
+/// The ledger's side.
+impl Book {
+    /// Who holds the leases.
+    #[must_use]
+    pub const fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    /// The book's clock.
+    #[must_use]
+    pub const fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    /// What is reported and wanted now. `last`: this boot ends, every lease closes as it is.
+    #[must_use]
+    pub fn report(&self, last: bool) -> (Vec<LeaseReport>, Vec<Want>) {
+        let mut state = self.state.lock();
+        let now = state.now(self.clock.boot_ms());
+        let leases = state.report(now, last);
+        let wants = if last { Vec::new() } else { state.wants(now, &self.holder.sidecar) };
+        (leases, wants)
+    }
+
+    /// Takes the answer to a report that was sent at `sent_boot_ms`. `voided`: the ledger was
+    /// restored since, all earlier leases are void.
+    pub fn apply(&self, answer: &SyncAnswer, sent_boot_ms: u64, voided: bool) {
+        let boot_ms = self.clock.boot_ms();
+        if self.state.lock().apply(answer, sent_boot_ms, boot_ms, voided) {
+            self.ask(Urgency::Refill);
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// A report was not answered.
+    pub fn sync_failed(&self) {
+        let mut state = self.state.lock();
+        state.ledger.failures = state.ledger.failures.saturating_add(1);
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Milliseconds between two renewals, as the hub wants them.
+    #[must_use]
+    pub fn renew_ms(&self) -> u64 {
+        self.state.lock().ledger.renew_ms
+    }
+
+    /// Everything has been reported and answered: the journal of this boot is not needed any more.
+    pub fn retire_journal(&self) {
+        self.journal.retire();
+    }
+
+    /// How soon the ledger should be asked; resets it.
+    pub fn take_urgency(&self) -> Urgency {
+        urgency(self.urgency.swap(Urgency::Renewal as u8, Ordering::AcqRel))
+    }
+
+    /// How soon the ledger should be asked.
+    #[must_use]
+    pub fn urgency(&self) -> Urgency {
+        urgency(self.urgency.load(Ordering::Acquire))
+    }
+
+    /// Resolves when the ledger should be asked sooner than it was.
+    pub fn asked(&self) -> impl Future<Output = ()> + '_ {
+        self.asked.notified()
+    }
+
+    pub(crate) fn ask(&self, urgency: Urgency) {
+        if self.urgency.fetch_max(urgency as u8, Ordering::AcqRel) < urgency as u8 {
+            self.asked.notify_one();
+        }
+    }
+}
+
+const fn urgency(level: u8) -> Urgency {
+    match level {
+        0 => Urgency::Renewal,
+        1 => Urgency::Refill,
+        _ => Urgency::Waiting,
+    }
+}

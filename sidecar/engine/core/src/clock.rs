@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Where every time in core comes from.
-pub trait Clock: Send + Sync + 'static {
+pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
     /// Milliseconds since the machine started, suspends included; never falls.
     fn boot_ms(&self) -> u64;
 

@@ -59,3 +59,51 @@ pub const DECODE_RATIO: u64 = 200;
 pub const DECODE_SLACK_BYTES: u64 = 64 << 10;
 /// A gzip header, names and comments included.
 pub const GZIP_HEADER_BYTES: usize = 4 << 10;
+// Money: `budget`, `lease`, `journal`, `ledger`.
+
+/// Accounts of one table that can be booked on; more are refused with the table.
+pub const ACCOUNTS: usize = 256;
+/// Accounts that may bind one request; a request that more bind is refused, never booked in part.
+pub const ACCOUNTS_PER_REQUEST: usize = 16;
+/// Leases held at once: two windows an account, and some that drain. One journal slot each.
+pub const LEASES: usize = 640;
+/// Reservations open at once, each with a journal slot; above: refused as overloaded.
+pub const OPEN_CHARGES: usize = 4_096;
+/// Requests that wait for a grant at once; above: refused as overloaded.
+pub const BUDGET_WAITERS: usize = 1_024;
+/// How long one request waits for a grant, milliseconds.
+pub const BUDGET_WAIT_MS: u64 = 250;
+/// Dimension tuples counted apart; the rest share one whose dimensions are `other`.
+pub const USAGE_TUPLES: usize = 256;
+/// Bytes of one usage dimension; longer ones are cut.
+pub const USAGE_DIMENSION_BYTES: usize = 128;
+/// Journals of former boots that wait for the hub; with more, no lease is taken.
+pub const OLD_JOURNALS: usize = 16;
+/// An answer of the ledger, bytes; larger ones are refused.
+pub const SYNC_ANSWER_BYTES: usize = 4 << 20;
+/// One exchange with the ledger, connecting included, milliseconds.
+pub const SYNC_TIMEOUT_MS: u64 = 5_000;
+/// Least time between two syncs while somebody waits, milliseconds: at most 50 a second.
+pub const SYNC_URGENT_GAP_MS: u64 = 20;
+/// Least time between two syncs that only refill, milliseconds.
+pub const SYNC_REFILL_GAP_MS: u64 = 200;
+/// Longest pause after failed syncs, milliseconds.
+pub const SYNC_BACKOFF_MS: u64 = 5_000;
+/// How long the last report at shutdown is tried, milliseconds.
+pub const FINAL_REPORT_MS: u64 = 5_000;
+/// The first lease of an account whose needs are not known: a tenth of a dollar at most, picodollars.
+pub const FIRST_LEASE_PICO: u64 = 100_000_000_000;
+/// And at most one in so many of its limit.
+pub const FIRST_LEASE_SHARE: u64 = 1_000;
+/// A prefetch takes at most one in so many of what an account has left.
+pub const PREFETCH_SHARE: u64 = 16;
+/// How long a ledger's "exhausted" refuses at once what does not fit, milliseconds.
+pub const DENIAL_MS: u64 = 1_000;
+/// A block that the hub reported longer ago is asked about again, milliseconds.
+pub const STANDING_STALE_MS: u64 = 5_000;
+/// The next window's lease is asked for at least so long before it starts, milliseconds ...
+pub const NEXT_WINDOW_LEAD_MS: u64 = 60_000;
+/// ... and at most so much earlier, spread over sidecars and accounts, milliseconds.
+pub const NEXT_WINDOW_SPREAD_MS: u64 = 120_000;
+/// Time between two renewals until the hub has named one, milliseconds.
+pub const RENEW_MS: u64 = 30_000;

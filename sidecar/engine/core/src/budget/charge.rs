@@ -1,0 +1,87 @@
+//! A request's money while it runs. Admission makes a charge, handling meters it, and it ends once:
+//! settled with what the call cost, or, wherever its future is dropped, with the estimate (I11).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Book;
+use super::state::Held;
+use crate::limits::BUDGET_WAIT_MS;
+
+/// A reservation on every account that binds a request.
+#[derive(Debug)]
+#[must_use = "dropping a charge settles it with its estimate"]
+pub struct Charge {
+    book: Arc<Book>,
+    held: Held,
+    reserved: u64,
+    /// Of abandoned attempts that may be billed.
+    abandoned: u64,
+    estimate: u64,
+    growths: u64,
+    open: bool,
+}
+
+impl Charge {
+    pub(super) const fn new(book: Arc<Book>, held: Held, reserved: u64) -> Self {
+        Self { book, held, reserved, abandoned: 0, estimate: 0, growths: 0, open: true }
+    }
+
+    /// Picodollars that the running attempt may cost.
+    #[must_use]
+    pub const fn reserved(&self) -> u64 {
+        self.reserved.saturating_sub(self.abandoned)
+    }
+
+    /// What dropping the charge books: 0 until the request is dispatched, then what it may cost.
+    pub const fn on_drop(&mut self, estimate: u64) {
+        self.estimate = estimate;
+    }
+
+    /// Reserves `amount` picodollars more on all accounts; false, and nothing happens, where one of
+    /// them lacks it. The ledger is asked for it meanwhile, so asking early spares a cut.
+    #[must_use]
+    pub fn top_up(&mut self, amount: u64) -> bool {
+        if self.held.leases().is_empty() {
+            self.reserved = self.reserved.saturating_add(amount);
+            return true;
+        }
+        let total = self.reserved.saturating_add(amount);
+        let grown = self.book.grow(&self.held, amount, total, self.growths + 1);
+        if grown {
+            self.growths += 1;
+            self.reserved = total;
+        }
+        grown
+    }
+
+    /// `top_up`, waiting for a grant as long as an admission would.
+    pub async fn top_up_waiting(&mut self, amount: u64) -> bool {
+        let book = self.book.clone();
+        let grown = book.until_changed(|| self.top_up(amount).then_some(()));
+        tokio::time::timeout(Duration::from_millis(BUDGET_WAIT_MS), grown).await.is_ok()
+    }
+
+    /// An attempt was given up that the provider may bill: `amount` is booked as unconfirmed when
+    /// the charge ends, and no longer covers the next attempt.
+    pub const fn unconfirmed(&mut self, amount: u64) {
+        self.abandoned = self.abandoned.saturating_add(amount);
+    }
+
+    /// Ends the charge with what the call cost; more than was reserved is overrun.
+    pub fn settle(mut self, actual: u64) {
+        self.finish(actual);
+    }
+
+    fn finish(&mut self, spent: u64) {
+        if std::mem::take(&mut self.open) && !self.held.leases().is_empty() {
+            self.book.settle(&self.held, self.reserved, spent, self.abandoned);
+        }
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.finish(self.estimate);
+    }
+}

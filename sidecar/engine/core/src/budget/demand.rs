@@ -1,0 +1,139 @@
+//! How much of an account to hold: enough for the next renewal at the recent rate, doubled when it
+//! ran short before that, little near the end, nothing where the hub asked for money back.
+
+use crate::limits::{FIRST_LEASE_PICO, FIRST_LEASE_SHARE, PREFETCH_SHARE};
+
+/// What this sidecar recently needed of one account, picodollars.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Demand {
+    /// Spent per renewal, smoothed.
+    rate: u64,
+    /// Grows while grants run out early.
+    chunk: u64,
+    /// The dearest reservation of this renewal and of the last.
+    dearest: u64,
+    dearest_before: u64,
+    spent: u64,
+    spent_seen: u64,
+    seen_boot_ms: u64,
+    short_boot_ms: Option<u64>,
+    recalled_until_ms: u64,
+}
+
+impl Demand {
+    /// A request wanted this much.
+    pub(super) fn note_reservation(&mut self, amount: u64) {
+        self.dearest = self.dearest.max(amount);
+    }
+
+    /// A request cost this much.
+    pub(super) fn note_spent(&mut self, amount: u64) {
+        self.spent = self.spent.saturating_add(amount);
+    }
+
+    /// Anything asked of this account since boot.
+    pub(super) const fn is_used(&self) -> bool {
+        self.dearest > 0 || self.dearest_before > 0 || self.spent > 0
+    }
+
+    /// The hub wants money back: fetch only what callers wait for, for one renewal.
+    pub(super) fn recall(&mut self, boot_ms: u64, renew_ms: u64) {
+        self.chunk = 0;
+        self.recalled_until_ms = boot_ms.saturating_add(renew_ms);
+    }
+
+    /// Callers were short of `need`: the chunk doubles where that comes early again.
+    pub(super) fn note_short(&mut self, need: u64, boot_ms: u64, renew_ms: u64) {
+        let early = self.short_boot_ms.is_some_and(|it| boot_ms.saturating_sub(it) < renew_ms);
+        self.chunk = if early { need.max(self.chunk.saturating_mul(2)) } else { need };
+        self.short_boot_ms = Some(boot_ms);
+    }
+
+    /// Once a renewal: measures the rate and lets go of what is no longer needed.
+    pub(super) fn measure(&mut self, boot_ms: u64, renew_ms: u64) {
+        let elapsed = boot_ms.saturating_sub(self.seen_boot_ms);
+        if elapsed < renew_ms.min(1_000) {
+            return;
+        }
+        let spent = u128::from(self.spent - self.spent_seen);
+        let now = spent * u128::from(renew_ms) / u128::from(elapsed.max(1));
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        self.rate = if now > self.rate { now } else { self.rate / 2 + now / 2 };
+        self.spent_seen = self.spent;
+        self.seen_boot_ms = boot_ms;
+        if elapsed >= renew_ms {
+            self.dearest_before = std::mem::take(&mut self.dearest);
+            self.chunk /= 2;
+        }
+    }
+
+    /// The free part to aim at.
+    pub(super) fn target(&self, boot_ms: u64) -> u64 {
+        if boot_ms < self.recalled_until_ms {
+            return 0;
+        }
+        let dearest = self.dearest.max(self.dearest_before);
+        self.rate.saturating_mul(2).max(self.chunk).max(dearest.saturating_mul(2))
+    }
+
+    /// What to fetch beyond need: towards the target, but a small share of what the account has left.
+    /// `remaining`: limit less used, where the hub has said it.
+    pub(super) fn prefetch(
+        &self,
+        free: u64,
+        limit: u64,
+        remaining: Option<u64>,
+        boot_ms: u64,
+    ) -> u64 {
+        if boot_ms < self.recalled_until_ms {
+            return 0;
+        }
+        let first = FIRST_LEASE_PICO.min(limit / FIRST_LEASE_SHARE);
+        let wished = self.target(boot_ms).max(first).saturating_sub(free);
+        wished.min(remaining.map_or(first, |it| it / PREFETCH_SHARE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Demand;
+
+    const RENEW_MS: u64 = 30_000;
+    const DOLLAR: u64 = 1_000_000_000_000;
+
+    #[test]
+    fn the_target_follows_the_rate_of_spending() {
+        let mut demand = Demand::default();
+        demand.measure(RENEW_MS, RENEW_MS);
+        demand.note_spent(3 * DOLLAR);
+        demand.measure(2 * RENEW_MS, RENEW_MS);
+        assert_eq!(demand.target(2 * RENEW_MS), 6 * DOLLAR, "two renewals ahead");
+        for idle in 3..40 {
+            demand.measure(idle * RENEW_MS, RENEW_MS);
+        }
+        assert!(demand.target(40 * RENEW_MS) < DOLLAR / 1_000_000, "idle: it is let go");
+    }
+
+    #[test]
+    fn running_short_again_doubles_the_chunk() {
+        let mut demand = Demand::default();
+        demand.note_short(10, 0, RENEW_MS);
+        assert_eq!(demand.target(0), 10);
+        demand.note_short(10, 100, RENEW_MS);
+        demand.note_short(10, 200, RENEW_MS);
+        assert_eq!(demand.target(200), 40);
+        demand.note_short(10, 200 + RENEW_MS, RENEW_MS);
+        assert_eq!(demand.target(200 + RENEW_MS), 10, "late: it starts again");
+    }
+
+    #[test]
+    fn little_is_held_near_the_end_and_nothing_after_a_recall() {
+        let mut demand = Demand::default();
+        demand.note_reservation(DOLLAR);
+        assert_eq!(demand.prefetch(0, 1_000 * DOLLAR, Some(100 * DOLLAR), 0), 2 * DOLLAR);
+        assert_eq!(demand.prefetch(0, 1_000 * DOLLAR, Some(DOLLAR), 0), DOLLAR / 16);
+        assert_eq!(demand.prefetch(0, 1_000 * DOLLAR, Some(0), 0), 0);
+        demand.recall(0, RENEW_MS);
+        assert_eq!(demand.prefetch(0, 1_000 * DOLLAR, Some(100 * DOLLAR), 1), 0);
+    }
+}

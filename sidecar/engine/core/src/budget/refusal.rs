@@ -1,0 +1,151 @@
+//! Why a Budget refused a request, with all that its answer says.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RefusalCode {
+    /// The limit is spent, leased elsewhere, or less is left than the request needs.
+    Exhausted,
+    /// A `Block` threshold below 100 percent is crossed.
+    Blocked,
+    /// The request alone may cost more than the whole limit.
+    TooLarge,
+    /// No lease, and the ledger does not answer.
+    LedgerUnavailable,
+    /// The journal cannot be written, so nothing may be leased.
+    JournalUnavailable,
+    /// Too many requests wait for money or hold reservations.
+    Overloaded,
+    /// More Budgets bind the request than one reservation can name.
+    TooManyBudgets,
+}
+
+impl RefusalCode {
+    /// The label of metrics and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::Blocked => "blocked",
+            Self::TooLarge => "too_large",
+            Self::LedgerUnavailable => "ledger_unavailable",
+            Self::JournalUnavailable => "journal_unavailable",
+            Self::Overloaded => "overloaded",
+            Self::TooManyBudgets => "too_many_budgets",
+        }
+    }
+
+    /// Whether the money is gone, rather than out of reach for now.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Exhausted | Self::Blocked | Self::TooLarge)
+    }
+}
+
+/// A Budget's refusal. `Display` is the sentence for the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetRefusal {
+    /// Why.
+    pub code: RefusalCode,
+    /// `namespace/name/limit`.
+    pub account: Arc<str>,
+    /// `namespace/name`.
+    pub budget: Arc<str>,
+    /// The limit's name.
+    pub limit: Arc<str>,
+    /// The limit, picodollars.
+    pub amount: u64,
+    /// Spent in the window as far as known, picodollars.
+    pub used: Option<u64>,
+    /// What would be granted now on all accounts of the request, picodollars: a smaller cap may fit.
+    pub available: u64,
+    /// When the window ends, Unix milliseconds.
+    pub resets_at_ms: Option<i64>,
+    /// The same as RFC 3339 in the Budget's time zone.
+    pub resets_at: Option<Arc<str>>,
+    /// What the journal said.
+    pub detail: Option<Arc<str>>,
+}
+
+impl fmt::Display for BudgetRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (budget, limit) = (&self.budget, &self.limit);
+        write!(f, "Budget {budget}, limit {limit} ({} USD): ", Dollars(self.amount))?;
+        match self.code {
+            RefusalCode::Exhausted => write!(f, "not enough is left for this request")?,
+            RefusalCode::Blocked => write!(f, "its blocking threshold is reached")?,
+            RefusalCode::TooLarge => write!(f, "this request alone may cost more than the limit")?,
+            RefusalCode::LedgerUnavailable => {
+                write!(f, "the ledger cannot be reached and no leased money is left")?;
+            }
+            RefusalCode::JournalUnavailable => {
+                let detail = self.detail.as_deref().unwrap_or("it cannot be written");
+                write!(f, "nothing can be leased without a journal: {detail}")?;
+            }
+            RefusalCode::Overloaded => write!(f, "too many requests wait for it; try again")?,
+            RefusalCode::TooManyBudgets => {
+                write!(f, "more Budgets bind this request than can be reserved on at once")?;
+            }
+        }
+        match &self.resets_at {
+            Some(resets_at) if self.code.is_final() => write!(f, "; it resets at {resets_at}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for BudgetRefusal {}
+
+/// Picodollars as dollars, without needless zeros.
+struct Dollars(u64);
+
+impl fmt::Display for Dollars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const PICO: u64 = 1_000_000_000_000;
+        let (whole, rest) = (self.0 / PICO, self.0 % PICO);
+        let digits = format!("{rest:012}");
+        let digits = digits.trim_end_matches('0');
+        write!(f, "{whole}.{digits:0<2}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BudgetRefusal, Dollars, RefusalCode};
+
+    #[test]
+    fn dollars_are_exact_and_short() {
+        for (pico, text) in [
+            (0, "0.00"),
+            (5_000_000_000_000, "5.00"),
+            (10_000_000_000, "0.01"),
+            (1_234_500_000_000, "1.2345"),
+            (1, "0.000000000001"),
+        ] {
+            assert_eq!(Dollars(pico).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_budget_and_when_it_resets() {
+        let refusal = BudgetRefusal {
+            code: RefusalCode::Exhausted,
+            account: "demo/team/day".into(),
+            budget: "demo/team".into(),
+            limit: "day".into(),
+            amount: 5_000_000_000_000,
+            used: None,
+            available: 0,
+            resets_at_ms: Some(0),
+            resets_at: Some("2026-11-23T00:00:00+01:00".into()),
+            detail: None,
+        };
+        assert_eq!(
+            refusal.to_string(),
+            "Budget demo/team, limit day (5.00 USD): not enough is left for this request; \
+             it resets at 2026-11-23T00:00:00+01:00"
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! Looking at the book without changing it: what would fit, why something was refused, what runs low.
+
+use super::account::Account;
+use super::state::{Held, Now, State};
+use super::subjects::AccountSet;
+use super::{AccountStanding, BudgetRefusal, RefusalCode};
+use crate::lease::Lease;
+use crate::table::OnLedgerUnavailable;
+
+impl State {
+    /// The smallest of what each enforced account would grant at once.
+    pub(super) fn free_for(&self, set: &AccountSet, now: Now) -> u64 {
+        let free = |account: &Account| {
+            let policy = account.enforcement.on_ledger_unavailable;
+            if policy == OnLedgerUnavailable::Allow && self.ledger.is_away() {
+                return u64::MAX;
+            }
+            let usable = self.leases_of(account).filter(|it| it.admits(now.boot_ms, now.ledger_ms));
+            usable.map(Lease::free).max().unwrap_or(0)
+        };
+        let accounts = set.iter().filter_map(|it| self.account(it));
+        accounts.filter(|it| it.enforced()).map(free).min().unwrap_or(u64::MAX)
+    }
+
+    /// Whether a lease of this reservation should be refilled before callers have to wait.
+    pub(super) fn runs_low(&self, held: &Held, now: Now) -> bool {
+        held.leases().iter().any(|slot| {
+            let Some(entry) = self.entry(*slot) else { return false };
+            let account = self.accounts.get(usize::from(entry.account));
+            let Some(account) = account.filter(|it| it.enforced()) else { return false };
+            let free = entry.lease.free();
+            if free > account.demand.target(now.boot_ms) / 2 {
+                return false;
+            }
+            let used = account.used(now.ledger_ms);
+            let remaining = used.map(|it| account.amount.saturating_sub(it));
+            account.demand.prefetch(free, account.amount, remaining, now.boot_ms) > free
+        })
+    }
+
+    /// Milliseconds since the hub last spoke of an account.
+    pub(super) fn standing_age_ms(&self, index: u16, now: Now) -> u64 {
+        let account = self.accounts.get(usize::from(index));
+        let said = account.and_then(|it| it.standing.as_ref()).map_or(0, |it| it.said_boot_ms);
+        now.boot_ms.saturating_sub(said)
+    }
+
+    pub(super) fn refusal(
+        &self,
+        set: &AccountSet,
+        index: u16,
+        code: RefusalCode,
+        now: Now,
+    ) -> BudgetRefusal {
+        let account = self.accounts.get(usize::from(index));
+        let names = account.map(|it| it.names.clone()).unwrap_or_default();
+        let denied = account.and_then(|it| it.denial.as_ref()).and_then(|it| it.resets.as_ref());
+        let standing = account.and_then(|it| it.standing(now.ledger_ms)).map(|it| &it.resets);
+        let resets = standing.or(denied);
+        BudgetRefusal {
+            code,
+            account: names.account,
+            budget: names.budget,
+            limit: names.limit,
+            amount: account.map_or(0, |it| it.amount),
+            used: account.and_then(|it| it.used(now.ledger_ms)),
+            available: self.free_for(set, now),
+            resets_at_ms: resets.map(|it| it.at_ms),
+            resets_at: resets.map(|it| it.text.clone()),
+            detail: self.journal.broken().map(Into::into),
+        }
+    }
+
+    pub(super) fn standings(&self, now: Now) -> Vec<AccountStanding> {
+        let standing = |account: &Account| {
+            let mut standing = AccountStanding {
+                account: account.names.account.clone(),
+                reserved: 0,
+                free: 0,
+                overrun: 0,
+                percent: account.percent(now.ledger_ms),
+            };
+            for lease in self.leases_of(account) {
+                standing.reserved += lease.reserved();
+                standing.free += lease.free();
+                standing.overrun += lease.overrun();
+            }
+            standing
+        };
+        self.accounts.iter().filter(|it| it.listed).map(standing).collect()
+    }
+
+    /// A request waits for this much on each enforced account.
+    pub(super) fn await_money(&mut self, set: &AccountSet, amount: u64) {
+        self.change_waiting(set, |it| it.saturating_add(amount));
+    }
+
+    /// It no longer waits.
+    pub(super) fn stop_awaiting(&mut self, set: &AccountSet, amount: u64) {
+        self.change_waiting(set, |it| it.saturating_sub(amount));
+    }
+
+    fn change_waiting(&mut self, set: &AccountSet, change: impl Fn(u64) -> u64) {
+        for reference in set.iter() {
+            let account = self.accounts.get_mut(usize::from(reference.index));
+            if let Some(it) = account.filter(|it| it.generation == reference.generation) {
+                it.waiting = change(it.waiting);
+            }
+        }
+    }
+
+    fn leases_of<'a>(&'a self, account: &'a Account) -> impl Iterator<Item = &'a Lease> {
+        let slots = account.leases.iter().chain(&account.own);
+        slots.filter_map(|slot| self.entry(*slot)).map(|it| &it.lease)
+    }
+}

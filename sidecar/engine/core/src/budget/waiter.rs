@@ -1,0 +1,54 @@
+//! A request that waits for the ledger to grant what it needs, for a quarter of a second at most.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::subjects::AccountSet;
+use super::{Book, BudgetRefusal, Charge, Decision};
+use crate::limits::BUDGET_WAIT_MS;
+
+/// A place in the queue; leaving it, by whichever way, withdraws what was asked for.
+#[derive(Debug)]
+#[must_use = "a waiter does nothing until it waits"]
+pub struct Waiter {
+    book: Arc<Book>,
+    accounts: AccountSet,
+    amount: u64,
+}
+
+impl Waiter {
+    pub(super) const fn new(book: Arc<Book>, accounts: AccountSet, amount: u64) -> Self {
+        Self { book, accounts, amount }
+    }
+
+    /// Waits until the reservation fits, is denied, or the time is over; then the Budgets'
+    /// `onLedgerUnavailable` decides.
+    ///
+    /// # Errors
+    /// The refusal to answer the caller with.
+    pub async fn wait(self) -> Result<Charge, BudgetRefusal> {
+        let decided = self.book.until_changed(|| match self.decide(false) {
+            Decision::Granted(charge) => Some(Ok(charge)),
+            Decision::Refused(refusal) => Some(Err(refusal)),
+            Decision::Short(_) => None,
+        });
+        let limit = Duration::from_millis(BUDGET_WAIT_MS);
+        if let Ok(decision) = tokio::time::timeout(limit, decided).await {
+            return decision;
+        }
+        match self.decide(true) {
+            Decision::Granted(charge) => Ok(charge),
+            Decision::Refused(refusal) | Decision::Short(refusal) => Err(refusal),
+        }
+    }
+
+    fn decide(&self, last: bool) -> Decision {
+        self.book.decide(&self.accounts, self.amount, last)
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.book.leave_queue(&self.accounts, self.amount);
+    }
+}

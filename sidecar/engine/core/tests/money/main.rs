@@ -1,0 +1,17 @@
+//! Money as the contract has it: books of several engines against a hub's arithmetic and a bill that
+//! neither of them keeps, on a clock that the tests move.
+
+#[cfg(test)]
+mod admission;
+#[cfg(test)]
+mod hub;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
+mod subjects;
+#[cfg(test)]
+mod windows;
+#[cfg(test)]
+mod world;

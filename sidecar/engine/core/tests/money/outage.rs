@@ -1,0 +1,186 @@
+//! The hub away, answers lost, late and twice, restored ledgers.
+
+use pointsman_core::budget::{Admission, RefusalCode};
+use serde_json::json;
+
+use super::world::{CENT, World, budget, table};
+
+const MINUTE_MS: u64 = 60_000;
+
+/// Two syncs in a row fail: the ledger counts as away.
+fn cut_off(world: &mut World) {
+    for _ in 0..2 {
+        let _lost = world.one.sync.request(false);
+        world.one.sync.failed();
+    }
+}
+
+#[test]
+fn leased_money_is_spent_while_the_hub_is_away_and_not_after_its_expiry() {
+    let mut world = World::new(100 * CENT);
+    cut_off(&mut world);
+    world.advance_ms(10 * MINUTE_MS);
+    world.one.granted(1_000).settle(1_000);
+    let running = world.one.granted(1_000);
+    world.advance_ms(5 * MINUTE_MS - 1);
+    world.one.granted(1_000).settle(1_000);
+    world.advance_ms(1);
+    let refusal = world.one.refused(1);
+    assert_eq!(refusal.code, RefusalCode::LedgerUnavailable);
+    assert!(refusal.to_string().contains("ledger"), "{refusal}");
+    running.settle(900);
+    world.advance_ms(10 * MINUTE_MS);
+    assert_eq!(world.one.refused(1).code, RefusalCode::LedgerUnavailable);
+    assert_eq!(world.settled(), 2_900, "what ended after the expiry is reported as usual");
+    world.one.sync(&mut world.hub);
+    world.one.granted(1_000).settle(0);
+    assert_eq!(world.hub.unconfirmed(&world.pot()), 0, "the late report moved it back");
+}
+
+#[test]
+fn a_lease_runs_from_when_it_was_asked_for() {
+    let mut world = World::new(100 * CENT);
+    let request = world.one.sync.request(false);
+    let answer = world.hub.sync(&request);
+    world.advance_ms(14 * MINUTE_MS);
+    world.one.sync.answered(&answer).unwrap();
+    world.one.granted(1).settle(0);
+    world.advance_ms(MINUTE_MS);
+    assert!(
+        matches!(world.one.admit(1), Admission::Wait(_)),
+        "the answer was late, not the expiry"
+    );
+}
+
+#[test]
+fn one_lost_answer_is_no_outage() {
+    let mut strict = budget(100 * CENT);
+    strict["enforcement"]["onLedgerUnavailable"] = json!("Deny");
+    let mut world = World::with(100 * CENT, &strict);
+    let _lost = world.one.sync.request(false);
+    world.one.sync.failed();
+    world.one.granted(1).settle(0);
+    cut_off(&mut world);
+    assert_eq!(world.one.refused(1).code, RefusalCode::LedgerUnavailable, "Deny, money or not");
+    world.one.sync(&mut world.hub);
+    world.one.granted(1).settle(0);
+}
+
+#[test]
+fn allow_goes_on_without_the_ledger_and_everything_counts_later() {
+    let mut lenient = budget(CENT);
+    lenient["enforcement"]["onLedgerUnavailable"] = json!("Allow");
+    let mut world = World::with(CENT, &lenient);
+    cut_off(&mut world);
+    world.advance_ms(20 * MINUTE_MS);
+    let mut charge = world.one.granted(CENT);
+    assert!(charge.top_up(CENT));
+    charge.settle(2 * CENT);
+    assert_eq!(world.settled(), 2 * CENT);
+    world.one.sync(&mut world.hub);
+    assert_eq!(world.hub.overrun(&world.pot()), CENT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_engine_without_a_hub_refuses_and_names_the_ledger() {
+    let mut world = World::new(CENT);
+    world.restart("boot-2", &budget(CENT));
+    let Admission::Wait(waiter) = world.one.admit(1) else { panic!("the hub may answer") };
+    let _lost = world.one.sync.request(false);
+    world.one.sync.failed();
+    assert_eq!(waiter.wait().await.unwrap_err().code, RefusalCode::LedgerUnavailable);
+    assert_eq!(world.one.refused(1).code, RefusalCode::LedgerUnavailable, "at once");
+}
+
+#[test]
+fn a_lost_answer_is_granted_once_and_a_stale_one_changes_nothing() {
+    let mut world = World::new(100 * CENT);
+    let Admission::Wait(waiter) = world.one.admit(10 * CENT) else { panic!("it is dear") };
+    let first = world.one.sync.request(false);
+    let lost = world.hub.sync(&first);
+    world.one.sync.failed();
+    let granted = world.hub.leased(&world.pot());
+    let second = world.one.sync.request(false);
+    let answer = world.hub.sync(&second);
+    assert_eq!(world.hub.leased(&world.pot()), granted, "the same want again");
+    assert!(world.one.sync.answered(&lost).is_err());
+    world.one.sync.answered(&answer).unwrap();
+    let free = world.one.free();
+    assert!(world.one.sync.answered(&answer).is_err());
+    assert_eq!((world.one.free(), free), (granted, granted));
+    drop(waiter);
+}
+
+#[test]
+fn a_first_grant_that_was_lost_is_found_by_the_next_answer() {
+    let mut world = World::new(100 * CENT);
+    world.restart("boot-2", &budget(100 * CENT));
+    let request = world.one.sync.request(false);
+    world.hub.sync(&request);
+    world.one.sync.failed();
+    world.one.sync(&mut world.hub);
+    assert!(world.one.free() > 0);
+    let mine = |it: &&super::hub::Lease| &*it.holder.1 == "boot-2";
+    assert_eq!(world.hub.leases.values().filter(mine).count(), 1);
+}
+
+#[test]
+fn a_recall_returns_what_is_free_and_keeps_what_is_reserved() {
+    let mut world = World::new(100 * CENT);
+    let charge = world.one.granted(1_000);
+    world.hub.recall = true;
+    world.one.sync(&mut world.hub);
+    assert_eq!(world.one.free(), 0);
+    world.hub.recall = false;
+    world.one.sync(&mut world.hub);
+    assert_eq!(world.hub.leased(&world.pot()), 1_000, "and nothing is fetched for a while");
+    charge.settle(400);
+    assert_eq!(world.settled(), 400);
+}
+
+#[test]
+fn a_restored_ledger_voids_leases_and_hears_everything_again() {
+    let mut world = World::new(100 * CENT);
+    let running = world.one.granted(1_000);
+    world.one.granted(500).settle(500);
+    let key = pointsman_core::budget::UsageKey {
+        model: "main/small",
+        provider: "openai",
+        workload: "support",
+        team: "",
+        key: "",
+        endpoint: "chat",
+    };
+    let call =
+        pointsman_core::budget::Usage { requests: 1, input_tokens: 2, output_tokens: 3, cost: 500 };
+    world.one.book.usage().add(&key, call);
+    world.one.sync(&mut world.hub);
+    // The backup is older than the lease.
+    world.hub.leases.clear();
+    world.hub.usage.clear();
+    world.hub.incarnation = 2;
+    world.one.sync(&mut world.hub);
+    assert_eq!(world.one.free(), 0, "void");
+    world.one.sync(&mut world.hub);
+    assert_eq!(world.hub.settled(&world.pot()), 500);
+    assert_eq!(world.hub.usage.values().next().unwrap().cost, 500);
+    world.one.granted(1).settle(0);
+    running.settle(300);
+    assert_eq!(world.settled(), 800);
+    world.one.sync(&mut world.hub);
+    let open = world.hub.leases.values().filter(|it| !it.closed).count();
+    assert_eq!(open, 1, "the void one is closed, the new one open");
+}
+
+#[test]
+fn a_gone_budget_that_returns_keeps_its_lease() {
+    let mut world = World::new(100 * CENT);
+    let running = world.one.granted(1_000);
+    world.one.book.configure(&table(&[])).unwrap();
+    world.one.sync(&mut world.hub);
+    world.one.book.configure(&table(&[budget(100 * CENT)])).unwrap();
+    world.one.sync(&mut world.hub);
+    world.one.granted(1).settle(0);
+    running.settle(10);
+    assert_eq!(world.settled(), 10);
+}
