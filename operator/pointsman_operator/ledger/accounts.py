@@ -33,6 +33,8 @@ class Account:
     limit: int
     window: WindowSpec
     thresholds: tuple[Threshold, ...] = ()
+    hard_expiry_ms: int = limits.HARD_EXPIRY_MS
+    """The outage horizon: how long a lease may be spent without renewal."""
 
     @property
     def ceiling_percent(self) -> int:
@@ -61,8 +63,12 @@ class _Limit(_Part):
 
 
 class _Threshold(_Part):
-    percent: Annotated[int, Field(ge=1, le=100, strict=True)]
+    percent: Annotated[int, Field(ge=0, le=100, strict=True)]
     action: Literal["Notify", "Downgrade", "Block"]
+
+
+class _Enforcement(_Part):
+    horizon_s: Annotated[int, Field(alias="outageHorizonSeconds", ge=0, le=86_400, strict=True)]
 
 
 class _Budget(_Part):
@@ -70,6 +76,7 @@ class _Budget(_Part):
     name: str
     limits: list[_Limit]
     thresholds: list[_Threshold] = []
+    enforcement: _Enforcement
 
 
 class _Table(_Part):
@@ -86,6 +93,7 @@ def read_accounts(table: Mapping[str, Any]) -> list[Account]:
             thresholds=tuple(
                 Threshold(t.percent, blocks=t.action == "Block") for t in budget.thresholds
             ),
+            hard_expiry_ms=max(limits.HARD_EXPIRY_MIN_MS, budget.enforcement.horizon_s * 1000),
         )
         for budget in _Table.model_validate(table).budgets
         for limit in budget.limits

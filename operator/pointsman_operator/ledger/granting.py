@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pointsman_operator.ledger import limits
 from pointsman_operator.ledger.arithmetic import Pot
 
+RENEWALS_BEFORE_EXPIRY = 3
+"""A lease survives two lost renewals, however short its horizon."""
+
 
 @dataclass(frozen=True, slots=True)
 class Want:
@@ -68,9 +71,10 @@ def p95(needs: Sequence[int]) -> int:
     return sorted(needs)[-(-95 * len(needs) // 100) - 1]
 
 
-def renew_every_ms(pot: Pot, *, near: bool) -> int:
+def renew_every_ms(pot: Pot, hard_expiry_ms: int, *, near: bool) -> int:
     """When a holder should sync again: fast near the end, within what one hub can answer."""
+    usual = min(limits.RENEW_EVERY_MS, hard_expiry_ms // RENEWALS_BEFORE_EXPIRY)
     if not near:
-        return limits.RENEW_EVERY_MS
+        return usual
     paced = pot.holders * 1000 // limits.SYNCS_PER_SECOND_NEAR_END
-    return min(limits.RENEW_EVERY_MS, max(limits.RENEW_FAST_MS, paced))
+    return min(usual, max(limits.RENEW_FAST_MS, paced))

@@ -17,7 +17,9 @@ SYNCS_WAITING_MAX = 20_000
 """Above this many waiting syncs a caller is told to come back."""
 
 HARD_EXPIRY_MS = 900_000
-"""How long a holder may spend a lease that it could not renew (the outage horizon)."""
+"""How long a holder may spend a lease that it could not renew, where the Budget says nothing."""
+HARD_EXPIRY_MIN_MS = 6_000
+"""The least outage horizon: below it leases would lapse between renewals."""
 EXPIRY_MARGIN_MS = 60_000
 """What the hub adds before it gives a silent lease up: covers the answer's way and clock drift."""
 RENEW_EVERY_MS = 30_000

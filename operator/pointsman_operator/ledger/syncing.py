@@ -127,7 +127,7 @@ class Syncing:
         if want.need:
             self.demand.note(key, want.need, short=grant.short, now_ms=self.now_ms)
         if grant.amount:
-            lease = held or self._new_lease(holder, key)
+            lease = held or self._new_lease(holder, account, key)
             self.books.change(lease, lease.numbers.grown(grant.amount))
         if not grant.short:
             return None
@@ -151,10 +151,10 @@ class Syncing:
         if want.next:
             window = account.window.after(window)
         ahead_ms = milliseconds(window.start) - self.now_ms
-        if ahead_ms > limits.HARD_EXPIRY_MS:
+        if ahead_ms > account.hard_expiry_ms:
             return None
         over_ms = self.now_ms - milliseconds(window.end)
-        if over_ms > limits.HARD_EXPIRY_MS and not self._lease_of(
+        if over_ms > account.hard_expiry_ms and not self._lease_of(
             holder, (account.name, window.key)
         ):
             return None
@@ -185,8 +185,8 @@ class Syncing:
     def _lease_of(self, holder: Holder, key: PotKey) -> Lease | None:
         return next((le for le in self.books.open_leases(holder) if le.pot == key), None)
 
-    def _new_lease(self, holder: Holder, key: PotKey) -> Lease:
-        expires_ms = self._expiry_ms()
+    def _new_lease(self, holder: Holder, account: Account, key: PotKey) -> Lease:
+        expires_ms = self._expiry_ms(account.hard_expiry_ms)
         empty = LeaseNumbers()
         lease = Lease(holder, self.new_id(), key, self.incarnation, empty, expires_ms, self.now_ms)
         self.books.add(lease)
@@ -201,10 +201,12 @@ class Syncing:
         ]
 
     def _renewed(self, lease: Lease, *, idle: bool) -> LeaseAnswer:
-        self.books.renew(lease, expires_ms=self._expiry_ms(), seen_ms=self.now_ms)
-        pot = self.books.open_pot(lease.pot, None, None)
         account = self.accounts.get(lease.pot[0])
         ceiling = account.ceiling_percent if account else 100
+        hard_expiry_ms = account.hard_expiry_ms if account else limits.HARD_EXPIRY_MS
+        expires_ms = self._expiry_ms(hard_expiry_ms)
+        self.books.renew(lease, expires_ms=expires_ms, seen_ms=self.now_ms)
+        pot = self.books.open_pot(lease.pot, None, None)
         near = granting.near_end(
             pot.pot, self.demand.needs(lease.pot), ceiling
         ) or self.demand.starved(lease.pot, self.now_ms)
@@ -215,8 +217,8 @@ class Syncing:
             account=lease.pot[0],
             window=WindowAnswer(key=lease.pot[1], start=pot.start, end=pot.end),
             granted=lease.numbers.granted,
-            hard_expiry_ms=limits.HARD_EXPIRY_MS,
-            renew_every_ms=granting.renew_every_ms(pot.pot, near=near),
+            hard_expiry_ms=hard_expiry_ms,
+            renew_every_ms=granting.renew_every_ms(pot.pot, hard_expiry_ms, near=near),
             recall=recall,
         )
 
@@ -233,8 +235,8 @@ class Syncing:
             threshold=max(crossed, default=0),
         )
 
-    def _expiry_ms(self) -> int:
-        return self.now_ms + limits.HARD_EXPIRY_MS + limits.EXPIRY_MARGIN_MS
+    def _expiry_ms(self, hard_expiry_ms: int) -> int:
+        return self.now_ms + hard_expiry_ms + limits.EXPIRY_MARGIN_MS
 
 
 def _denied(account: Account, window: Window, code: Denial, pot: Pot) -> Denied:

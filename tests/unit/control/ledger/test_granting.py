@@ -82,7 +82,13 @@ def test_p95_is_by_nearest_rank() -> None:
 
 def test_renewals_come_fast_near_the_end_but_never_flood_the_hub() -> None:
     """A second for a few holders, paced for many, never slower than the usual."""
-    assert renew_every_ms(Pot(1, holders=9), near=False) == limits.RENEW_EVERY_MS
-    assert renew_every_ms(Pot(1, holders=9), near=True) == limits.RENEW_FAST_MS
-    assert renew_every_ms(Pot(1, holders=1000), near=True) == 5000
-    assert renew_every_ms(Pot(1, holders=10**6), near=True) == limits.RENEW_EVERY_MS
+    usual = limits.HARD_EXPIRY_MS
+    assert renew_every_ms(Pot(1, holders=9), usual, near=False) == limits.RENEW_EVERY_MS
+    assert renew_every_ms(Pot(1, holders=9), usual, near=True) == limits.RENEW_FAST_MS
+    assert renew_every_ms(Pot(1, holders=1000), usual, near=True) == 5000
+    assert renew_every_ms(Pot(1, holders=10**6), usual, near=True) == limits.RENEW_EVERY_MS
+
+
+def test_a_short_horizon_is_renewed_in_time() -> None:
+    """A lease of nine seconds is renewed every three."""
+    assert renew_every_ms(Pot(1), 9_000, near=False) == 3_000

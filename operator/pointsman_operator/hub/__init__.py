@@ -1,0 +1,1 @@
+"""The hub: tables and tuning to the sidecars, the ledger, and what people ask about both."""

@@ -1,0 +1,58 @@
+"""`python -m pointsman_operator.hub --state DIR --listen ADDRESS`: one hub process.
+
+Exit codes: 0 after SIGTERM or SIGINT, 64 for settings that cannot be, 69 when the state cannot be
+opened or the address not be bound.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+
+from pydantic import ValidationError
+
+from pointsman_operator.hub.app import create_app
+from pointsman_operator.hub.gate import token_of
+from pointsman_operator.hub.serving import HubServer
+from pointsman_operator.hub.settings import read_settings
+from pointsman_operator.ledger.clock import SystemClock
+from pointsman_operator.ledger.windows import use_pinned_zones
+
+EXIT_USAGE = 64
+EXIT_UNAVAILABLE = 69
+
+
+def main() -> int:
+    """Serve until told to stop; the exit code."""
+    try:
+        settings = read_settings(sys.argv[1:], os.environ)
+        token = token_of(settings.state / "token")
+    except ValidationError as error:
+        for problem in error.errors(include_input=False):
+            where = ".".join(map(str, problem["loc"])) or "settings"
+            sys.stderr.write(f"{where}: {problem['msg']}\n")
+        return EXIT_USAGE
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"token: {error}\n")
+        return EXIT_USAGE
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    use_pinned_zones()
+    app = create_app(settings.state, token, SystemClock(), restored=settings.restored)
+    server = HubServer(app, settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn ends in order on these and then raises them again, for whoever listened before.
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        server.run()
+    except SystemExit:
+        # uvicorn's way to say that it could not bind; it has logged why.
+        return EXIT_UNAVAILABLE
+    return 0 if server.started else EXIT_UNAVAILABLE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

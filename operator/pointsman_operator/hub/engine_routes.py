@@ -1,0 +1,65 @@
+"""What sidecars call: the stream, the ledger's sync, reports."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from pointsman_operator.hub import limits
+from pointsman_operator.hub.access import hub_state
+from pointsman_operator.hub.feed import StreamAnswer, Subscriber
+from pointsman_operator.hub.fleet import Rejected
+from pointsman_operator.hub.messages import Report
+from pointsman_operator.hub.state import HubState
+from pointsman_operator.ledger.errors import LedgerError
+from pointsman_operator.ledger.messages import SyncRequest
+
+Asked = Annotated[str, Query(max_length=limits.LABEL_CHARACTERS_MAX)]
+Named = Annotated[str, Query(min_length=1, max_length=limits.LABEL_CHARACTERS_MAX)]
+State = Annotated[HubState, Depends(hub_state)]
+
+router = APIRouter(prefix="/v1")
+
+
+@router.get("/stream")
+async def stream(
+    state: State,
+    sidecar: Named,
+    boot: Named,
+    namespace: Named,
+    workload: Asked = "",
+    digest: Asked = "",
+) -> Response:
+    """The sidecar's table, tuning and questions, for as long as it listens."""
+    state.feed.check_room()
+    entry = state.fleet.heard(sidecar, boot)
+    entry.digest = digest
+    return StreamAnswer(state.feed, Subscriber(namespace, workload, digest), entry)
+
+
+@router.post("/ledger/sync")
+async def sync(state: State, request: SyncRequest) -> Response:
+    """Book what was spent, grant what is wanted; an answer means that it is on disk."""
+    begun = time.perf_counter()
+    try:
+        answer = await state.ledger.sync(request)
+    except LedgerError:
+        state.metrics.syncs.labels("refused").inc()
+        raise
+    state.metrics.syncs.labels("ok").inc()
+    state.metrics.sync_seconds.observe(time.perf_counter() - begun)
+    body = answer.model_dump_json(exclude_none=True)
+    return Response(body, media_type="application/json")
+
+
+@router.post("/reports")
+async def reports(state: State, report: Report) -> dict[str, str]:
+    """What a sidecar runs, and its latest decisions."""
+    entry = state.fleet.heard(report.sidecar, report.boot)
+    entry.digest = report.digest
+    refused = report.rejected
+    entry.rejected = Rejected(refused.digest, refused.reason) if refused else None
+    await state.decisions.keep(report.records)
+    return {}

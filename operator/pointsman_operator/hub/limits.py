@@ -1,0 +1,34 @@
+"""Every bound and interval of the hub, in one place (invariant I6); the ledger has its own."""
+
+from __future__ import annotations
+
+MIB = 2**20
+
+BODY_BYTES_MAX = 16 * MIB
+"""A request's body; a report of a sidecar that could not reach the hub for long is the largest."""
+TABLE_BYTES_MAX = 16 * MIB
+"""One route table's canonical bytes."""
+TABLES_MAX = 10_000
+STREAMS_MAX = 20_000
+SIDECARS_MAX = 40_000
+"""Sidecars remembered, connected ones first."""
+LABEL_CHARACTERS_MAX = 512
+
+PING_EVERY_S = 10.0
+SEND_WITHIN_S = 30.0
+"""A subscriber that takes nothing for this long is let go; it resumes by its digest."""
+QUESTIONS_MAX = 64
+"""Decisions asked for at once, and the questions that wait for one subscriber."""
+ANSWER_WITHIN_S = 3.0
+"""How long sidecars are given to find a decision in their rings."""
+
+RECORDS_MAX = 50_000
+"""Decisions kept; at some two kilobytes each, 100 MB."""
+RECORDS_PER_REPORT_MAX = 10_000
+REPORTS_PER_COMMIT_MAX = 64
+REPORTS_WAITING_MAX = 4_096
+
+SWEEP_EVERY_S = 10.0
+"""Silent leases, old spend."""
+SHUTDOWN_WITHIN_S = 5
+"""Time for running requests after SIGTERM; streams end at once."""

@@ -1,0 +1,61 @@
+"""Bodies of the hub's API beside the ledger's (docs/contracts.md, section 3)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from pointsman_operator.hub import limits
+
+Label = Annotated[str, Field(max_length=limits.LABEL_CHARACTERS_MAX)]
+Name = Annotated[str, Field(min_length=1, max_length=limits.LABEL_CHARACTERS_MAX)]
+Micro = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+
+
+def _is_record(record: dict[str, Any]) -> dict[str, Any]:
+    decision, time_ms = record.get("id"), record.get("time_ms")
+    if not isinstance(decision, str) or not re.fullmatch(r"[\w.:-]{1,128}", decision):
+        raise ValueError("a record needs an id")
+    if not isinstance(time_ms, int) or not 0 <= time_ms < 2**63:
+        raise ValueError("a record needs a time_ms")
+    return record
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RejectedTable(_Message):
+    """A table that the sidecar would not load."""
+
+    digest: Label
+    reason: Annotated[str, Field(max_length=4096)]
+
+
+class Report(_Message):
+    """What a sidecar runs and has decided; records are kept as they are."""
+
+    sidecar: Name
+    boot: Name
+    digest: Label = ""
+    rejected: RejectedTable | None = None
+    records: Annotated[
+        list[Annotated[dict[str, Any], AfterValidator(_is_record)]],
+        Field(max_length=limits.RECORDS_PER_REPORT_MAX),
+    ] = []
+
+
+class TuningRequest(_Message):
+    """New lambdas by rule, micro-probability per dollar."""
+
+    lambdas: Annotated[dict[Label, Micro], Field(alias="lambda", max_length=1024)]
+
+
+class ReleaseRequest(_Message):
+    """Free what is unconfirmed in an account's window, and why."""
+
+    account: Name
+    window: Name
+    reason: Name

@@ -1,0 +1,47 @@
+"""The hub's own tables, in the ledger's database."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
+
+from pointsman_operator.ledger.schema import metadata
+
+route_tables = Table(
+    "route_tables",
+    metadata,
+    Column("namespace", Text, primary_key=True),
+    Column("policy", Text, primary_key=True),
+    Column("put", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("installation", Text, nullable=False),
+    Column("transitions", BigInteger, nullable=False),
+    Column("boot", Text, nullable=False),
+    Column("packed", LargeBinary, nullable=False),
+)
+
+tunings = Table(
+    "tunings",
+    metadata,
+    Column("namespace", Text, primary_key=True),
+    Column("policy", Text, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("lambdas", Text, nullable=False),
+)
+
+fence = Table(
+    "fence",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("installation", Text, nullable=False),
+    Column("transitions", BigInteger, nullable=False),
+    Column("boot", Text, nullable=False),
+)
+
+records = Table(
+    "records",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)

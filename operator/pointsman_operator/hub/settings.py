@@ -1,0 +1,86 @@
+"""The hub's settings: command line over environment, one frozen model, every problem at once."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    DirectoryPath,
+    FilePath,
+    model_validator,
+)
+
+PREFIX = "POINTSMAN_HUB_"
+PORT_MAX = 65_535
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > PORT_MAX:
+        raise ValueError("HOST:PORT, the port 0 for any free one")
+    return text
+
+
+class HubSettings(BaseModel):
+    """Everything that a hub process is told; field names in capitals behind `POINTSMAN_HUB_`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    state: DirectoryPath
+    """Folder of the database and of the token file."""
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:4620"
+    """HOST:PORT to serve on; port 0 takes any free one."""
+    announce: Path | None = None
+    """File that gets {"address", "pid"} as soon as the hub serves."""
+    tls_cert: FilePath | None = None
+    """Certificate chain (PEM); with it the hub speaks TLS only."""
+    tls_key: FilePath | None = None
+    """Private key (PEM) of the certificate."""
+    restored: bool = False
+    """The database is a backup: void all leases once and let sidecars report again."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe messages to log."""
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together")
+        return self
+
+    @property
+    def host(self) -> str:
+        """The address to bind, without brackets."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port to bind."""
+        return int(self.listen.rpartition(":")[2])
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> HubSettings:
+    """Settings of this process; raises `pydantic.ValidationError` with every problem."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pointsman_operator.hub",
+        description="Serves tables to sidecars and keeps the ledger, on a database in a folder.",
+    )
+    for name, field in HubSettings.model_fields.items():
+        flag, variable = "--" + name.replace("_", "-"), PREFIX + name.upper()
+        text = f"{field.description} [{variable}]"
+        if field.annotation is bool:
+            parser.add_argument(flag, action="store_true", default=None, help=text)
+        else:
+            parser.add_argument(flag, help=text)
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value}
+    told = {
+        name: environment[PREFIX + name.upper()]
+        for name in HubSettings.model_fields
+        if environment.get(PREFIX + name.upper())
+    }
+    return HubSettings.model_validate(told | given)

@@ -1,0 +1,206 @@
+"""Route tables by policy: checked, fenced, stored, and served again after a restart.
+
+`routes` puts and deletes, `feed` sends what changed to the sidecars concerned, the ledger gets its
+accounts from here. Fences keep an old controller from writing over a newer one's tables.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pointsman_operator.hub import limits, schema
+from pointsman_operator.hub.errors import HubError
+from pointsman_operator.ledger.accounts import Account, declared, read_accounts
+from pointsman_operator.ledger.database import Database
+
+PolicyName = tuple[str, str]
+"""Namespace and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Which controller writes: its installation, how often leadership changed hands, its start."""
+
+    installation: str
+    transitions: int
+    boot: str
+
+    def is_older_than(self, other: Fence) -> bool:
+        """Whether `other` is a later leader of the same installation."""
+        return self.installation == other.installation and self.transitions < other.transitions
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """A stored table and the line that tells a stream of it, made once for all subscribers."""
+
+    policy: PolicyName
+    put: int
+    digest: str
+    fence: Fence
+    packed: bytes
+
+    @property
+    def line(self) -> bytes:
+        """The `table` event."""
+        event = {
+            "event": "table",
+            "digest": self.digest,
+            "fence": asdict(self.fence),
+            "table": base64.b64encode(self.packed).decode(),
+        }
+        return json.dumps(event, separators=(",", ":")).encode() + b"\n"
+
+    def content(self) -> Mapping[str, Any]:
+        """The parsed table."""
+        parsed: Mapping[str, Any] = json.loads(gzip.decompress(self.packed))
+        return parsed
+
+
+class Tables:
+    """All tables in force, in memory and in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._tables: dict[PolicyName, RouteTable] = {}
+        self._lines: dict[PolicyName, bytes] = {}
+        self._fence: Fence | None = None
+
+    def __iter__(self) -> Iterator[RouteTable]:
+        """The tables, the one put last at the end."""
+        return iter(sorted(self._tables.values(), key=lambda table: table.put))
+
+    async def load(self) -> None:
+        """Read what an earlier process stored."""
+        async with self._database.reading() as connection:
+            for row in await connection.execute(select(schema.route_tables)):
+                fence = Fence(row.installation, row.transitions, row.boot)
+                name = (row.namespace, row.policy)
+                self._keep(RouteTable(name, row.put, row.digest, fence, row.packed))
+            stored = (await connection.execute(select(schema.fence))).first()
+        if stored is not None:
+            self._fence = Fence(stored.installation, stored.transitions, stored.boot)
+
+    def accounts(self) -> dict[str, Account]:
+        """Every account that some table declares."""
+        return declared(table.content() for table in self)
+
+    def serving(self, namespace: str, workload: str) -> RouteTable | None:
+        """The table of a workload: the policy of its name, else the only one of its namespace."""
+        named = self._tables.get((namespace, workload))
+        if named is not None:
+            return named
+        there = [table for table in self._tables.values() if table.policy[0] == namespace]
+        return there[0] if len(there) == 1 else None
+
+    def line(self, table: RouteTable) -> bytes:
+        """The table's event, one object however many streams send it."""
+        return self._lines[table.policy]
+
+    async def put(self, policy: PolicyName, content: bytes, fence: Fence) -> RouteTable:
+        """Store canonical bytes as the policy's table; raises `HubError`."""
+        self._check_fence(fence)
+        if policy not in self._tables and len(self._tables) >= limits.TABLES_MAX:
+            raise HubError(409, "too_many_tables", f"the hub holds {limits.TABLES_MAX} tables")
+        _check(policy, content)
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        order = max((table.put for table in self._tables.values()), default=0) + 1
+        table = RouteTable(policy, order, digest, fence, gzip.compress(content, mtime=0))
+        known = self._tables.get(policy)
+        if known is not None and (known.digest, known.fence) == (digest, fence):
+            return known
+
+        async def work(connection: AsyncConnection) -> None:
+            await _remove(connection, policy)
+            row = {"namespace": policy[0], "policy": policy[1], "put": order, "digest": digest}
+            row |= asdict(fence) | {"packed": table.packed}
+            await connection.execute(insert(schema.route_tables), [row])
+            await _set_fence(connection, fence)
+
+        await self._database.write(work)
+        self._fence = fence
+        self._keep(table)
+        return table
+
+    async def remove(self, policy: PolicyName, fence: Fence) -> None:
+        """Forget the policy's table; money already counted stays. Raises `HubError`."""
+        self._check_fence(fence)
+        if policy not in self._tables:
+            raise HubError(404, "not_found", f"no table of {'/'.join(policy)}")
+
+        async def work(connection: AsyncConnection) -> None:
+            await _remove(connection, policy)
+            await _set_fence(connection, fence)
+
+        await self._database.write(work)
+        self._fence = fence
+        self._tables.pop(policy, None)
+        self._lines.pop(policy, None)
+
+    def _keep(self, table: RouteTable) -> None:
+        self._tables[table.policy] = table
+        self._lines[table.policy] = table.line
+
+    def _check_fence(self, fence: Fence) -> None:
+        if self._fence is not None and fence.is_older_than(self._fence):
+            raise HubError(
+                409,
+                "fenced",
+                f"a controller with {self._fence.transitions} transitions has written since, "
+                f"this one has {fence.transitions}: it no longer leads",
+            )
+
+
+def parse_fence(header: str) -> Fence:
+    """`installation,transitions,boot`; raises `HubError`."""
+    parts = header.split(",")
+    if len(parts) != 3 or not all(parts) or not parts[1].isdecimal():  # noqa: PLR2004
+        raise HubError(400, "bad_fence", "x-pointsman-fence: installation,transitions,boot")
+    return Fence(parts[0], int(parts[1]), parts[2])
+
+
+def _check(policy: PolicyName, content: bytes) -> None:
+    """Whether these are canonical bytes of this policy's table, with Budgets that can be kept."""
+    if len(content) > limits.TABLE_BYTES_MAX:
+        raise HubError(413, "too_large", f"a table holds at most {limits.TABLE_BYTES_MAX} bytes")
+    try:
+        parsed = json.loads(content, parse_float=_no_float)
+    except (ValueError, RecursionError) as error:
+        raise HubError(400, "invalid_table", f"not a table: {error}") from error
+    canonical = json.dumps(parsed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    if not isinstance(parsed, dict) or canonical.encode() != content:
+        raise HubError(400, "not_canonical", "not the canonical bytes of a JSON object")
+    if parsed.get("policy") != {"namespace": policy[0], "name": policy[1]}:
+        raise HubError(400, "invalid_table", f"this is not the table of {'/'.join(policy)}")
+    try:
+        read_accounts(parsed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise HubError(400, "invalid_table", f"{where}: {first['msg']}") from error
+
+
+def _no_float(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not an integer")
+
+
+async def _remove(connection: AsyncConnection, policy: PolicyName) -> None:
+    table = schema.route_tables
+    await connection.execute(
+        delete(table).where(table.c.namespace == policy[0], table.c.policy == policy[1])
+    )
+
+
+async def _set_fence(connection: AsyncConnection, fence: Fence) -> None:
+    await connection.execute(delete(schema.fence))
+    await connection.execute(insert(schema.fence), [{"id": 1, **asdict(fence)}])

@@ -1,0 +1,128 @@
+"""A real hub process over real HTTP, and tables to give it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from support.eventually import eventually
+
+FENCE = {"x-pointsman-fence": "installation,1,boot"}
+ACCOUNT = "demo/team/day"
+STARTS_WITHIN_S = 45.0
+
+
+def budget(amount: int, *, name: str = "team", **limit: Any) -> dict[str, Any]:
+    """A Budget with one daily limit, downgrading at 80 % and blocking at 100 %."""
+    window = {"calendar": "Day", "timeZone": "UTC"}
+    return {
+        "namespace": "demo",
+        "name": name,
+        "limits": [{"name": "day", "amount": amount, "window": window} | limit],
+        "thresholds": [
+            {"percent": 80, "action": "Downgrade", "maxTier": 1},
+            {"percent": 100, "action": "Block"},
+        ],
+        "enforcement": {"mode": "Enforce", "outageHorizonSeconds": 900},
+    }
+
+
+def route_table(*budgets: dict[str, Any], policy: str = "support", **more: Any) -> bytes:
+    """Canonical bytes of what the hub reads of a table."""
+    table = {
+        "version": 1,
+        "minReader": 1,
+        "policy": {"namespace": "demo", "name": policy},
+        "budgets": list(budgets),
+        **more,
+    }
+    return json.dumps(table, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@dataclass
+class HubProcess:
+    """One hub on a folder; it can be killed and started again on the same state."""
+
+    folder: Path
+    arguments: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start and wait until it says where it serves."""
+        announce = self.folder / "announce"
+        announce.unlink(missing_ok=True)
+        state = ["--state", str(self.folder), "--announce", str(announce)]
+        command = [sys.executable, "-m", "pointsman_operator.hub", "--listen", "127.0.0.1:0"]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, *state, *self.arguments], stdout=log, stderr=log
+            )
+        eventually(lambda: announce.exists() or self._ended(), within_s=STARTS_WITHIN_S)
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        self.address = json.loads(announce.read_text())["address"]
+        self.token = (self.folder / "token").read_text().strip()
+        scheme = "https" if "--tls-cert" in self.arguments else "http"
+        self.url = f"{scheme}://{self.address}"
+        self.http = httpx.Client(base_url=self.url, headers=self.headers, timeout=30)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What lets a caller in."""
+        return {"authorization": f"Bearer {self.token}"}
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is flushed, nobody is told."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def put_table(self, content: bytes, policy: str = "support") -> str:
+        """Put a table; its digest."""
+        path = f"/v1/tables/demo/{policy}"
+        answer = self.http.put(path, content=content, headers=FENCE)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["digest"])
+
+    def sync(self, sidecar: str = "a", boot: str = "1", **more: Any) -> dict[str, Any]:
+        """One ledger sync, answered."""
+        body = {"sidecar": sidecar, "boot": boot, "seq": 1, **more}
+        answer = self.http.post("/v1/ledger/sync", json=body)
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def balance(self, account: str = ACCOUNT) -> dict[str, Any]:
+        """The current window of an account."""
+        found: list[dict[str, Any]] = self.http.get("/v1/budgets").json()
+        return next(row for row in found if row["account"] == account)
+
+    def _end(self, number: signal.Signals) -> int:
+        self.http.close()
+        self.process.send_signal(number)
+        return self.process.wait(timeout=30)
+
+    def _ended(self) -> bool:
+        return self.process.poll() is not None
+
+
+@contextmanager
+def hub_process(folder: Path, *arguments: str) -> Iterator[HubProcess]:
+    """A running hub; ended with the block."""
+    hub = HubProcess(folder, list(arguments))
+    hub.start()
+    try:
+        yield hub
+    finally:
+        if hub.process.poll() is None:
+            hub.kill()
+        hub.http.close()
