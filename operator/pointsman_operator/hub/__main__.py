@@ -28,7 +28,7 @@ def main() -> int:
     """Serve until told to stop; the exit code."""
     try:
         settings = read_settings(sys.argv[1:], os.environ)
-        token = token_of(settings.state / "token")
+        token = token_of(settings.token_path)
     except ValidationError as error:
         for problem in error.errors(include_input=False):
             where = ".".join(map(str, problem["loc"])) or "settings"

@@ -31,10 +31,10 @@ async def put_table(
 
 @router.delete("/tables/{namespace}/{policy}")
 async def delete_table(
-    state: State, namespace: str, policy: str, fence: FenceHeader
+    state: State, namespace: str, policy: str, fence: FenceHeader = ""
 ) -> dict[str, str]:
     """The policy is gone; its sidecars keep the table that they have."""
-    await state.tables.remove((namespace, policy), parse_fence(fence))
+    await state.tables.remove((namespace, policy), parse_fence(fence) if fence else None)
     state.declare_accounts()
     state.feed.changed(namespace)
     return {}

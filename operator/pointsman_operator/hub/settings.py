@@ -17,6 +17,8 @@ from pydantic import (
 )
 
 PREFIX = "POINTSMAN_HUB_"
+FLAGS = {"address": "--listen"}
+"""Options that are not called like their field."""
 PORT_MAX = 65_535
 
 
@@ -33,9 +35,11 @@ class HubSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     state: DirectoryPath
-    """Folder of the database and of the token file."""
-    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:4620"
+    """Folder of the database."""
+    address: Annotated[str, AfterValidator(_address)] = "127.0.0.1:4620"
     """HOST:PORT to serve on; port 0 takes any free one."""
+    token_file: Path | None = None
+    """The callers' bearer token, made with mode 0600 where it is missing; default: STATE/token."""
     announce: Path | None = None
     """File that gets {"address", "pid"} as soon as the hub serves."""
     tls_cert: FilePath | None = None
@@ -54,14 +58,19 @@ class HubSettings(BaseModel):
         return self
 
     @property
+    def token_path(self) -> Path:
+        """Where the token is."""
+        return self.token_file or self.state / "token"
+
+    @property
     def host(self) -> str:
         """The address to bind, without brackets."""
-        return self.listen.rpartition(":")[0].strip("[]")
+        return self.address.rpartition(":")[0].strip("[]")
 
     @property
     def port(self) -> int:
         """The port to bind."""
-        return int(self.listen.rpartition(":")[2])
+        return int(self.address.rpartition(":")[2])
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> HubSettings:
@@ -71,12 +80,12 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> H
         description="Serves tables to sidecars and keeps the ledger, on a database in a folder.",
     )
     for name, field in HubSettings.model_fields.items():
-        flag, variable = "--" + name.replace("_", "-"), PREFIX + name.upper()
-        text = f"{field.description} [{variable}]"
+        flag = FLAGS.get(name, "--" + name.replace("_", "-"))
+        text = f"{field.description} [{PREFIX}{name.upper()}]"
         if field.annotation is bool:
-            parser.add_argument(flag, action="store_true", default=None, help=text)
+            parser.add_argument(flag, dest=name, action="store_true", default=None, help=text)
         else:
-            parser.add_argument(flag, help=text)
+            parser.add_argument(flag, dest=name, help=text)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value}
     told = {
         name: environment[PREFIX + name.upper()]

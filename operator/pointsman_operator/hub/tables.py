@@ -6,10 +6,12 @@ accounts from here. Fences keep an old controller from writing over a newer one'
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
@@ -20,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pointsman_operator.hub import limits, schema
 from pointsman_operator.hub.errors import HubError
-from pointsman_operator.ledger.accounts import Account, declared, read_accounts
+from pointsman_operator.ledger.accounts import Account, read_accounts
 from pointsman_operator.ledger.database import Database
 
 PolicyName = tuple[str, str]
@@ -74,6 +76,8 @@ class Tables:
         self._database = database
         self._tables: dict[PolicyName, RouteTable] = {}
         self._lines: dict[PolicyName, bytes] = {}
+        self._accounts: dict[PolicyName, list[Account]] = {}
+        self._changing = asyncio.Lock()
         self._fence: Fence | None = None
 
     def __iter__(self) -> Iterator[RouteTable]:
@@ -92,8 +96,8 @@ class Tables:
             self._fence = Fence(stored.installation, stored.transitions, stored.boot)
 
     def accounts(self) -> dict[str, Account]:
-        """Every account that some table declares."""
-        return declared(table.content() for table in self)
+        """Every account that some table declares; the table put last decides."""
+        return {account.name: account for table in self for account in self._accounts[table.policy]}
 
     def serving(self, namespace: str, workload: str) -> RouteTable | None:
         """The table of a workload: the policy of its name, else the only one of its namespace."""
@@ -109,6 +113,15 @@ class Tables:
 
     async def put(self, policy: PolicyName, content: bytes, fence: Fence) -> RouteTable:
         """Store canonical bytes as the policy's table; raises `HubError`."""
+        async with self._changing:
+            return await self._put(policy, content, fence)
+
+    async def remove(self, policy: PolicyName, fence: Fence | None) -> None:
+        """Forget the policy's table; money already counted stays. Raises `HubError`."""
+        async with self._changing:
+            await self._remove(policy, fence)
+
+    async def _put(self, policy: PolicyName, content: bytes, fence: Fence) -> RouteTable:
         self._check_fence(fence)
         if policy not in self._tables and len(self._tables) >= limits.TABLES_MAX:
             raise HubError(409, "too_many_tables", f"the hub holds {limits.TABLES_MAX} tables")
@@ -121,7 +134,7 @@ class Tables:
             return known
 
         async def work(connection: AsyncConnection) -> None:
-            await _remove(connection, policy)
+            await _delete(connection, policy)
             row = {"namespace": policy[0], "policy": policy[1], "put": order, "digest": digest}
             row |= asdict(fence) | {"packed": table.packed}
             await connection.execute(insert(schema.route_tables), [row])
@@ -132,24 +145,27 @@ class Tables:
         self._keep(table)
         return table
 
-    async def remove(self, policy: PolicyName, fence: Fence) -> None:
-        """Forget the policy's table; money already counted stays. Raises `HubError`."""
-        self._check_fence(fence)
+    async def _remove(self, policy: PolicyName, fence: Fence | None) -> None:
+        if fence is not None:
+            self._check_fence(fence)
         if policy not in self._tables:
             raise HubError(404, "not_found", f"no table of {'/'.join(policy)}")
 
         async def work(connection: AsyncConnection) -> None:
-            await _remove(connection, policy)
-            await _set_fence(connection, fence)
+            await _delete(connection, policy)
+            if fence is not None:
+                await _set_fence(connection, fence)
 
         await self._database.write(work)
-        self._fence = fence
+        self._fence = fence or self._fence
         self._tables.pop(policy, None)
         self._lines.pop(policy, None)
+        self._accounts.pop(policy, None)
 
     def _keep(self, table: RouteTable) -> None:
         self._tables[table.policy] = table
         self._lines[table.policy] = table.line
+        self._accounts[table.policy] = read_accounts(table.content())
 
     def _check_fence(self, fence: Fence) -> None:
         if self._fence is not None and fence.is_older_than(self._fence):
@@ -163,10 +179,10 @@ class Tables:
 
 def parse_fence(header: str) -> Fence:
     """`installation,transitions,boot`; raises `HubError`."""
-    parts = header.split(",")
-    if len(parts) != 3 or not all(parts) or not parts[1].isdecimal():  # noqa: PLR2004
+    parts = re.fullmatch(r"([^,]{1,128}),(\d{1,18}),([^,]{1,128})", header)
+    if parts is None:
         raise HubError(400, "bad_fence", "x-pointsman-fence: installation,transitions,boot")
-    return Fence(parts[0], int(parts[1]), parts[2])
+    return Fence(parts[1], int(parts[2]), parts[3])
 
 
 def _check(policy: PolicyName, content: bytes) -> None:
@@ -194,7 +210,7 @@ def _no_float(text: str) -> NoReturn:
     raise ValueError(f"{text} is not an integer")
 
 
-async def _remove(connection: AsyncConnection, policy: PolicyName) -> None:
+async def _delete(connection: AsyncConnection, policy: PolicyName) -> None:
     table = schema.route_tables
     await connection.execute(
         delete(table).where(table.c.namespace == policy[0], table.c.policy == policy[1])

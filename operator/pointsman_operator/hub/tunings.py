@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 
@@ -33,6 +34,7 @@ class Tunings:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._tunings: dict[PolicyName, Tuning] = {}
+        self._changing = asyncio.Lock()
 
     async def load(self) -> None:
         """Read what an earlier process stored."""
@@ -47,6 +49,10 @@ class Tunings:
 
     async def put(self, policy: PolicyName, lambdas: dict[str, int]) -> Tuning:
         """A new epoch, unless nothing has changed."""
+        async with self._changing:
+            return await self._put(policy, lambdas)
+
+    async def _put(self, policy: PolicyName, lambdas: dict[str, int]) -> Tuning:
         known = self._tunings.get(policy)
         if known is not None and known.lambdas == lambdas:
             return known

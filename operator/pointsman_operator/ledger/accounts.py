@@ -1,13 +1,13 @@
 """Accounts: each limit of each Budget that a route table names, under `namespace/name/limit`.
 
-The hub hands every stored table to `declared`; a Budget that appears in two tables is one account,
-and the table that was put last decides its limit. Counters do not live here, so they survive a
+The hub reads them from every stored table; a Budget that appears in two tables is one account, and
+the table that was put last decides its limit. Counters do not live here, so they survive a
 Budget's deletion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -98,8 +98,3 @@ def read_accounts(table: Mapping[str, Any]) -> list[Account]:
         for budget in _Table.model_validate(table).budgets
         for limit in budget.limits
     ]
-
-
-def declared(tables: Iterable[Mapping[str, Any]]) -> dict[str, Account]:
-    """All accounts of the tables, given in the order in which they were put."""
-    return {account.name: account for table in tables for account in read_accounts(table)}
