@@ -1,4 +1,4 @@
-//! How fast a body is scanned: `cargo run --release --example scan_speed`.
+//! How fast a body is scanned: `cargo run --release --example scan_speed [PART OF A NAME]`.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement printed for people")]
 
 use std::hint::black_box;
@@ -29,7 +29,8 @@ fn main() {
         ("image, 2 MB", user(&"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo0NTY3ODkwYWJj".repeat(43_000))),
         ("tokens, 200 KB", format!("{{\"model\":\"e\",\"input\":[{}1]}}", "12345,".repeat(33_000))),
     ];
-    for (name, body) in &bodies {
+    let only = std::env::args().nth(1).unwrap_or_default();
+    for (name, body) in bodies.iter().filter(|(name, _)| name.contains(&only)) {
         for (mode, detect_pii, keep_text) in
             [("bare", false, false), ("text", false, true), ("text + PII", true, true)]
         {

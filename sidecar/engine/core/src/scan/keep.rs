@@ -64,9 +64,13 @@ impl Keep {
             self.head.extend_from_slice(text);
             return &[];
         }
-        let mut starts = text.iter().enumerate().filter(|(_, byte)| starts_char(**byte));
-        let end = starts.nth(room).map_or(text.len(), |(index, _)| index);
-        let (head, rest) = text.split_at(end);
+        // Without room, a character of the head may still be cut: its rest is no ASCII.
+        let (head, rest) = if room > 0 && text[..room].is_ascii() {
+            text.split_at(room)
+        } else {
+            let mut starts = text.iter().enumerate().filter(|(_, byte)| starts_char(**byte));
+            text.split_at(starts.nth(room).map_or(text.len(), |(index, _)| index))
+        };
         self.chars += count_chars(head);
         self.head.extend_from_slice(head);
         rest
@@ -91,6 +95,10 @@ impl Keep {
 
 /// Where the last `SIDE_CHARS` characters begin; a cut character at the front is left out.
 fn last_chars(tail: &[u8]) -> usize {
+    let front = tail.len().saturating_sub(SIDE_CHARS);
+    if front > 0 && tail[front..].is_ascii() {
+        return front;
+    }
     let mut starts = tail.iter().enumerate().rev().filter(|(_, byte)| starts_char(**byte));
     match starts.nth(SIDE_CHARS - 1) {
         Some((index, _)) => index,

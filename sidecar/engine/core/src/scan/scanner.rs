@@ -21,12 +21,12 @@ enum State {
     InKey,
     InString,
     InNumber,
-    InLiteral(Literal),
+    InLiteral,
     Done,
 }
 
 /// A `true`, `false` or `null` under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Literal {
     rest: &'static [u8],
     value: Option<bool>,
@@ -54,6 +54,7 @@ pub struct Scanner {
     start: usize,
     escapes: Escapes,
     number: Number,
+    literal: Literal,
     meaning: Meaning,
 }
 
@@ -72,6 +73,7 @@ impl Scanner {
             start: 0,
             escapes: Escapes::default(),
             number: Number::start(b'0'),
+            literal: Literal { rest: b"", value: None },
             meaning: Meaning::new(options),
         }
     }
@@ -111,7 +113,7 @@ impl Scanner {
             at = match self.state {
                 State::InKey | State::InString => self.string(piece, at)?,
                 State::InNumber => self.number(piece, at)?,
-                State::InLiteral(literal) => self.literal(piece, at, literal)?,
+                State::InLiteral => self.literal(piece, at)?,
                 _ => self.structure(piece, at)?,
             };
         }
@@ -137,8 +139,7 @@ impl Scanner {
                 (State::AfterValue, b']') if !self.top().object => self.close(offset),
                 (State::FirstElement | State::Value, _) => {
                     self.value(byte, offset)?;
-                    if matches!(self.state, State::InString | State::InNumber | State::InLiteral(_))
-                    {
+                    if matches!(self.state, State::InString | State::InNumber | State::InLiteral) {
                         return Ok(at);
                     }
                 }
@@ -209,16 +210,16 @@ impl Scanner {
             b'{' => (Kind::Object, State::FirstKey),
             b'[' => (Kind::Array, State::FirstElement),
             b'-' | b'0'..=b'9' => (Kind::Number, State::InNumber),
-            b't' => (Kind::Bool, State::InLiteral(Literal { rest: b"rue", value: Some(true) })),
-            b'f' => (Kind::Bool, State::InLiteral(Literal { rest: b"alse", value: Some(false) })),
-            b'n' => (Kind::Null, State::InLiteral(Literal { rest: b"ull", value: None })),
+            b't' | b'f' => (Kind::Bool, State::InLiteral),
+            b'n' => (Kind::Null, State::InLiteral),
             _ => return Err(ScanError::Syntax { offset, expected: "a value" }),
         };
         self.meaning.begin_value(self.place, kind, offset)?;
         match kind {
             Kind::Object | Kind::Array => return self.open(kind == Kind::Object, offset),
             Kind::Number => self.number = Number::start(byte),
-            Kind::String | Kind::Bool | Kind::Null => {}
+            Kind::Bool | Kind::Null => self.literal = Literal::start(byte),
+            Kind::String => {}
         }
         self.start = offset;
         self.state = state;
@@ -291,18 +292,31 @@ impl Scanner {
         Ok(at)
     }
 
-    fn literal(&mut self, piece: &[u8], at: usize, literal: Literal) -> Result<usize, ScanError> {
-        let offset = self.offset + at;
-        let Some((&wanted, rest)) = literal.rest.split_first() else { return Ok(at) };
-        if piece[at] != wanted {
-            return Err(ScanError::Syntax { offset, expected: "true, false or null" });
+    fn literal(&mut self, piece: &[u8], mut at: usize) -> Result<usize, ScanError> {
+        while let Some(&byte) = piece.get(at)
+            && let Some((&wanted, rest)) = self.literal.rest.split_first()
+        {
+            let offset = self.offset + at;
+            if byte != wanted {
+                return Err(ScanError::Syntax { offset, expected: "true, false or null" });
+            }
+            at += 1;
+            self.literal.rest = rest;
+            if rest.is_empty() {
+                self.meaning.end_literal(self.place, self.literal.value, self.start..offset + 1);
+                self.end_value(offset + 1);
+            }
         }
-        if rest.is_empty() {
-            self.meaning.end_literal(self.place, literal.value, self.start..offset + 1);
-            self.end_value(offset + 1);
-        } else {
-            self.state = State::InLiteral(Literal { rest, ..literal });
+        Ok(at)
+    }
+}
+
+impl Literal {
+    fn start(byte: u8) -> Self {
+        match byte {
+            b't' => Self { rest: b"rue", value: Some(true) },
+            b'f' => Self { rest: b"alse", value: Some(false) },
+            _ => Self { rest: b"ull", value: None },
         }
-        Ok(at + 1)
     }
 }

@@ -89,7 +89,7 @@ fn the_last_user_message_is_kept_wherever_its_role_stands() {
 #[test]
 fn head_and_tail_are_the_whole_text_up_to_a_thousand_characters() {
     for chars in [0usize, 1, 499, 500, 501, 999, 1000, 1001, 5000] {
-        let text: String = "aé漢😀".chars().cycle().take(chars).collect();
+        let text: String = "aé漢😀é".chars().cycle().take(chars).collect();
         let body = format!("{{\"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}]}}");
         let kept = scan(&body).unwrap().last_user_text;
         assert_eq!(kept.chars as usize, chars);
@@ -97,6 +97,9 @@ fn head_and_tail_are_the_whole_text_up_to_a_thousand_characters() {
         assert_eq!(kept.head, text.chars().take(500).collect::<String>());
         let tail = text.chars().skip(500.max(chars.saturating_sub(500)));
         assert_eq!(kept.tail, tail.collect::<String>());
+        let mut scanner = Scanner::new(ScanOptions { detect_pii: false, keep_text: true });
+        body.as_bytes().chunks(1).for_each(|byte| scanner.push(byte).unwrap());
+        assert_eq!(scanner.finish().unwrap().last_user_text, kept, "cut within characters");
     }
 }
 
