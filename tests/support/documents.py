@@ -24,9 +24,26 @@ _FULL_POOL = make.pool(
         maxOutputTokens=16_384,
     ),
     make.self_hosted(),
+    make.hosted(
+        "remote",
+        provider={
+            "type": "OpenAICompatible",
+            "model": "mistral-large-latest",
+            "baseURL": "https://api.mistral.ai/v1",
+            "credential": {"secretRef": {"name": "mistral", "key": "api-key"}},
+        },
+    ),
     allowedNamespaces={"from": "Names", "names": ["other"]},
 )
 _FULL_POLICY = make.policy(
+    {
+        "name": "ordered",
+        "when": {"models": ["first-*"]},
+        "route": {
+            "strategy": "Failover",
+            "candidates": [{"model": "main/mini", "priority": 2}, {"model": "main/local"}],
+        },
+    },
     {**make.rule("private", "main/local"), "when": {"anyOf": ["pii"], "noneOf": ["batch"]}},
     {
         **make.rule("smart", strategy="Quality", quality={"target": 95, "floor": 60}),
@@ -43,10 +60,11 @@ _FULL_POLICY = make.policy(
     },
     target={"selector": {"matchLabels": {"app": "support"}}},
     priority=100,
+    pools=[{"name": "main", "namespace": "demo"}],
     signals=[
         {"name": "pii", "detector": "PII"},
         {"name": "code", "task": "code"},
-        {"name": "long", "tokens": {"min": 32_000}},
+        {"name": "long", "tokens": {"min": 32_000, "max": 64_000}},
         {"name": "batch", "header": {"name": "x-batch", "values": ["1"]}},
         {"name": "legal", "keywords": ["contract"]},
         {"name": "auto", "models": ["auto"]},
@@ -57,6 +75,13 @@ _FULL_POLICY = make.policy(
     },
 )
 _FULL_BUDGET = make.budget(
+    limits=[
+        {
+            "name": "day",
+            "amount": "5",
+            "window": {"calendar": "Day", "timeZone": "Europe/Berlin"},
+        }
+    ],
     subject={
         "namespaces": ["demo"],
         "workloads": ["support"],

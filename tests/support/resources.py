@@ -22,7 +22,7 @@ def self_hosted(name: str = "local", **more: Any) -> dict[str, Any]:
         "engine": "LlamaCpp",
         "endpoints": {"url": "http://127.0.0.1:8099/v1"},
         "servedModelName": "smollm2",
-        "cost": {"gpuHour": "0.05", "tokensPerSecond": 45},
+        "cost": {"gpuHour": "0.05", "gpus": 1, "tokensPerSecond": 45},
     }
     return {"name": name, "selfHosted": server, "contextWindow": 2048, **more}
 
