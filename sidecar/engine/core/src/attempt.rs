@@ -1,1 +1,194 @@
-//! (being built)
+//! Which target to try next: a sans-I/O state machine over the closed error classes (wire.md A10).
+//! `handle` drives it; the order of candidates comes from `select`.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::error::Class;
+use crate::limits;
+use crate::table::Retries;
+
+/// What to do after a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Try the target at this place in the order, after a pause.
+    Try {
+        /// Place in the order of candidates.
+        place: usize,
+        /// Pause before it.
+        pause: Duration,
+    },
+    /// Nothing is left to try, or the class forbids it: the caller gets the error.
+    GiveUp,
+}
+
+/// The attempts of one request.
+#[derive(Debug)]
+pub struct Attempts {
+    retries: Retries,
+    targets: usize,
+    place: usize,
+    made: u8,
+    same: u8,
+}
+
+impl Attempts {
+    /// A request with `targets` candidates in order; the first attempt is at place 0.
+    #[must_use]
+    pub const fn new(retries: Retries, targets: usize) -> Self {
+        Self { retries, targets, place: 0, made: 1, same: 0 }
+    }
+
+    /// Attempts made so far, the current one included.
+    #[must_use]
+    pub const fn made(&self) -> u8 {
+        self.made
+    }
+
+    /// The reaction to a failure of the current attempt. `retry_after` is what the target asked for.
+    pub fn after(
+        &mut self,
+        class: Class,
+        retry_after: Option<Duration>,
+        budget: &RetryBudget,
+        now_ms: u64,
+    ) -> Step {
+        if self.made >= self.retries.max_attempts {
+            return Step::GiveUp;
+        }
+        let next = class.fall_back() && self.place + 1 < self.targets;
+        if class == Class::RateLimit {
+            let patience = Duration::from_millis(limits::RATE_LIMIT_PATIENCE_MS);
+            let wait = retry_after.unwrap_or(patience);
+            if !next && self.same == 0 && wait <= patience && budget.spend(&self.retries, now_ms) {
+                return self.again(wait);
+            }
+        } else if self.same < class.retry_same() && budget.spend(&self.retries, now_ms) {
+            // An overloaded or silent target is never retried; see `Class::retry_same`.
+            return self.again(Duration::from_millis(fastrand::u64(limits::RETRY_PAUSE_MS)));
+        }
+        if !next {
+            return Step::GiveUp;
+        }
+        self.made += 1;
+        self.place += 1;
+        self.same = 0;
+        Step::Try { place: self.place, pause: Duration::ZERO }
+    }
+
+    fn again(&mut self, pause: Duration) -> Step {
+        self.made += 1;
+        self.same += 1;
+        Step::Try { place: self.place, pause }
+    }
+}
+
+/// Bounds retries on the same target over all requests of a thread: a share of requests plus a floor,
+/// so that a fleet of routers does not finish off a provider that is down.
+#[derive(Debug, Default)]
+pub struct RetryBudget {
+    /// Hundredths of a retry earned by requests.
+    earned: Cell<u64>,
+    second: Cell<u64>,
+    used: Cell<u32>,
+}
+
+/// Hundredths that may pile up: 100 retries.
+const EARNED_MAX: u64 = 10_000;
+
+impl RetryBudget {
+    /// Every request earns a share of a retry.
+    pub fn earn(&self, retries: &Retries) {
+        self.earned.set((self.earned.get() + u64::from(retries.budget_percent)).min(EARNED_MAX));
+    }
+
+    fn spend(&self, retries: &Retries, now_ms: u64) -> bool {
+        if self.second.replace(now_ms / 1_000) != now_ms / 1_000 {
+            self.used.set(0);
+        }
+        if self.used.get() < retries.min_per_second {
+            self.used.set(self.used.get() + 1);
+            return true;
+        }
+        let enough = self.earned.get() >= 100;
+        if enough {
+            self.earned.set(self.earned.get() - 100);
+        }
+        enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retries(max_attempts: u8) -> Retries {
+        Retries { max_attempts, budget_percent: 20, min_per_second: 3 }
+    }
+
+    fn place(step: Step) -> Option<usize> {
+        match step {
+            Step::Try { place, .. } => Some(place),
+            Step::GiveUp => None,
+        }
+    }
+
+    #[test]
+    fn connect_failure_is_retried_once_on_the_same_target_then_falls_back() {
+        let (mut attempts, budget) = (Attempts::new(retries(5), 2), RetryBudget::default());
+        assert_eq!(place(attempts.after(Class::Connect, None, &budget, 0)), Some(0));
+        assert_eq!(place(attempts.after(Class::Connect, None, &budget, 0)), Some(1));
+        assert_eq!(place(attempts.after(Class::Connect, None, &budget, 0)), Some(1));
+        assert_eq!(place(attempts.after(Class::Connect, None, &budget, 0)), None);
+    }
+
+    #[test]
+    fn a_silent_target_is_never_retried() {
+        let (mut attempts, budget) = (Attempts::new(retries(5), 2), RetryBudget::default());
+        assert_eq!(place(attempts.after(Class::SlowFirstToken, None, &budget, 0)), Some(1));
+        assert_eq!(place(attempts.after(Class::SlowFirstToken, None, &budget, 0)), None);
+    }
+
+    #[test]
+    fn a_callers_bad_request_is_final() {
+        let (mut attempts, budget) = (Attempts::new(retries(5), 3), RetryBudget::default());
+        assert_eq!(attempts.after(Class::BadRequest, None, &budget, 0), Step::GiveUp);
+    }
+
+    #[test]
+    fn a_rate_limit_falls_back_and_waits_only_as_the_last_resort() {
+        let budget = RetryBudget::default();
+        let wait = Duration::from_millis(1_500);
+        let mut two = Attempts::new(retries(5), 2);
+        assert_eq!(place(two.after(Class::RateLimit, Some(wait), &budget, 0)), Some(1));
+        let mut last = Attempts::new(retries(5), 1);
+        assert_eq!(
+            last.after(Class::RateLimit, Some(wait), &budget, 0),
+            Step::Try { place: 0, pause: wait }
+        );
+        assert_eq!(last.after(Class::RateLimit, Some(wait), &budget, 0), Step::GiveUp, "once");
+        let mut long = Attempts::new(retries(5), 1);
+        assert_eq!(long.after(Class::RateLimit, Some(wait * 10), &budget, 0), Step::GiveUp);
+    }
+
+    #[test]
+    fn attempts_never_exceed_their_maximum() {
+        let (mut attempts, budget) = (Attempts::new(retries(3), 9), RetryBudget::default());
+        let mut tried = 1;
+        while place(attempts.after(Class::Server, None, &budget, 0)).is_some() {
+            tried += 1;
+        }
+        assert_eq!((tried, attempts.made()), (3, 3));
+    }
+
+    #[test]
+    fn retries_are_a_share_of_requests_plus_a_floor() {
+        let (budget, retries) = (RetryBudget::default(), retries(3));
+        for _ in 0..100 {
+            budget.earn(&retries);
+        }
+        let spent = (0..1_000).filter(|_| budget.spend(&retries, 500)).count();
+        assert_eq!(spent, 3 + 20, "three a second, and 20 % of a hundred requests");
+        assert!(budget.spend(&retries, 1_000), "the next second has its floor again");
+    }
+}

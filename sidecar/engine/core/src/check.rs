@@ -1,1 +1,163 @@
-//! (being built)
+//! Validates a table before it becomes a Plan: the reader's half of the pair of assertions (the
+//! compiler is the writer's). A table with a problem is refused whole; the last good one stays.
+
+use sha2::{Digest, Sha256};
+
+use crate::limits;
+use crate::table::{DefaultKind, READER_VERSION, Route, RouteTable};
+
+/// Why a table is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejected {
+    /// Larger than the bound.
+    #[error("the table has {0} bytes, more than {max}", max = limits::TABLE_BYTES)]
+    TooLarge(usize),
+    /// No JSON, or a field has the wrong type.
+    #[error("the table cannot be read: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Written for a newer reader.
+    #[error(
+        "the table needs reader {needs}, this sidecar is reader {READER_VERSION}: upgrade the sidecar image"
+    )]
+    Outdated {
+        /// `minReader` of the table.
+        needs: u32,
+    },
+    /// Something in it does not hold.
+    #[error("{path}: {message}")]
+    Invalid {
+        /// Field path.
+        path: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Rejected {
+    /// The reason as a label.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge(_) => "TooLarge",
+            Self::Malformed(_) => "Malformed",
+            Self::Outdated { .. } => "SidecarOutdated",
+            Self::Invalid { .. } => "Invalid",
+        }
+    }
+
+    pub(crate) fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid { path: path.into(), message: message.into() }
+    }
+}
+
+/// `sha256:` and the hex digest of a table's bytes.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes).iter().fold(String::from("sha256:"), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Reads and validates a table.
+///
+/// # Errors
+/// See [`Rejected`]; the first problem found is named with its field path.
+pub fn read(bytes: &[u8]) -> Result<RouteTable, Rejected> {
+    if bytes.len() > limits::TABLE_BYTES {
+        return Err(Rejected::TooLarge(bytes.len()));
+    }
+    /// What every version of the format has had and will have.
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Version {
+        min_reader: u32,
+    }
+    let Version { min_reader } = serde_json::from_slice(bytes)?;
+    if min_reader > READER_VERSION {
+        return Err(Rejected::Outdated { needs: min_reader });
+    }
+    let table: RouteTable = serde_json::from_slice(bytes)?;
+    validate(&table)?;
+    Ok(table)
+}
+
+fn validate(table: &RouteTable) -> Result<(), Rejected> {
+    bounded("models", table.models.len(), limits::MODELS)?;
+    bounded("rules", table.rules.len(), limits::RULES)?;
+    bounded("signals", table.signals.len(), limits::SIGNALS)?;
+    for (index, model) in table.models.iter().enumerate() {
+        if table.models[..index].iter().any(|other| other.name == model.name) {
+            return Err(Rejected::at(
+                format!("models[{index}].name"),
+                format!("`{}` stands twice", model.name),
+            ));
+        }
+    }
+    for (index, rule) in table.rules.iter().enumerate() {
+        route(table, &rule.route, &format!("rules[{index}].route"))?;
+    }
+    match (&table.default.action, &table.default.route) {
+        (DefaultKind::Route, Some(default)) => route(table, default, "default.route"),
+        (DefaultKind::Route, None) => Err(Rejected::at("default.route", "is missing")),
+        (DefaultKind::PassThrough, _) if table.models.is_empty() => {
+            Err(Rejected::at("default", "PassThrough needs a model whose provider takes the call"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn route(table: &RouteTable, route: &Route, path: &str) -> Result<(), Rejected> {
+    bounded(&format!("{path}.candidates"), route.candidates.len(), limits::CANDIDATES)?;
+    if route.candidates.is_empty() {
+        return Err(Rejected::at(format!("{path}.candidates"), "is empty"));
+    }
+    if route.retries.max_attempts == 0 {
+        return Err(Rejected::at(format!("{path}.retries.maxAttempts"), "must be at least 1"));
+    }
+    for (index, candidate) in route.candidates.iter().enumerate() {
+        if !table.models.iter().any(|model| model.name == candidate.model) {
+            let path = format!("{path}.candidates[{index}].model");
+            return Err(Rejected::at(
+                path,
+                format!("no model `{}` in this table", candidate.model),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn bounded(path: &str, count: usize, most: usize) -> Result<(), Rejected> {
+    if count <= most {
+        Ok(())
+    } else {
+        Err(Rejected::at(path, format!("has {count} entries, at most {most}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_for_a_newer_reader_is_refused_even_when_its_shape_is_unknown() {
+        let error = read(br#"{"minReader": 2, "rules": "something new"}"#).unwrap_err();
+        assert_eq!(error.reason(), "SidecarOutdated");
+        assert!(error.to_string().contains("upgrade the sidecar"));
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_and_broken_references_named() {
+        let text = r#"{"version":1,"minReader":1,"future":true,"policy":{"namespace":"a","name":"b"},
+            "models":[],"default":{"action":"Deny"},
+            "rules":[{"name":"r","route":{"strategy":"Failover","candidates":[{"model":"p/m"}]}}]}"#;
+        let error = read(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("rules[0].route.candidates[0].model: no model `p/m`"), "{error}");
+    }
+
+    #[test]
+    fn the_digest_is_sha256_of_the_bytes() {
+        assert!(digest(b"").starts_with("sha256:e3b0c44298fc1c149afb"));
+    }
+}

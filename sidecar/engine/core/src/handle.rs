@@ -1,1 +1,313 @@
-//! (being built)
+//! One request's path, top to bottom: identify, read, choose, reserve, attempt, answer. Everything
+//! it calls is a stage of its own; everything it holds is settled by `Call` when it is dropped.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::answer::Answer;
+use crate::attempt::{Attempts, RetryBudget, Step};
+use crate::call::{Call, Endpoint, Outcome};
+use crate::choose;
+use crate::dispatch::{self, Attempted, Failure, Opened, Whole};
+use crate::engine::Shared;
+use crate::error::{Class, Refusal};
+use crate::intake;
+use crate::limits;
+use crate::plan::Plan;
+use crate::price::Usd;
+use crate::relay::Relay;
+use crate::reserve;
+use crate::scan::ScanOptions;
+use crate::upstream::{Pool, TlsRoots};
+
+/// An answer to the app.
+pub type Reply = Response<Answer>;
+
+/// What one data thread owns.
+#[derive(Debug)]
+pub struct Worker {
+    /// Shared with the other threads.
+    pub shared: Arc<Shared>,
+    /// Connections to providers.
+    pub pool: Pool,
+    /// Open connections of apps.
+    pub connections: Cell<usize>,
+    /// For `Weighted`.
+    pub rng: RefCell<fastrand::Rng>,
+    retry_budgets: RefCell<HashMap<String, Rc<RetryBudget>>>,
+}
+
+impl Worker {
+    /// A thread's state.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, roots: TlsRoots) -> Self {
+        Self {
+            shared,
+            pool: Pool::new(roots),
+            connections: Cell::new(0),
+            rng: RefCell::new(fastrand::Rng::new()),
+            retry_budgets: RefCell::default(),
+        }
+    }
+
+    fn retry_budget(&self, rule: &str) -> Rc<RetryBudget> {
+        if let Some(budget) = self.retry_budgets.borrow().get(rule) {
+            return budget.clone();
+        }
+        let mut budgets = self.retry_budgets.borrow_mut();
+        if budgets.len() >= limits::RULES + limits::MODELS {
+            budgets.clear(); // names of tables long gone
+        }
+        budgets.entry(rule.to_owned()).or_default().clone()
+    }
+}
+
+/// Answers one request.
+pub async fn handle(worker: Rc<Worker>, request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let plan = match admit(&worker, &head).await {
+        Ok(plan) => plan,
+        Err(refusal) => {
+            worker.shared.stats.refusal(refusal.label());
+            return refuse(&refusal, None);
+        }
+    };
+    match endpoint(&head) {
+        Ok(Some(endpoint)) => {
+            let call = Call::begin(worker, plan, endpoint, &head.headers);
+            serve(call, head, body).await
+        }
+        Ok(None) => models(&plan),
+        Err(refusal) => {
+            worker.shared.stats.refusal(refusal.label());
+            refuse(&refusal, None)
+        }
+    }
+}
+
+async fn serve(mut call: Call, head: Parts, body: Incoming) -> Reply {
+    let pieces = match prepare(&mut call, &head, body).await {
+        Ok(pieces) => pieces,
+        Err(refusal) => return refused(call, &refusal),
+    };
+    let total_ms = call.route().map_or(0, |route| route.route.timeouts.total_ms);
+    let deadline = Instant::now() + Duration::from_millis(total_ms);
+    let ended = try_candidates(&mut call, &pieces, &head.headers, deadline).await;
+    call.stages.upstream = call.elapsed_us();
+    match ended {
+        Ok(Attempted::Whole(whole)) => answer(call, whole),
+        Ok(Attempted::Stream(opened)) => stream(call, *opened, deadline),
+        Ok(Attempted::Failed(failure)) => failed(call, failure),
+        Err(refusal) => refused(call, &refusal),
+    }
+}
+
+/// Everything before the first attempt.
+async fn prepare(call: &mut Call, head: &Parts, body: Incoming) -> Result<Vec<Bytes>, Refusal> {
+    let needs = call.plan.rules.needs();
+    let options = ScanOptions { detect_pii: needs.pii, keep_text: call.plan.needs_text };
+    let shared = call.worker().shared.clone();
+    let intake = intake::read(&shared, head, body, options).await?;
+    call.scan = intake.scan;
+    call.held = Some(intake.held);
+    call.stages.scan = call.elapsed_us();
+    choose::choose(call, &head.headers)?;
+    call.stages.choose = call.elapsed_us() - call.stages.scan;
+    Ok(intake.pieces)
+}
+
+/// Tries candidates in order until one answers or none is left to try.
+async fn try_candidates(
+    call: &mut Call,
+    pieces: &[Bytes],
+    head: &HeaderMap,
+    deadline: Instant,
+) -> Result<Attempted, Refusal> {
+    let Some(route) = call.route() else { return Err(Refusal::Internal) };
+    let retries = route.route.retries;
+    let budget = call.worker().retry_budget(&route.name);
+    budget.earn(&retries);
+    let usable = call.rows.iter().filter(|row| row.usable()).count();
+    let mut attempts = Attempts::new(retries, usable);
+    let mut place = 0;
+    loop {
+        call.choose(place);
+        let reserving = call.elapsed_us();
+        reserve::reserve(call, head).await?;
+        call.stages.budget += call.elapsed_us() - reserving;
+        call.begin_attempt();
+        let attempted = dispatch::attempt(call, pieces, head, deadline).await;
+        let Attempted::Failed(failure) = attempted else { return Ok(attempted) };
+        call.attempt_failed(&failure);
+        let now_ms = call.worker().shared.clock.boot_ms();
+        let step = attempts.after(failure.class, failure.retry_after, &budget, now_ms);
+        let gap = failure.capability_gap && place + 1 < usable;
+        match step {
+            Step::GiveUp if gap => place += 1,
+            Step::GiveUp => return Ok(Attempted::Failed(failure)),
+            Step::Try { .. } if Instant::now() >= deadline => {
+                return Ok(Attempted::Failed(failure));
+            }
+            Step::Try { place: next, pause } => {
+                tokio::time::sleep(pause).await;
+                place = next;
+            }
+        }
+    }
+}
+
+/// Bounds that hold before a body is read, and the Plan.
+async fn admit(worker: &Worker, head: &Parts) -> Result<Arc<Plan>, Refusal> {
+    intake::check_head(head)?;
+    if worker.shared.in_flight.load(Relaxed) >= limits::IN_FLIGHT_REQUESTS {
+        return Err(Refusal::Shed);
+    }
+    if let Some(plan) = worker.shared.current.load() {
+        return Ok(plan);
+    }
+    let wait = Duration::from_millis(limits::TABLE_WAIT_MS);
+    tokio::time::timeout(wait, worker.shared.current.wait())
+        .await
+        .ok()
+        .flatten()
+        .ok_or(Refusal::NoTable)
+}
+
+/// Which endpoint a request is for; `None` is the list of models.
+fn endpoint(head: &Parts) -> Result<Option<Endpoint>, Refusal> {
+    let path = head.uri.path();
+    let (endpoint, method) = match path {
+        "/v1/chat/completions" => (Some(Endpoint::Chat), Method::POST),
+        "/v1/embeddings" => (Some(Endpoint::Embeddings), Method::POST),
+        "/v1/models" => (None, Method::GET),
+        _ => return Err(Refusal::NotFound { path: path.to_owned() }),
+    };
+    if head.method == method {
+        return Ok(endpoint);
+    }
+    let allow = if endpoint.is_some() { "POST" } else { "GET" };
+    Err(Refusal::MethodNotAllowed { allow })
+}
+
+/// A plain answer: the provider's bytes, its cost exact.
+fn answer(mut call: Call, whole: Whole) -> Reply {
+    call.book_answer(&whole.read);
+    call.note_upstream(whole.read.id.as_deref().unwrap_or_default());
+    call.target_answered();
+    let mut reply = begin_reply(&call, &whole.headers);
+    if let Ok(cost) = HeaderValue::from_str(&Usd(call.booked.cost).to_string()) {
+        reply.headers_mut().insert("x-pointsman-cost", cost);
+    }
+    call.end(Outcome::Ok, 200);
+    *reply.body_mut() = Answer::whole(whole.body);
+    reply
+}
+
+fn stream(call: Call, opened: Opened, deadline: Instant) -> Reply {
+    let mut reply = begin_reply(&call, &opened.headers);
+    if let Ok(cost) =
+        HeaderValue::from_str(&Usd(call.reserved.max(call.expected_cost())).to_string())
+    {
+        reply.headers_mut().insert("x-pointsman-cost-estimate", cost);
+    }
+    call.first_token();
+    *reply.body_mut() = Answer::Stream(Box::new(Relay::new(call, opened, deadline)));
+    reply
+}
+
+/// Status 200 with our headers and those of the provider's that callers use.
+fn begin_reply(call: &Call, upstream: &HeaderMap) -> Reply {
+    let mut reply = Response::new(Answer::Whole(None));
+    let headers = reply.headers_mut();
+    let passed = upstream.iter().filter(|(name, _)| {
+        let name = name.as_str();
+        *name == *CONTENT_TYPE.as_str()
+            || name == "x-request-id"
+            || name.starts_with("openai-")
+            || name.starts_with("x-ratelimit-")
+    });
+    headers.extend(passed.map(|(name, value)| (name.clone(), value.clone())));
+    if let Some((model, planned)) = call.model() {
+        headers.insert("x-pointsman-model", planned.header.clone());
+        if model.provider.simulated {
+            headers.insert("x-pointsman-simulated", HeaderValue::from_static("1"));
+        }
+    }
+    if let Some(cap) = call.capped {
+        headers.insert("x-pointsman-capped", HeaderValue::from(cap));
+    }
+    identify(headers, &call.id);
+    reply
+}
+
+fn identify(headers: &mut HeaderMap, id: &str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(HeaderName::from_static("x-pointsman-request-id"), id);
+    }
+}
+
+/// All attempts failed: the provider's own answer where its class passes it on, else ours.
+fn failed(mut call: Call, failure: Failure) -> Reply {
+    let Failure { class, answer, .. } = failure;
+    let passed = answer.filter(|_| class.passes_answer());
+    let Some((status, content_type, bytes)) = passed else {
+        let attempts = u8::try_from(call.attempts.len()).unwrap_or(u8::MAX);
+        let refusal = Refusal::UpstreamFailed { class, attempts };
+        call.end(Outcome::Failed, refusal.status().as_u16());
+        return refuse(&refusal, Some(&call.id));
+    };
+    let mut reply = begin_reply(&call, &HeaderMap::new());
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, content_type);
+    if class != Class::BadRequest {
+        reply.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    *reply.body_mut() = Answer::whole(bytes);
+    call.end(Outcome::Failed, status.as_u16());
+    reply
+}
+
+fn refused(mut call: Call, refusal: &Refusal) -> Reply {
+    call.worker().shared.stats.refusal(refusal.label());
+    call.class = Some(refusal.class());
+    call.end(Outcome::Refused, refusal.status().as_u16());
+    refuse(refusal, Some(&call.id))
+}
+
+/// An answer of our own.
+#[must_use]
+pub fn refuse(refusal: &Refusal, id: Option<&str>) -> Reply {
+    let mut reply = refusal.response().map(Answer::whole);
+    if let Some(id) = id {
+        identify(reply.headers_mut(), id);
+    }
+    reply
+}
+
+/// `GET /v1/models`: the pool's models and their literal aliases.
+fn models(plan: &Plan) -> Reply {
+    let entry = |id: &str, owner: &str| json!({"id": id, "object": "model", "created": 0, "owned_by": owner});
+    let mut data = Vec::new();
+    for model in &plan.table.models {
+        data.push(entry(&model.name, &model.provider.label));
+        let literal = model.aliases.iter().filter(|alias| !alias.contains('*'));
+        data.extend(literal.map(|alias| entry(alias, &model.provider.label)));
+    }
+    let mut reply =
+        Response::new(Answer::whole(json!({"object": "list", "data": data}).to_string()));
+    *reply.status_mut() = StatusCode::OK;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+}

@@ -39,6 +39,9 @@ pub enum JournalError {
         /// What the system said.
         source: io::Error,
     },
+    /// No folder was given.
+    #[error("no stateDir is configured: mount a folder that survives a container restart")]
+    NoFolder,
     /// Another engine holds the folder.
     #[error(
         "the journal folder {0} is in use by another engine; give each sidecar its own stateDir"

@@ -24,6 +24,88 @@ pub const OVERLOAD_COOLDOWN: std::time::Duration = std::time::Duration::from_sec
 pub const FEATURE_SIDE_CHARS: u32 = 500;
 /// Answer length assumed for a model of which nothing is known, tokens; money reserves the worst case instead.
 pub const EXPECTED_OUTPUT_TOKENS: u32 = 300;
+// --- serving ---
+/// Request line and headers together; above: 431 in OpenAI's shape (hyper's own bound is higher).
+pub const REQUEST_HEAD_BYTES: usize = 32 << 10;
+/// hyper's own bound on a request head, and the size of its read buffer.
+pub const HTTP_BUFFER_BYTES: usize = 512 << 10;
+/// Headers of one request.
+pub const REQUEST_HEADERS: usize = 200;
+/// How long a caller may take over its request head.
+pub const HEADER_READ_TIMEOUT_MS: u64 = 15_000;
+/// How long a caller may pause within its request body.
+pub const BODY_IDLE_TIMEOUT_MS: u64 = 30_000;
+/// Calls in flight a process; above: 503. Streams count until their last byte.
+pub const IN_FLIGHT_REQUESTS: u64 = 8_192;
+/// Request bytes held by calls in flight (<= 40 % of the default 256 MiB memory limit); above: 503.
+pub const IN_FLIGHT_BODY_BYTES: u64 = 100 << 20;
+/// A call without a table waits this long for one.
+pub const TABLE_WAIT_MS: u64 = 2_000;
+/// After the drain the process waits this long for Python before it exits.
+pub const PYTHON_EXIT_WAIT_MS: u64 = 1_000;
+
+// --- upstream ---
+/// Idle HTTP/1.1 connections kept an origin and thread.
+pub const IDLE_CONNECTIONS: usize = 512;
+/// An idle connection older than this is not used: the peer may be closing it.
+pub const IDLE_CONNECTION_MS: u64 = 55_000;
+/// TCP, TLS and HTTP/2 handshakes together.
+pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
+/// HTTP/2 keep-alive ping interval.
+pub const HTTP2_PING_MS: u64 = 20_000;
+/// Streams on one HTTP/2 connection, under the peer's own limit.
+pub const HTTP2_STREAMS: usize = 100;
+/// Headers of an upstream answer.
+pub const UPSTREAM_HEAD_BYTES: usize = 64 << 10;
+
+// --- table ---
+/// A table's canonical bytes.
+pub const TABLE_BYTES: usize = 16 << 20;
+/// Models of a table.
+pub const MODELS: usize = 1_000;
+/// Rules of a table.
+pub const RULES: usize = 256;
+/// Candidates of a route.
+pub const CANDIDATES: usize = 32;
+
+// --- attempts ---
+/// First and longest pause of a breaker that a refused connection opened, doubling between them.
+pub const BREAKER_FIRST_PAUSE_MS: u64 = 1_000;
+/// See above: the line returns within ten seconds of recovery.
+pub const BREAKER_LONGEST_PAUSE_MS: u64 = 8_000;
+/// Server errors in a row that open a breaker.
+pub const BREAKER_FAILURES: u32 = 5;
+/// The longest cooldown that a Retry-After may ask for.
+pub const COOLDOWN_MS: u64 = 30_000;
+/// A probe that has not ended by then no longer keeps others out.
+pub const PROBE_MS: u64 = 10_000;
+/// How long a caller may be kept waiting for a rate limit to pass when nothing else can serve it.
+pub const RATE_LIMIT_PATIENCE_MS: u64 = 2_000;
+/// Jittered pause before a retry on the same target.
+pub const RETRY_PAUSE_MS: std::ops::Range<u64> = 20..120;
+
+// --- records ---
+/// Records kept for `explain` in the engine.
+pub const RECORD_RING: usize = 2_048;
+/// Records waiting for Python; older ones are dropped and counted.
+pub const RECORD_QUEUE: usize = 4_096;
+/// Successes recorded in full a second; all else is always recorded.
+pub const RECORDED_SUCCESSES_PER_SECOND: u32 = 50;
+/// Candidate rows in one record.
+pub const RECORD_CANDIDATES: usize = 32;
+/// A team or key label longer than this is cut.
+pub const LABEL_BYTES: usize = 64;
+
+// --- life cycle ---
+/// The startup probe passes without a table after this.
+pub const STARTUP_WAIT_MS: u64 = 5_000;
+/// Liveness fails when Python has been silent for longer and no call is in flight.
+pub const SUPERVISOR_SILENCE_MS: u64 = 300_000;
+/// Bytes scanned between two turns of the runtime: no step holds the thread longer than 500 us.
+pub const SCAN_SLICE_BYTES: usize = 128 << 10;
+/// The slowest answer that a plain call waits for, beyond the first-token limit.
+pub const PLAIN_ANSWER_MS_PER_TOKEN: u64 = 50;
+// scan
 
 // Request bodies and rules (`scan`, `rules`).
 
@@ -33,6 +115,14 @@ pub const JSON_DEPTH: usize = 127;
 pub const MODEL_NAME_BYTES: usize = 512;
 /// Bytes of a service tier's name.
 pub const SERVICE_TIER_BYTES: usize = 64;
+
+// --- traces ---
+/// Spans waiting to be sent.
+pub const SPAN_QUEUE: usize = 8_192;
+/// Between two batches.
+pub const SPAN_EXPORT_MS: u64 = 1_000;
+/// A collector that takes longer loses the batch.
+pub const SPAN_SEND_MS: u64 = 5_000;
 /// One event of a stream; an image as base64 fits.
 pub const STREAM_EVENT_BYTES: usize = 4 << 20;
 /// Bytes around a chunk's text that a stream remembers to recognise the next one.
@@ -49,6 +139,8 @@ pub const CALL_TOKENS: u64 = 1_000_000_000;
 pub const TOKEN_BYTES: u64 = 128;
 /// Tokens that a cut call may have been billed for beyond what arrived, if its deltas were smaller.
 pub const CUT_TOKENS: u64 = 16;
+/// Answer tokens that a plain call may wait for where the caller set no cap.
+pub const UNCAPPED_ANSWER_TOKENS: u64 = 4_096;
 /// Signals of one table: one bit each in a request's match. The CRD allows fewer.
 pub const SIGNALS: usize = 128;
 /// Decoded bytes of a compressed stream.
@@ -59,6 +151,17 @@ pub const DECODE_RATIO: u64 = 200;
 pub const DECODE_SLACK_BYTES: u64 = 64 << 10;
 /// A gzip header, names and comments included.
 pub const GZIP_HEADER_BYTES: usize = 4 << 10;
+
+// --- reservations ---
+/// Tokens that one image can cost, at most (tiled at the highest detail).
+pub const IMAGE_TOKENS: u64 = 4_000;
+/// Answer tokens that a stream reserves at once.
+pub const STREAM_STEP_TOKENS: u64 = 256;
+/// A stream asks for more when less than this is left.
+pub const STREAM_AHEAD_TOKENS: u64 = 96;
+/// An answer shorter than this is not worth its prompt: refused instead.
+pub const LEAST_CAP_TOKENS: u64 = 16;
+// Money: `budget`, `lease`, `journal`, `ledger`.
 // Money: `budget`, `lease`, `journal`, `ledger`.
 
 /// Accounts of one table that can be booked on; more are refused with the table.

@@ -1,1 +1,278 @@
-//! (being built)
+//! A table indexed for the path: URLs parsed, names resolved to places, header values and metric
+//! handles made once. A Plan never changes but for the lambdas, which `tuning` moves.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use parking_lot::Mutex;
+
+use crate::breaker::Breaker;
+use crate::budget::Subjects;
+use crate::check::Rejected;
+use crate::rules::{Glob, Rules};
+use crate::score::Head;
+use crate::stats::{ModelStats, Stats};
+use crate::table::{
+    Budget, Candidate, DefaultKind, EnforcementMode, Model, QualityTarget, Retries, Route,
+    RouteTable, Strategy, Timeouts,
+};
+use crate::upstream::Endpoint;
+use crate::usage::Calibration;
+
+/// Breakers outlive tables: a target that is down stays known as down.
+#[derive(Debug, Default)]
+pub struct Breakers(Mutex<HashMap<String, Arc<Breaker>>>);
+
+impl Breakers {
+    fn of(&self, model: &Model) -> Arc<Breaker> {
+        // A model that moved to another URL begins anew.
+        let key = format!("{} {}", model.name, model.provider.base_url);
+        self.0.lock().entry(key).or_default().clone()
+    }
+
+    /// Forgets targets that no table names any more.
+    fn retain_used(&self) {
+        self.0.lock().retain(|_, breaker| Arc::strong_count(breaker) > 1);
+    }
+}
+
+/// One table, ready to serve.
+#[derive(Debug)]
+pub struct Plan {
+    /// The table as it came.
+    pub table: RouteTable,
+    /// `sha256:…` of its bytes.
+    pub digest: String,
+    /// `namespace/name` of the policy.
+    pub policy: String,
+    /// Signals and rules, compiled.
+    pub rules: Rules,
+    /// In table order.
+    pub models: Vec<PlannedModel>,
+    /// One a rule, then the default's, if it routes.
+    pub routes: Vec<PlannedRoute>,
+    /// Whether some rule or strategy reads the last user text.
+    pub needs_text: bool,
+    /// Which Budgets bind which model.
+    pub subjects: Arc<Subjects>,
+    /// The least default cap of the enforced Budgets.
+    pub default_max_tokens: Option<u64>,
+    /// One a model: a route to it alone, for calls by name.
+    by_model: Vec<PlannedRoute>,
+    /// Names and aliases, in the order of precedence.
+    names: Vec<(Glob, usize)>,
+}
+
+/// A model and what a call needs of it.
+#[derive(Debug)]
+pub struct PlannedModel {
+    /// `pool/model`.
+    pub name: Arc<str>,
+    /// URLs.
+    pub endpoint: Endpoint,
+    /// Compiled head.
+    pub head: Option<Head>,
+    /// Health.
+    pub breaker: Arc<Breaker>,
+    /// Tokens per byte of its answers.
+    pub calibration: Calibration,
+    /// Metric handles.
+    pub stats: ModelStats,
+    /// For `x-pointsman-model`.
+    pub header: HeaderValue,
+    /// The upstream name as a JSON string, for the splice.
+    pub upstream_name: Bytes,
+}
+
+/// A route with its candidates resolved.
+#[derive(Debug)]
+pub struct PlannedRoute {
+    /// Rule name, or `default`, or `model` for a call by name.
+    pub name: Arc<str>,
+    /// As in the table.
+    pub route: Route,
+    /// Places in `Plan::models`, in the order of `route.candidates`.
+    pub candidates: Vec<usize>,
+    lambda: AtomicI64,
+}
+
+impl PlannedRoute {
+    /// Micro-probability per dollar now.
+    #[must_use]
+    pub fn lambda(&self) -> i64 {
+        self.lambda.load(Relaxed)
+    }
+}
+
+/// Which route a call takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// `Plan::routes` at this place.
+    Route(usize),
+    /// The caller named a model of the pool.
+    Model(usize),
+    /// To the first model's provider under the caller's own model name.
+    PassThrough,
+    /// Nothing takes it.
+    Nothing,
+}
+
+impl Plan {
+    /// Indexes a checked table.
+    ///
+    /// # Errors
+    /// A base URL, a header value or a rule that cannot be used.
+    pub fn build(
+        table: RouteTable,
+        digest: String,
+        stats: &Stats,
+        breakers: &Breakers,
+    ) -> Result<Self, Rejected> {
+        let rules =
+            Rules::new(&table).map_err(|problems| Rejected::at("rules", problems.join("; ")))?;
+        let models = table
+            .models
+            .iter()
+            .enumerate()
+            .map(|(index, model)| plan_model(index, model, stats, breakers))
+            .collect::<Result<Vec<_>, _>>()?;
+        breakers.retain_used();
+        let places: HashMap<&str, usize> = table
+            .models
+            .iter()
+            .enumerate()
+            .map(|(index, model)| (model.name.as_str(), index))
+            .collect();
+        let plan_route = |name: &str, route: &Route| PlannedRoute {
+            name: name.into(),
+            route: route.clone(),
+            candidates: route
+                .candidates
+                .iter()
+                .filter_map(|one| places.get(one.model.as_str()).copied())
+                .collect(),
+            lambda: AtomicI64::new(route.quality.lambda0),
+        };
+        let mut routes: Vec<_> =
+            table.rules.iter().map(|rule| plan_route(&rule.name, &rule.route)).collect();
+        routes.extend(table.default.route.iter().map(|route| plan_route("default", route)));
+        let by_model =
+            table.models.iter().map(|model| plan_route("model", &route_to(model))).collect();
+        let scored = routes.iter().any(|route| route.route.strategy == Strategy::Quality);
+        let needs = rules.needs();
+        let needs_text = scored || needs.task || needs.keywords;
+        let policy = format!("{}/{}", table.policy.namespace, table.policy.name);
+        let enforced = table.budgets.iter().map(|budget| budget.enforcement);
+        let enforced = enforced.filter(|enforcement| enforcement.mode == EnforcementMode::Enforce);
+        let default_max_tokens = enforced.map(|enforcement| enforcement.default_max_tokens).min();
+        Ok(Self {
+            policy,
+            needs_text,
+            subjects: Arc::default(),
+            default_max_tokens,
+            rules,
+            models,
+            routes,
+            by_model,
+            names: names(&table),
+            digest,
+            table,
+        })
+    }
+
+    /// Applies `tuning`: lambdas by rule name. Unknown rules are another table's.
+    pub fn tune(&self, lambdas: &HashMap<String, i64>) {
+        for route in &self.routes {
+            if let Some(lambda) = lambdas.get(&*route.name) {
+                route.lambda.store(*lambda, Relaxed);
+            }
+        }
+    }
+
+    /// The route that a call takes; `None` for `Taken::Nothing`.
+    #[must_use]
+    pub fn route(&self, taken: Taken) -> Option<&PlannedRoute> {
+        match taken {
+            Taken::Route(place) => self.routes.get(place),
+            Taken::Model(place) => self.by_model.get(place),
+            Taken::PassThrough => self.by_model.first(),
+            Taken::Nothing => None,
+        }
+    }
+
+    /// `namespace/name` of the first Budget that concerns a model, for messages.
+    #[must_use]
+    pub fn budget_of(&self, model: usize) -> String {
+        let name = self.table.models.get(model).map_or("", |model| model.name.as_str());
+        let concerns = |budget: &&Budget| {
+            let models = &budget.subject.models;
+            models.is_empty() || models.iter().any(|glob| Glob::new(glob).matches(name))
+        };
+        let found = self.table.budgets.iter().find(concerns);
+        found.map_or_else(String::new, |budget| format!("{}/{}", budget.namespace, budget.name))
+    }
+
+    /// Where a call goes that no rule took: by name, by alias, then the default.
+    #[must_use]
+    pub fn without_rule(&self, requested: &str) -> Taken {
+        if let Some((_, place)) = self.names.iter().find(|(name, _)| name.matches(requested)) {
+            return Taken::Model(*place);
+        }
+        match self.table.default.action {
+            DefaultKind::Deny => Taken::Nothing,
+            DefaultKind::PassThrough => Taken::PassThrough,
+            DefaultKind::Route => Taken::Route(self.routes.len() - 1),
+        }
+    }
+}
+
+fn route_to(model: &Model) -> Route {
+    Route {
+        strategy: Strategy::Failover,
+        candidates: vec![Candidate { model: model.name.clone(), weight: 1, priority: 0 }],
+        quality: QualityTarget::default(),
+        retries: Retries::default(),
+        timeouts: Timeouts::default(),
+    }
+}
+
+fn plan_model(
+    index: usize,
+    model: &Model,
+    stats: &Stats,
+    breakers: &Breakers,
+) -> Result<PlannedModel, Rejected> {
+    let path = |field: &str| format!("models[{index}].{field}");
+    let endpoint = Endpoint::parse(&model.provider.base_url)
+        .map_err(|message| Rejected::at(path("provider.baseURL"), message))?;
+    // A head of another length belongs to other features: the quality prior stands in.
+    let head = model.head.as_ref().and_then(Head::from_table);
+    let header = HeaderValue::from_str(&model.name)
+        .map_err(|_| Rejected::at(path("name"), "cannot be a header value"))?;
+    Ok(PlannedModel {
+        name: model.name.as_str().into(),
+        endpoint,
+        head,
+        breaker: breakers.of(model),
+        calibration: Calibration::default(),
+        stats: stats.model(&model.name, &model.provider.label),
+        header,
+        upstream_name: serde_json::to_vec(&model.provider.model)?.into(),
+    })
+}
+
+/// Full names first, then the part after the pool, then aliases; within each, table order.
+fn names(table: &RouteTable) -> Vec<(Glob, usize)> {
+    let models = || table.models.iter().enumerate();
+    let full = models().map(|(place, model)| (Glob::new(&model.name), place));
+    let short = models().filter_map(|(place, model)| {
+        model.name.split_once('/').map(|(_, short)| (Glob::new(short), place))
+    });
+    let aliases = models().flat_map(|(place, model)| {
+        model.aliases.iter().map(move |alias| (Glob::new(alias), place))
+    });
+    full.chain(short).chain(aliases).collect()
+}

@@ -1,1 +1,166 @@
-//! (being built)
+//! Provider keys: read from mounted files (or, in file mode, from the environment), held only as
+//! sensitive header values, sent only to allowed hosts, never shown (I7).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::HeaderValue;
+use parking_lot::Mutex;
+
+use crate::table::Credential;
+
+/// How long a read key is used before its file is looked at again (rotation without restart).
+const REREAD_AFTER_MS: u64 = 2_000;
+/// Largest key file.
+const KEY_BYTES: usize = 16 << 10;
+
+/// A key ready to be sent, and where it may go beyond its provider's own hosts.
+#[derive(Debug)]
+pub struct Key {
+    /// `Bearer …`, marked sensitive.
+    pub authorization: HeaderValue,
+    allowed_hosts: Vec<String>,
+}
+
+impl Key {
+    /// Whether the Secret's own `allowed-hosts` entry names `host`.
+    #[must_use]
+    pub fn allows(&self, host: &str) -> bool {
+        self.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+    }
+}
+
+/// Why a key cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// No file and no variable.
+    NotFound,
+    /// The file holds what cannot be a header value.
+    Malformed,
+}
+
+type Cached = (u64, Result<Arc<Key>, Missing>);
+
+/// Reads and caches keys.
+#[derive(Debug)]
+pub struct Secrets {
+    directory: Option<PathBuf>,
+    from_environment: bool,
+    cache: Mutex<HashMap<Credential, Cached>>,
+}
+
+impl Secrets {
+    /// `directory/SECRET/KEY`, then, if allowed, the credential's variable.
+    #[must_use]
+    pub fn new(directory: Option<PathBuf>, from_environment: bool) -> Self {
+        Self { directory, from_environment, cache: Mutex::new(HashMap::new()) }
+    }
+
+    /// The key for `credential`, at most two seconds old.
+    ///
+    /// # Errors
+    /// The key is nowhere, or is no header value.
+    pub fn resolve(&self, credential: &Credential, now_ms: u64) -> Result<Arc<Key>, Missing> {
+        let mut cache = self.cache.lock();
+        if let Some((read_ms, key)) = cache.get(credential)
+            && now_ms.saturating_sub(*read_ms) < REREAD_AFTER_MS
+        {
+            return key.clone();
+        }
+        let key = self.read(credential);
+        cache.insert(credential.clone(), (now_ms, key.clone()));
+        key
+    }
+
+    fn read(&self, credential: &Credential) -> Result<Arc<Key>, Missing> {
+        let secret = self.directory.as_deref().map(|directory| directory.join(&credential.secret));
+        let from_file = secret.as_deref().and_then(|secret| read_entry(secret, &credential.key));
+        let from_environment = || {
+            let wanted = self.from_environment && !credential.env.is_empty();
+            wanted.then(|| std::env::var(&credential.env).ok()).flatten()
+        };
+        let text = from_file.or_else(from_environment).ok_or(Missing::NotFound)?;
+        if text.is_empty() {
+            return Err(Missing::NotFound);
+        }
+        let mut authorization =
+            HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| Missing::Malformed)?;
+        authorization.set_sensitive(true);
+        let allowed_hosts = secret
+            .as_deref()
+            .and_then(|secret| read_entry(secret, "allowed-hosts"))
+            .map(|hosts| {
+                hosts
+                    .split([',', '\n', ' '])
+                    .filter(|host| !host.is_empty())
+                    .map(str::to_owned)
+                    .collect()
+            })
+            .unwrap_or_default();
+        Ok(Arc::new(Key { authorization, allowed_hosts }))
+    }
+}
+
+fn read_entry(secret: &Path, entry: &str) -> Option<String> {
+    // Names come from a table: they must stay one path segment each.
+    let plain = |name: &std::ffi::OsStr| {
+        name.to_str()
+            .is_some_and(|name| !name.is_empty() && !name.starts_with("..") && !name.contains('/'))
+    };
+    if !plain(secret.file_name()?) || !plain(entry.as_ref()) {
+        return None;
+    }
+    let path = secret.join(entry);
+    let size = std::fs::metadata(&path).ok()?.len();
+    if size > KEY_BYTES as u64 {
+        return None;
+    }
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(name: &str) -> PathBuf {
+        let path =
+            std::env::temp_dir().join(format!("pointsman-secrets-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(path.join("openai")).unwrap();
+        path
+    }
+
+    fn credential(secret: &str) -> Credential {
+        Credential { secret: secret.into(), key: "api-key".into(), env: String::new() }
+    }
+
+    #[test]
+    fn a_rotated_key_is_used_within_two_seconds_and_never_printed() {
+        let directory = directory("rotate");
+        std::fs::write(directory.join("openai/api-key"), "sk-first\n").unwrap();
+        std::fs::write(directory.join("openai/allowed-hosts"), "a.example, b.example").unwrap();
+        let secrets = Secrets::new(Some(directory.clone()), false);
+        let key = secrets.resolve(&credential("openai"), 0).unwrap();
+        assert_eq!(key.authorization, "Bearer sk-first");
+        assert!(key.allows("B.example") && !key.allows("c.example"));
+        assert!(!format!("{secrets:?}").contains("sk-first"), "I7");
+        std::fs::write(directory.join("openai/api-key"), "sk-second").unwrap();
+        assert_eq!(
+            secrets.resolve(&credential("openai"), 1_999).unwrap().authorization,
+            "Bearer sk-first"
+        );
+        assert_eq!(
+            secrets.resolve(&credential("openai"), 2_000).unwrap().authorization,
+            "Bearer sk-second"
+        );
+    }
+
+    #[test]
+    fn names_cannot_leave_the_directory() {
+        let directory = directory("escape");
+        std::fs::write(directory.join("api-key"), "outside").unwrap();
+        let secrets = Secrets::new(Some(directory.join("openai")), false);
+        assert_eq!(secrets.resolve(&credential(".."), 0).unwrap_err(), Missing::NotFound);
+        assert_eq!(secrets.resolve(&credential("../openai"), 0).unwrap_err(), Missing::NotFound);
+    }
+}

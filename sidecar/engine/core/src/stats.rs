@@ -1,1 +1,287 @@
-//! (being built)
+//! Metrics: counters and histograms that the path bumps through handles resolved once a table, so
+//! that no request looks a label up. Labels are bounded: models and providers of the table, classes
+//! and outcomes of closed enums; never user text.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Labels of a model.
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ModelLabels {
+    model: String,
+    provider: String,
+}
+
+/// Labels of a finished call.
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct OutcomeLabels {
+    model: String,
+    provider: String,
+    outcome: &'static str,
+}
+
+/// Labels of an attempt.
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct AttemptLabels {
+    model: String,
+    provider: String,
+    class: &'static str,
+}
+
+/// Labels of tokens.
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct TokenLabels {
+    model: String,
+    provider: String,
+    direction: &'static str,
+}
+
+/// Labels of a refusal.
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RefusalLabels {
+    reason: &'static str,
+}
+
+/// Labels of a table.
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct TableLabels {
+    digest: String,
+}
+
+type Seconds = Family<ModelLabels, Histogram, fn() -> Histogram>;
+
+/// Every metric family of the engine.
+#[derive(Debug)]
+pub struct Stats {
+    registry: Registry,
+    requests: Family<OutcomeLabels, Counter>,
+    attempts: Family<AttemptLabels, Counter>,
+    tokens: Family<TokenLabels, Counter>,
+    cost: Family<ModelLabels, Counter<f64, AtomicU64>>,
+    duration: Seconds,
+    first_token: Seconds,
+    breakers: Family<ModelLabels, Gauge>,
+    refusals: Family<RefusalLabels, Counter>,
+    table: Family<TableLabels, Gauge>,
+    /// Tables refused.
+    pub tables_rejected: Counter,
+    /// Calls in flight.
+    pub in_flight: Gauge,
+    /// Records that Python did not fetch in time.
+    pub records_dropped: Counter,
+    /// Tasks that panicked; each became a 500.
+    pub panics: Counter,
+    heartbeat: Gauge,
+    heartbeat_ms: AtomicU64,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn seconds_histogram() -> Histogram {
+    Histogram::new([
+        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
+    ])
+}
+
+impl Stats {
+    /// Registers every family under the prefix `pointsman_`.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut stats = Self {
+            registry: Registry::with_prefix("pointsman"),
+            requests: Family::default(),
+            attempts: Family::default(),
+            tokens: Family::default(),
+            cost: Family::default(),
+            duration: Family::new_with_constructor(seconds_histogram),
+            first_token: Family::new_with_constructor(seconds_histogram),
+            breakers: Family::default(),
+            refusals: Family::default(),
+            table: Family::default(),
+            tables_rejected: Counter::default(),
+            in_flight: Gauge::default(),
+            records_dropped: Counter::default(),
+            panics: Counter::default(),
+            heartbeat: Gauge::default(),
+            heartbeat_ms: AtomicU64::new(0),
+        };
+        stats.register();
+        stats
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("requests", "Calls by outcome", self.requests.clone());
+        registry.register("attempts", "Upstream attempts by error class", self.attempts.clone());
+        registry.register("tokens", "Tokens by direction", self.tokens.clone());
+        registry.register("cost_usd", "Booked cost in US dollars", self.cost.clone());
+        let seconds = Unit::Seconds;
+        registry.register_with_unit(
+            "request_duration",
+            "From head to last byte",
+            seconds.clone(),
+            self.duration.clone(),
+        );
+        registry.register_with_unit(
+            "first_token",
+            "From head to first content",
+            seconds.clone(),
+            self.first_token.clone(),
+        );
+        registry.register("breaker_open", "1 while a target is taken out", self.breakers.clone());
+        registry.register(
+            "refusals",
+            "Calls that the router itself refused",
+            self.refusals.clone(),
+        );
+        registry.register("table", "The table in use", self.table.clone());
+        registry.register("tables_rejected", "Tables refused", self.tables_rejected.clone());
+        registry.register("in_flight", "Calls in flight", self.in_flight.clone());
+        registry.register(
+            "records_dropped",
+            "Records not fetched in time",
+            self.records_dropped.clone(),
+        );
+        registry.register("panics", "Tasks that panicked", self.panics.clone());
+        registry.register_with_unit(
+            "supervisor_heartbeat_age",
+            "Since Python last beat",
+            seconds,
+            self.heartbeat.clone(),
+        );
+    }
+
+    /// Handles for one model, resolved once a table.
+    #[must_use]
+    pub fn model(&self, model: &str, provider: &str) -> ModelStats {
+        let labels = ModelLabels { model: model.to_owned(), provider: provider.to_owned() };
+        let outcome = |outcome| {
+            let labels =
+                OutcomeLabels { model: model.to_owned(), provider: provider.to_owned(), outcome };
+            self.requests.get_or_create(&labels).clone()
+        };
+        let tokens = |direction| {
+            let labels =
+                TokenLabels { model: model.to_owned(), provider: provider.to_owned(), direction };
+            self.tokens.get_or_create(&labels).clone()
+        };
+        ModelStats {
+            ok: outcome("ok"),
+            input: tokens("input"),
+            output: tokens("output"),
+            cost: self.cost.get_or_create(&labels).clone(),
+            duration: self.duration.get_or_create(&labels).clone(),
+            first_token: self.first_token.get_or_create(&labels).clone(),
+            breaker: self.breakers.get_or_create(&labels).clone(),
+            labels,
+        }
+    }
+
+    /// Counts an outcome other than ok.
+    pub fn outcome(&self, model: &ModelStats, outcome: &'static str) {
+        let ModelLabels { model, provider } = model.labels.clone();
+        self.requests.get_or_create(&OutcomeLabels { model, provider, outcome }).inc();
+    }
+
+    /// Counts a failed attempt.
+    pub fn attempt(&self, model: &ModelStats, class: &'static str) {
+        let ModelLabels { model, provider } = model.labels.clone();
+        self.attempts.get_or_create(&AttemptLabels { model, provider, class }).inc();
+    }
+
+    /// Counts an answer that is our own.
+    pub fn refusal(&self, reason: &'static str) {
+        self.refusals.get_or_create(&RefusalLabels { reason }).inc();
+    }
+
+    /// Shows which table is in use.
+    pub fn table(&self, digest: &str) {
+        self.table.clear();
+        self.table.get_or_create(&TableLabels { digest: digest.to_owned() }).set(1);
+    }
+
+    /// Python is alive at `now_ms` (boot clock).
+    pub fn beat(&self, now_ms: u64) {
+        self.heartbeat_ms.store(now_ms, Relaxed);
+    }
+
+    /// Milliseconds since Python last beat; `None` before the first beat.
+    #[must_use]
+    pub fn heartbeat_age_ms(&self, now_ms: u64) -> Option<u64> {
+        match self.heartbeat_ms.load(Relaxed) {
+            0 => None,
+            beat => Some(now_ms.saturating_sub(beat)),
+        }
+    }
+
+    /// OpenMetrics text.
+    #[must_use]
+    pub fn text(&self, now_ms: u64) -> String {
+        let age_ms = self.heartbeat_age_ms(now_ms).unwrap_or(0);
+        self.heartbeat.set(i64::try_from(age_ms / 1_000).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// One model's handles.
+#[derive(Debug, Clone)]
+pub struct ModelStats {
+    labels: ModelLabels,
+    /// Calls answered.
+    pub ok: Counter,
+    /// Prompt tokens.
+    pub input: Counter,
+    /// Answer tokens.
+    pub output: Counter,
+    /// US dollars.
+    pub cost: Counter<f64, AtomicU64>,
+    /// Head to last byte.
+    pub duration: Histogram,
+    /// Head to first content.
+    pub first_token: Histogram,
+    /// 1 while taken out.
+    pub breaker: Gauge,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_openmetrics_with_bounded_labels() {
+        let stats = Stats::new();
+        let model = stats.model("main/a", "openai");
+        model.ok.inc();
+        model.cost.inc_by(0.5);
+        stats.outcome(&model, "cut");
+        stats.table("sha256:1");
+        stats.table("sha256:2");
+        stats.beat(1_000);
+        let text = stats.text(31_000);
+        assert!(
+            text.contains(
+                r#"pointsman_requests_total{model="main/a",provider="openai",outcome="ok"} 1"#
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#"pointsman_table{digest="sha256:2"} 1"#) && !text.contains("sha256:1")
+        );
+        assert!(text.contains("pointsman_supervisor_heartbeat_age_seconds 30"));
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

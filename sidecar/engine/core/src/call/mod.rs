@@ -1,0 +1,259 @@
+//! One call from its first byte to its record. Dropping it at any await settles its reservation,
+//! frees its slot and leaves exactly one record (I11); `handle` and `relay` only report what they see.
+
+mod progress;
+mod report;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::budget::{AccountSet, Charge};
+use crate::error::Class;
+use crate::features::Task;
+use crate::handle::Worker;
+use crate::identity::Attribution;
+use crate::intake::HeldBytes;
+use crate::plan::{Plan, PlannedModel, PlannedRoute, Taken};
+use crate::record::{AttemptRow, StageRow};
+use crate::rules::Match;
+use crate::scan::Scan;
+use crate::select::Row;
+use crate::table::Model;
+use crate::trace::TraceContext;
+use crate::usage::{Meter, Usage};
+
+/// What the caller wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `POST /v1/chat/completions`.
+    Chat,
+    /// `POST /v1/embeddings`.
+    Embeddings,
+}
+
+impl Endpoint {
+    /// As records and spend name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
+        }
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A whole answer went down.
+    Ok,
+    /// All attempts failed, or the provider's own error went down.
+    Failed,
+    /// The answer broke off after its beginning had gone down.
+    Cut,
+    /// We answered ourselves.
+    Refused,
+    /// The caller left.
+    Cancelled,
+}
+
+impl Outcome {
+    /// As metrics and records name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Cut => "cut",
+            Self::Refused => "refused",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What is to be booked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Booked {
+    /// Tokens.
+    pub usage: Usage,
+    /// Picodollars.
+    pub cost: u64,
+    /// Whether the provider reported it; else an upper bound.
+    pub reported: bool,
+}
+
+/// State of one call.
+#[derive(Debug)]
+pub struct Call {
+    worker: Rc<Worker>,
+    /// The one Plan of this call (I4).
+    pub plan: Arc<Plan>,
+    /// `pm-…`.
+    pub id: String,
+    /// Boot clock, microseconds.
+    pub started_us: u64,
+    wall_ms: i64,
+    /// What is wanted.
+    pub endpoint: Endpoint,
+    /// Whose cost it is.
+    pub attribution: Attribution,
+    /// Trace.
+    pub trace: TraceContext,
+    /// What the body said.
+    pub scan: Scan,
+    /// Which route it takes.
+    pub taken: Taken,
+    /// What the rules found, for the record's signals.
+    pub matched: Option<Match>,
+    /// Task type, where a rule or strategy looked.
+    pub task: Option<Task>,
+    /// Estimated prompt tokens.
+    pub prompt_tokens: u64,
+    /// Candidates as `select` left them, best first, then the filtered ones.
+    pub rows: Vec<Row>,
+    /// Upstream attempts.
+    pub attempts: Vec<AttemptRow>,
+    /// The model of the current or last attempt.
+    pub chosen: Option<usize>,
+    /// Which accounts bind the current attempt.
+    pub accounts: AccountSet,
+    /// The reservation.
+    pub charge: Option<Charge>,
+    /// Most that was reserved.
+    pub reserved: u64,
+    /// A cap that was spliced.
+    pub capped: Option<u64>,
+    /// Bounds of what the current attempt can cost.
+    pub meter: Meter,
+    /// To be booked when the call ends now.
+    pub booked: Booked,
+    /// Stage times.
+    pub stages: StageRow,
+    /// Class of the last failure.
+    pub class: Option<Class>,
+    /// Request bytes that stay counted.
+    pub held: Option<HeldBytes>,
+    status: u16,
+    ended: bool,
+}
+
+impl Call {
+    /// Begins a call: counts it in flight.
+    #[must_use]
+    pub fn begin(
+        worker: Rc<Worker>,
+        plan: Arc<Plan>,
+        endpoint: Endpoint,
+        head: &http::HeaderMap,
+    ) -> Self {
+        worker.shared.in_flight.fetch_add(1, Relaxed);
+        let clock = &worker.shared.clock;
+        Self {
+            id: request_id(),
+            started_us: clock.boot_us(),
+            wall_ms: clock.wall_ms(),
+            endpoint,
+            attribution: Attribution::from_headers(head),
+            trace: TraceContext::from_headers(head),
+            plan,
+            scan: Scan::default(),
+            taken: Taken::Nothing,
+            matched: None,
+            task: None,
+            prompt_tokens: 0,
+            rows: Vec::new(),
+            attempts: Vec::new(),
+            chosen: None,
+            accounts: AccountSet::default(),
+            charge: None,
+            reserved: 0,
+            capped: None,
+            meter: Meter { input_bound: 0, output_cap: None, hidden: 0 },
+            booked: Booked::default(),
+            stages: StageRow::default(),
+            class: None,
+            held: None,
+            status: 499,
+            ended: false,
+            worker,
+        }
+    }
+
+    /// The thread that serves it.
+    #[must_use]
+    pub const fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    /// The route it takes.
+    #[must_use]
+    pub fn route(&self) -> Option<&PlannedRoute> {
+        self.plan.route(self.taken)
+    }
+
+    /// The model of the current attempt, from the table and from the Plan.
+    #[must_use]
+    pub fn model(&self) -> Option<(&Model, &PlannedModel)> {
+        self.chosen.map(|place| (&self.plan.table.models[place], &self.plan.models[place]))
+    }
+
+    /// The model name that the caller asked for.
+    #[must_use]
+    pub fn requested(&self) -> &str {
+        self.scan.model.as_ref().map_or("", |model| model.value.as_str())
+    }
+
+    /// Whether the caller wants a stream.
+    #[must_use]
+    pub fn wants_stream(&self) -> bool {
+        self.endpoint == Endpoint::Chat
+            && self.scan.stream.as_ref().is_some_and(|stream| stream.value)
+    }
+
+    /// Microseconds since the call began.
+    #[must_use]
+    pub fn elapsed_us(&self) -> u64 {
+        self.worker.shared.clock.boot_us().saturating_sub(self.started_us)
+    }
+
+    /// Ends the call: settles, counts, records. The second time does nothing.
+    pub fn end(&mut self, outcome: Outcome, status: u16) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.status = status;
+        self.stages.total = self.elapsed_us();
+        self.worker.shared.in_flight.fetch_sub(1, Relaxed);
+        self.held = None;
+        if let Some(charge) = self.charge.take() {
+            charge.settle(self.booked.cost);
+        }
+        self.count_usage();
+        self.count_outcome(outcome);
+        self.record(outcome);
+        self.export_spans(outcome);
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.class.get_or_insert(Class::CallerGone);
+            self.end(Outcome::Cancelled, 499);
+        }
+    }
+}
+
+/// 80 random bits in base32: unguessable enough to look up, short enough to read out.
+fn request_id() -> String {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let mut bits = fastrand::u128(..);
+    let mut id = String::with_capacity(19);
+    id.push_str("pm-");
+    for _ in 0..16 {
+        id.push(char::from(DIGITS[(bits & 31) as usize]));
+        bits >>= 5;
+    }
+    id
+}

@@ -1,0 +1,183 @@
+//! What happens to a call on its way: attempts begin and fail, targets answer, tokens are booked.
+
+use super::{Booked, Call};
+use crate::dispatch::Failure;
+use crate::error::{Class, Cooldown};
+use crate::price;
+use crate::record::AttemptRow;
+use crate::select::Row;
+use crate::usage::{Ending, Seen, Usage};
+use crate::wire::openai_chat::Answer;
+
+impl Call {
+    /// Place in `plan.models` of a row.
+    #[must_use]
+    pub fn model_of(&self, row: &Row) -> usize {
+        self.route().map_or(0, |route| route.candidates[row.candidate])
+    }
+
+    /// Makes the candidate at this place of the order the current one.
+    pub fn choose(&mut self, place: usize) {
+        self.chosen = self.rows.get(place).map(|row| self.model_of(row));
+    }
+
+    /// Expected picodollars of the current candidate.
+    #[must_use]
+    pub fn expected_cost(&self) -> u64 {
+        let chosen = self.rows.iter().find(|row| Some(self.model_of(row)) == self.chosen);
+        chosen.map_or(0, |row| row.cost)
+    }
+
+    /// The caller's own cap on the answer, over all choices.
+    #[must_use]
+    pub fn output_cap(&self) -> Option<u64> {
+        let cap = self.scan.max_completion_tokens.as_ref().or(self.scan.max_tokens.as_ref())?;
+        Some(cap.value.saturating_mul(self.choices()))
+    }
+
+    /// Choices asked for.
+    #[must_use]
+    pub fn choices(&self) -> u64 {
+        self.scan.n.unwrap_or(1).max(1)
+    }
+
+    /// An attempt at the chosen model goes out.
+    pub fn begin_attempt(&mut self) {
+        let start_us = self.elapsed_us();
+        let Some((_, planned)) = self.model() else { return };
+        planned.breaker.on_dispatch(self.now_ms());
+        let row = AttemptRow {
+            model: planned.name.clone(),
+            class: "ok",
+            status: 0,
+            start_us,
+            first_byte_us: 0,
+            end_us: 0,
+            upstream_id: String::new(),
+        };
+        self.attempts.push(row);
+        self.book_in_flight();
+    }
+
+    /// From dispatch on the call may be billed whatever becomes of it: until the answer says what it
+    /// cost, its bound is booked.
+    fn book_in_flight(&mut self) {
+        if self.wants_stream() {
+            self.book_seen(&Seen::default(), Ending::Cut);
+        } else {
+            let output = self.meter.output_cap.unwrap_or(0);
+            self.book_reported(Usage { input: self.meter.input_bound, output, ..Usage::default() });
+            self.booked.reported = false;
+        }
+    }
+
+    /// The attempt failed before anything went down: health, metrics, money.
+    pub fn attempt_failed(&mut self, failure: &Failure) {
+        self.class = Some(failure.class);
+        let end_us = self.elapsed_us();
+        if let Some(row) = self.attempts.last_mut() {
+            row.class = failure.class.label();
+            row.end_us = end_us;
+        }
+        self.target_failed(failure.class);
+        if let Cooldown::Target(span) | Cooldown::Credential(span) = failure.class.cooldown()
+            && let Some((_, planned)) = self.model()
+        {
+            let pause = span.duration(failure.retry_after);
+            let pause_ms = pause
+                .map_or(u64::MAX, |pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+            planned.breaker.cool_for(self.now_ms(), pause_ms);
+        }
+        self.release(failure.billable);
+    }
+
+    /// Gives the reservation back, but for what the provider may bill for an abandoned attempt.
+    fn release(&mut self, billable: bool) {
+        let booked = std::mem::take(&mut self.booked);
+        if let Some(mut charge) = self.charge.take() {
+            if billable {
+                charge.unconfirmed(booked.cost);
+            }
+            charge.settle(0);
+        }
+    }
+
+    /// The current target failed with this class.
+    pub fn target_failed(&self, class: Class) {
+        let Some((_, planned)) = self.model() else { return };
+        self.worker.shared.stats.attempt(&planned.stats, class.label());
+        let now_ms = self.now_ms();
+        if class == Class::Connect {
+            planned.breaker.on_unreachable(now_ms);
+        } else if class.counts_toward_breaker() {
+            planned.breaker.on_failure(now_ms);
+        } else {
+            planned.breaker.on_neutral();
+        }
+    }
+
+    /// The current target gave a whole answer.
+    pub fn target_answered(&self) {
+        if let Some((_, planned)) = self.model() {
+            planned.breaker.on_success();
+        }
+    }
+
+    /// The first content is here.
+    pub fn first_token(&self) {
+        if let Some((_, planned)) = self.model() {
+            planned.stats.first_token.observe(self.elapsed_us() as f64 / 1e6);
+        }
+    }
+
+    /// The provider's id of its answer, and the end of the attempt.
+    pub fn note_upstream(&mut self, id: &str) {
+        let end_us = self.elapsed_us();
+        if let Some(row) = self.attempts.last_mut() {
+            id.clone_into(&mut row.upstream_id);
+            row.end_us = end_us;
+        }
+    }
+
+    /// Books `usage` as the provider reported it.
+    pub fn book_reported(&mut self, usage: Usage) {
+        let Some((model, _)) = self.model() else { return };
+        let cost = price::cost(&model.pricing, &usage);
+        self.booked = Booked { usage, cost, reported: true };
+    }
+
+    /// Books the most that a stream can have cost so far; what is booked when it is cut now.
+    pub fn book_seen(&mut self, seen: &Seen, ending: Ending) {
+        let usage = self.meter.bound(seen, ending);
+        self.book_reported(usage);
+        self.booked.reported = ending == Ending::Complete && seen.reported.is_some();
+    }
+
+    /// Books a plain answer; one that says nothing of its usage is booked by its length, never as zero.
+    pub fn book_answer(&mut self, answer: &Answer) {
+        match answer.usage {
+            Some(usage) => {
+                self.book_reported(usage);
+                let seen =
+                    Seen { reported: Some(usage), bytes: answer.output_bytes, ..Seen::default() };
+                self.learn(&seen);
+            }
+            None => {
+                let bytes = answer.output_bytes;
+                let seen = Seen { bytes, bytes_since_report: bytes, ..Seen::default() };
+                self.book_seen(&seen, Ending::Complete);
+            }
+        }
+    }
+
+    /// A complete answer with usage teaches how many tokens this model's bytes are.
+    pub fn learn(&self, seen: &Seen) {
+        if let (Some(usage), Some((_, planned))) = (&seen.reported, self.model()) {
+            planned.calibration.learn(seen.bytes, usage);
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.worker.shared.clock.boot_ms()
+    }
+}

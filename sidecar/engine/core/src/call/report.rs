@@ -1,0 +1,210 @@
+//! What a call leaves behind: usage counters, metrics, its record.
+
+use super::{Booked, Call, Outcome};
+use crate::budget::{self, UsageKey};
+use crate::error::Class;
+use crate::export::Part;
+use crate::features::Task;
+use crate::price;
+use crate::record::{BudgetRow, CandidateRow, PriceRow, Record, UsageRow};
+use crate::select::Row;
+use crate::usage::Usage;
+
+impl Call {
+    pub(super) fn count_usage(&self) {
+        let Some((model, _)) = self.model() else { return };
+        let Booked { usage, cost, .. } = self.booked;
+        if self.booked.cost == 0 && usage == Usage::default() && self.status != 200 {
+            return;
+        }
+        let key = UsageKey {
+            model: &model.name,
+            provider: &model.provider.label,
+            workload: &self.worker.shared.config.identity.workload,
+            team: &self.attribution.team,
+            key: &self.attribution.key,
+            endpoint: self.endpoint.as_str(),
+        };
+        let added = budget::Usage {
+            requests: 1,
+            input_tokens: usage.input,
+            output_tokens: usage.output,
+            cost,
+        };
+        self.worker.shared.book.usage().add(&key, added);
+    }
+
+    pub(super) fn count_outcome(&self, outcome: Outcome) {
+        let stats = &self.worker.shared.stats;
+        let Some((_, planned)) = self.model() else { return };
+        match outcome {
+            Outcome::Ok => drop(planned.stats.ok.inc()),
+            other => stats.outcome(&planned.stats, other.as_str()),
+        }
+        planned.stats.duration.observe(seconds(self.stages.total));
+        planned.stats.input.inc_by(self.booked.usage.input);
+        planned.stats.output.inc_by(self.booked.usage.output);
+        if self.booked.cost > 0 {
+            planned.stats.cost.inc_by(self.booked.cost as f64 / price::USD as f64);
+        }
+    }
+
+    /// A sampled call's spans: the call, its stages, its attempts.
+    pub(super) fn export_spans(&self, outcome: Outcome) {
+        let Some(spans) = &self.worker.shared.spans else { return };
+        if self.trace.flags & 1 == 0 {
+            return;
+        }
+        let stages = self.stages;
+        let stage = |name, start_us, took_us: u64| Part {
+            name,
+            start_us,
+            end_us: start_us + took_us,
+            attributes: Vec::new(),
+            failed: false,
+        };
+        let mut parts = vec![
+            stage("scan", 0, stages.scan),
+            stage("choose", stages.scan, stages.choose),
+            stage("budget", stages.scan + stages.choose, stages.budget),
+        ];
+        parts.extend(self.attempts.iter().map(|attempt| Part {
+            name: "attempt",
+            start_us: attempt.start_us,
+            end_us: attempt.end_us.max(attempt.start_us),
+            attributes: vec![
+                ("pointsman.model", attempt.model.to_string()),
+                ("error.type", attempt.class.to_owned()),
+            ],
+            failed: attempt.class != "ok",
+        }));
+        let call = Part {
+            name: self.endpoint.as_str(),
+            start_us: 0,
+            end_us: stages.total,
+            attributes: vec![
+                ("gen_ai.operation.name", self.endpoint.as_str().to_owned()),
+                ("gen_ai.request.model", self.requested().to_owned()),
+                ("pointsman.request_id", self.id.clone()),
+                ("pointsman.outcome", outcome.as_str().to_owned()),
+            ],
+            failed: outcome != Outcome::Ok,
+        };
+        spans.push(&self.trace, self.wall_ms, &call, &parts);
+    }
+
+    pub(super) fn record(&self, outcome: Outcome) {
+        let shared = &self.worker.shared;
+        // A fallback is always kept: it explains an outage.
+        let plain_success = outcome == Outcome::Ok && self.attempts.len() <= 1;
+        if !shared.records.wanted(plain_success, shared.clock.boot_ms()) {
+            return;
+        }
+        let lost = shared.records.keep(&self.as_record(outcome));
+        shared.stats.records_dropped.inc_by(lost);
+    }
+
+    fn as_record(&self, outcome: Outcome) -> Record<'_> {
+        let (model, provider, upstream_model, simulated) =
+            self.model().map_or(("", "", "", false), |(model, _)| {
+                let provider = &model.provider;
+                (
+                    model.name.as_str(),
+                    provider.label.as_str(),
+                    provider.model.as_str(),
+                    provider.simulated,
+                )
+            });
+        let prices = self.model().map_or_else(PriceRow::default, |(model, _)| PriceRow {
+            input: model.pricing.input,
+            cached_input: model.pricing.cached_input.unwrap_or(model.pricing.input),
+            output: model.pricing.output,
+        });
+        let route = self.route();
+        let usage = self.booked.usage;
+        Record {
+            id: &self.id,
+            time_ms: self.wall_ms,
+            policy: self.plan.policy.clone(),
+            digest: &self.plan.digest,
+            rule: route.map_or("", |route| &route.name),
+            strategy: route.map_or("", |route| route.route.strategy.as_str()),
+            endpoint: self.endpoint.as_str(),
+            requested_model: self.requested(),
+            model,
+            provider,
+            upstream_model,
+            stream: self.wants_stream(),
+            status: self.status,
+            outcome: outcome.as_str(),
+            class: self.class.map(Class::label),
+            signals: self
+                .matched
+                .map(|matched| self.plan.rules.signals(matched).collect())
+                .unwrap_or_default(),
+            task: self.task.map(Task::as_str),
+            prompt_tokens_estimate: self.prompt_tokens,
+            candidates: self.candidate_rows(),
+            attempts: &self.attempts,
+            usage: UsageRow {
+                input: usage.input,
+                cached_input: usage.cached_input,
+                output: usage.output,
+                reasoning: usage.reasoning,
+                source: if self.booked.reported { "reported" } else { "estimated" },
+            },
+            cost: self.booked.cost,
+            reserved: self.reserved,
+            prices,
+            budgets: self.budgets(),
+            capped: self.capped,
+            stage_us: self.stages,
+            simulated,
+            team: &self.attribution.team,
+            key: &self.attribution.key,
+            workload: &self.worker.shared.config.identity.workload,
+            reason: self.reason(outcome),
+        }
+    }
+
+    fn candidate_rows(&self) -> Vec<CandidateRow<'_>> {
+        let row = |row: &Row| CandidateRow {
+            model: &self.plan.table.models[self.model_of(row)].name,
+            score: Some(row.score),
+            probability: Some(row.probability),
+            cost: Some(row.cost),
+            filtered: row.filtered.map(|why| why.as_str()),
+        };
+        self.rows.iter().take(crate::limits::RECORD_CANDIDATES).map(row).collect()
+    }
+
+    fn budgets(&self) -> Vec<BudgetRow> {
+        let names = self.worker.shared.book.names(&self.accounts);
+        names.into_iter().map(|account| BudgetRow { account, charged: self.booked.cost }).collect()
+    }
+
+    /// Why, in one sentence, for `explain`.
+    fn reason(&self, outcome: Outcome) -> String {
+        let Some((model, _)) = self.model() else {
+            return format!("{}: no model was tried", outcome.as_str());
+        };
+        let strategy = self.route().map_or("", |route| route.route.strategy.as_str());
+        let failed = self.attempts.len().saturating_sub(1);
+        match (outcome, failed) {
+            (Outcome::Ok, 0) => format!("{strategy} put {} first and it answered", model.name),
+            (Outcome::Ok, _) => format!("{} answered after {failed} failed attempts", model.name),
+            (_, _) => format!(
+                "{} after {} attempts, last {} ({})",
+                outcome.as_str(),
+                self.attempts.len(),
+                model.name,
+                self.class.map_or("no error class", Class::label)
+            ),
+        }
+    }
+}
+
+fn seconds(us: u64) -> f64 {
+    // Exact below 2^53 us, 285 years.
+    us as f64 / 1e6
+}

@@ -1,0 +1,161 @@
+//! From what a request says to an ordered list of candidates: rule, task, features, filters, order.
+//! A rule that needs no score computes none.
+
+use std::cell::OnceCell;
+
+use http::HeaderMap;
+
+use crate::call::{Call, Endpoint};
+use crate::error::{NoCandidate, Refusal};
+use crate::features::{FeatureInput, Features, Task, extract};
+use crate::plan::Taken;
+use crate::rules::Facts;
+use crate::scan::ResponseFormat;
+use crate::select::{CandidateFacts, Filtered, Need, order};
+use crate::table::Strategy;
+
+/// Bytes of text that make a token, for estimates (reservations use bounds instead).
+const BYTES_PER_TOKEN: u64 = 4;
+/// Tokens that a message's frame costs.
+const TOKENS_PER_MESSAGE: u64 = 4;
+/// Tokens that an image costs, for estimates.
+const TOKENS_PER_IMAGE: u64 = 800;
+
+/// Fills the call's route, task, estimate and rows.
+///
+/// # Errors
+/// The body lacks what the endpoint needs, nothing takes the model name, or no candidate is left.
+pub fn choose(call: &mut Call, headers: &HeaderMap) -> Result<(), Refusal> {
+    check_shape(call)?;
+    call.prompt_tokens = call.scan.text_bytes / BYTES_PER_TOKEN
+        + call.scan.input_tokens
+        + u64::from(call.scan.message_count) * TOKENS_PER_MESSAGE
+        + u64::from(call.scan.image_parts) * TOKENS_PER_IMAGE;
+    let features = Lazy::new();
+    call.taken = match_rule(call, headers, &features);
+    if call.taken == Taken::Nothing {
+        return Err(Refusal::ModelNotFound { model: call.requested().to_owned() });
+    }
+    order_candidates(call, headers, &features)
+}
+
+fn check_shape(call: &Call) -> Result<(), Refusal> {
+    if call.requested().is_empty() {
+        return Err(Refusal::MissingModel);
+    }
+    let missing = |param: &str, what: &str| {
+        Err(Refusal::BadValue { param: param.to_owned(), reason: what.to_owned() })
+    };
+    match call.endpoint {
+        Endpoint::Chat if !call.scan.has_messages => {
+            missing("messages", "an array of messages is required")
+        }
+        Endpoint::Embeddings if !call.scan.has_input => {
+            missing("input", "a string or an array is required")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Features are read at most once a call, and only where a rule or the strategy asks.
+type Lazy = OnceCell<Features>;
+
+fn match_rule(call: &mut Call, headers: &HeaderMap, features: &Lazy) -> Taken {
+    let plan = call.plan.clone();
+    let facts = Facts {
+        headers,
+        model: call.requested(),
+        text: &call.scan.last_user_text,
+        task: &|| features.get_or_init(|| read_features(call)).task,
+        tokens: call.prompt_tokens,
+        pii: call.scan.pii.is_some(),
+    };
+    let matched = plan.rules.first_match(&facts);
+    call.task = features.get().map(|features| features.task);
+    call.matched = Some(matched);
+    matched.rule.map_or_else(|| plan.without_rule(call.requested()), Taken::Route)
+}
+
+fn order_candidates(call: &mut Call, headers: &HeaderMap, features: &Lazy) -> Result<(), Refusal> {
+    let plan = call.plan.clone();
+    let Some(route) = plan.route(call.taken) else { return Err(Refusal::Internal) };
+    let need = need(call, headers);
+    let scored = route.route.strategy == Strategy::Quality;
+    let features = scored.then(|| features.get_or_init(|| read_features(call)));
+    call.task = features.map(|features| features.task).or(call.task);
+    let now_ms = call.worker().shared.clock.boot_ms();
+    let candidates: Vec<CandidateFacts<'_>> = route
+        .candidates
+        .iter()
+        .zip(&route.route.candidates)
+        .map(|(place, candidate)| CandidateFacts {
+            model: &plan.table.models[*place],
+            head: plan.models[*place].head.as_ref(),
+            cooling: plan.models[*place].breaker.is_cooling(now_ms),
+            weight: candidate.weight,
+            priority: candidate.priority,
+        })
+        .collect();
+    let task = call.task.unwrap_or(Task::Other);
+    let worker = call.worker().clone();
+    let ordered = order(
+        route.route.strategy,
+        &route.route.quality,
+        route.lambda(),
+        &need,
+        features,
+        task,
+        &candidates,
+        &mut worker.rng.borrow_mut(),
+        &mut call.rows,
+    );
+    ordered.map_err(|none| Refusal::NoCandidate(explain(none.reason, call, &need)))
+}
+
+fn need(call: &Call, headers: &HeaderMap) -> Need {
+    Need {
+        chat: call.endpoint == Endpoint::Chat,
+        tools: call.scan.has_tools,
+        vision: call.scan.image_parts > 0,
+        json: call.scan.response_format != ResponseFormat::Text,
+        embeddings: call.endpoint == Endpoint::Embeddings,
+        prompt_tokens: call.prompt_tokens,
+        output_tokens_cap: call.output_cap(),
+        max_tier: call.max_tier(headers),
+    }
+}
+
+fn read_features(call: &Call) -> Features {
+    let scan = &call.scan;
+    extract(&FeatureInput {
+        head: &scan.last_user_text.head,
+        tail: &scan.last_user_text.tail,
+        chars: scan.last_user_text.chars,
+        messages: scan.message_count,
+        has_tools: scan.has_tools,
+        json: scan.response_format != ResponseFormat::Text,
+        images: scan.image_parts,
+        prompt_tokens_estimate: call.prompt_tokens,
+    })
+}
+
+fn explain(reason: Filtered, call: &Call, need: &Need) -> NoCandidate {
+    match reason {
+        Filtered::Context => NoCandidate::Context { tokens: need.prompt_tokens },
+        Filtered::BudgetTier => NoCandidate::BudgetTier { budget: call.plan.budget_of(0) },
+        Filtered::Cooldown => NoCandidate::Cooldown { retry_after_s: 1 },
+        Filtered::Capability | Filtered::Floor => {
+            let wanted = [
+                (need.embeddings, "embeddings"),
+                (need.tools, "tools"),
+                (need.vision, "vision"),
+                (need.json, "json"),
+                (reason == Filtered::Floor, "the route's quality floor"),
+            ];
+            let names: Vec<&str> =
+                wanted.iter().filter(|(needed, _)| *needed).map(|(_, name)| *name).collect();
+            let needed = if names.is_empty() { "chat".to_owned() } else { names.join(", ") };
+            NoCandidate::Capability { needed }
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! One upstream attempt: the request with its splices and headers, the answer's head, and the answer
+//! up to the commit point (plain: all of it; stream: the first content). Nothing has gone down yet
+//! when this returns, so every failure here can still be retried or taken elsewhere.
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use crate::call::{Call, Endpoint};
+use crate::decode::Decoder;
+use crate::error::{Class, classify};
+use crate::limits;
+use crate::plan::Taken;
+use crate::scan::{Edit, Key, splice};
+use crate::sse::{ChatStream, StreamOptions};
+use crate::table::ProviderType;
+use crate::upstream::{Connection, Exchange, Pieces, SendError};
+use crate::wire::openai_chat::Answer as Read;
+
+/// How an attempt went.
+#[derive(Debug)]
+pub enum Attempted {
+    /// A whole, valid answer.
+    Whole(Whole),
+    /// A stream whose first content is here.
+    Stream(Box<Opened>),
+    /// Nothing usable.
+    Failed(Failure),
+}
+
+/// A plain answer.
+#[derive(Debug)]
+pub struct Whole {
+    /// Upstream headers.
+    pub headers: HeaderMap,
+    /// Its bytes, decoded.
+    pub body: Bytes,
+    /// What it says: usage, id, finish reasons.
+    pub read: Read,
+}
+
+/// A stream that has begun.
+#[derive(Debug)]
+pub struct Opened {
+    /// Upstream headers.
+    pub headers: HeaderMap,
+    /// The rest of the body.
+    pub body: Incoming,
+    /// The connection it occupies.
+    pub connection: Connection,
+    /// Framing and usage.
+    pub stream: ChatStream,
+    /// Bytes that may go down.
+    pub ready: VecDeque<Bytes>,
+    /// Where the upstream compressed although asked not to.
+    pub decoder: Option<Decoder>,
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Of the taxonomy.
+    pub class: Class,
+    /// HTTP status, 0 without an answer.
+    pub status: u16,
+    /// What the target asked for.
+    pub retry_after: Option<Duration>,
+    /// Another model may do what this one cannot.
+    pub capability_gap: bool,
+    /// The provider may bill something: the request reached it and was not refused.
+    pub billable: bool,
+    /// The provider's own answer, for classes that pass it on.
+    pub answer: Option<(StatusCode, HeaderValue, Bytes)>,
+}
+
+impl Failure {
+    const fn new(class: Class, status: u16, billable: bool) -> Self {
+        Self { class, status, retry_after: None, capability_gap: false, billable, answer: None }
+    }
+}
+
+/// Headers of the caller that go upstream; everything else stays here: cookies and the like are
+/// meant for us, credentials are never forwarded.
+const FORWARDED: [HeaderName; 3] = [ACCEPT, CONTENT_TYPE, USER_AGENT];
+
+/// Makes one attempt at the call's chosen model.
+pub async fn attempt(
+    call: &mut Call,
+    pieces: &[Bytes],
+    head: &HeaderMap,
+    deadline: Instant,
+) -> Attempted {
+    let request = match build(call, pieces, head) {
+        Ok(request) => request,
+        Err(failure) => return Attempted::Failed(failure),
+    };
+    let limit = attempt_limit(call, deadline);
+    let worker = call.worker().clone();
+    let Some((_, planned)) = call.model() else {
+        return Attempted::Failed(Failure::new(Class::ModelGone, 0, false));
+    };
+    let sent =
+        tokio::time::timeout_at(limit, worker.pool.send(&planned.endpoint.origin, request)).await;
+    let exchange = match sent {
+        Err(_) => return Attempted::Failed(Failure::new(Class::SlowFirstToken, 0, true)),
+        Ok(Err(SendError::Unreachable(_))) => {
+            return Attempted::Failed(Failure::new(Class::Connect, 0, false));
+        }
+        Ok(Err(SendError::Broken(_))) => {
+            return Attempted::Failed(Failure::new(Class::Connect, 0, true));
+        }
+        Ok(Ok(exchange)) => exchange,
+    };
+    let elapsed_us = call.elapsed_us();
+    if let Some(row) = call.attempts.last_mut() {
+        row.first_byte_us = elapsed_us;
+        row.status = exchange.response.status().as_u16();
+    }
+    let answered = tokio::time::timeout_at(limit, answer(call, exchange)).await;
+    answered.unwrap_or_else(|_| Attempted::Failed(Failure::new(Class::SlowFirstToken, 0, true)))
+}
+
+/// Streams must show content within the first-token limit; plain answers have the time that their
+/// longest text takes besides.
+fn attempt_limit(call: &Call, deadline: Instant) -> Instant {
+    let timeouts = call.route().map(|route| route.route.timeouts).unwrap_or_default();
+    let mut limit_ms = timeouts.first_token_ms;
+    if !call.wants_stream() {
+        let cap = call.output_cap().unwrap_or(limits::UNCAPPED_ANSWER_TOKENS);
+        limit_ms += cap.min(limits::UNCAPPED_ANSWER_TOKENS) * limits::PLAIN_ANSWER_MS_PER_TOKEN;
+    }
+    deadline.min(Instant::now() + Duration::from_millis(limit_ms))
+}
+
+fn build(call: &Call, pieces: &[Bytes], head: &HeaderMap) -> Result<Request<Pieces>, Failure> {
+    let unusable = || Failure::new(Class::ModelGone, 0, false);
+    let (model, planned) = call.model().ok_or_else(unusable)?;
+    let uri = match call.endpoint {
+        Endpoint::Chat => &planned.endpoint.chat,
+        Endpoint::Embeddings => &planned.endpoint.embeddings,
+    };
+    let body = Pieces::new(splice(pieces, &edits(call)));
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri.clone();
+    let headers = request.headers_mut();
+    for name in &FORWARDED {
+        if let Some(value) = head.get(name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    if model.provider.kind == ProviderType::OpenAI {
+        let openai = head.iter().filter(|(name, _)| name.as_str().starts_with("openai-"));
+        headers.extend(openai.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    headers.insert(HOST, planned.endpoint.authority.clone());
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let id = format!("{}.{}", call.id, call.attempts.len());
+    headers.insert("x-client-request-id", HeaderValue::from_str(&id).map_err(|_| unusable())?);
+    headers
+        .extend(call.trace.header().map(|value| (HeaderName::from_static("traceparent"), value)));
+    if let Some(state) = head.get("tracestate") {
+        headers.insert("tracestate", state.clone());
+    }
+    if let Some(credential) = &model.provider.credential {
+        let now_ms = call.worker().shared.clock.boot_ms();
+        let no_key = || Failure::new(Class::Auth, 0, false);
+        let key = call.worker().shared.secrets.resolve(credential, now_ms).map_err(|_| no_key())?;
+        let host = &planned.endpoint.origin.host;
+        if !model.provider.allowed_hosts.iter().any(|allowed| allowed == host) && !key.allows(host)
+        {
+            return Err(no_key());
+        }
+        headers.insert(AUTHORIZATION, key.authorization.clone());
+    }
+    Ok(request)
+}
+
+/// The named splices; all other bytes of the body pass unchanged.
+fn edits(call: &Call) -> Vec<Edit> {
+    let Some((model, planned)) = call.model() else { return Vec::new() };
+    let mut edits = Vec::with_capacity(3);
+    if call.taken != Taken::PassThrough && call.requested() != model.provider.model {
+        edits.extend(call.scan.model.as_ref().map(|requested| Edit {
+            at: requested.span.clone(),
+            with: planned.upstream_name.clone(),
+        }));
+    }
+    if let Some(cap) = call.capped {
+        edits.push(cap_edit(call, &model.provider.cap_field, cap));
+    }
+    if call.wants_stream() {
+        edits.extend(call.scan.ask_usage());
+    }
+    edits.sort_by_key(|edit| edit.at.start);
+    edits
+}
+
+/// The cap goes where the caller put one, else into the field that the provider reads.
+fn cap_edit(call: &Call, field: &str, cap: u64) -> Edit {
+    let key = if call.scan.max_completion_tokens.is_some() {
+        Key::MaxCompletionTokens
+    } else if call.scan.max_tokens.is_some() || field == "max_tokens" {
+        Key::MaxTokens
+    } else {
+        Key::MaxCompletionTokens
+    };
+    call.scan.set(key, &cap.to_string())
+}
+
+async fn answer(call: &Call, exchange: Exchange) -> Attempted {
+    let Exchange { response, connection } = exchange;
+    let (head, body) = response.into_parts();
+    if !head.status.is_success() {
+        return Attempted::Failed(refused(Response::from_parts(head, body), connection).await);
+    }
+    let failed = |class| Attempted::Failed(Failure::new(class, head.status.as_u16(), true));
+    let limit =
+        if call.wants_stream() { limits::STREAM_DECODED_BYTES } else { limits::PLAIN_ANSWER_BYTES };
+    let Ok(decoder) = Decoder::of(&head.headers, limit) else { return failed(Class::Server) };
+    if call.wants_stream() {
+        return open(call, head.headers, body, connection, decoder).await;
+    }
+    match whole(body, decoder, limits::PLAIN_ANSWER_BYTES).await {
+        Err(class) => failed(class),
+        Ok(bytes) => {
+            connection.recycle();
+            let read = match call.endpoint {
+                Endpoint::Chat => Read::chat(&bytes),
+                Endpoint::Embeddings => Read::embeddings(&bytes),
+            };
+            match read {
+                Ok(read) => Attempted::Whole(Whole { headers: head.headers, body: bytes, read }),
+                Err(_) => failed(Class::TruncatedEarly),
+            }
+        }
+    }
+}
+
+/// An answer that is no success: classified by status, headers and body.
+async fn refused(response: Response<Incoming>, connection: Connection) -> Failure {
+    let (head, body) = response.into_parts();
+    let bytes = whole(body, None, limits::ERROR_BODY_BYTES).await;
+    if bytes.is_ok() {
+        connection.recycle();
+    }
+    let bytes = bytes.unwrap_or_default();
+    let found = classify(head.status.as_u16(), &head.headers, &bytes, now());
+    let content_type = head.headers.get(CONTENT_TYPE).cloned();
+    let content_type = content_type.unwrap_or(HeaderValue::from_static("application/json"));
+    Failure {
+        class: found.class,
+        status: head.status.as_u16(),
+        retry_after: found.retry_after,
+        capability_gap: found.capability_gap,
+        billable: false,
+        answer: Some((head.status, content_type, bytes)),
+    }
+}
+
+/// HTTP dates in Retry-After are the only use of calendar time on the path.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an HTTP date can only be compared with the wall clock"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Reads a body to its end, at most `most` bytes.
+async fn whole(
+    mut body: Incoming,
+    mut decoder: Option<Decoder>,
+    most: usize,
+) -> Result<Bytes, Class> {
+    let mut first: Option<Bytes> = None;
+    let mut all = BytesMut::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Class::TruncatedEarly)?;
+        let Ok(mut piece) = frame.into_data() else { continue };
+        if let Some(decoder) = &mut decoder {
+            piece = decoder.push(&piece).map_err(|fault| fault.class(false))?;
+        }
+        length += piece.len();
+        if length > most {
+            return Err(Class::Server);
+        }
+        match (&mut first, all.is_empty()) {
+            (None, _) => first = Some(piece),
+            (Some(begun), true) => {
+                all.reserve(begun.len() + piece.len());
+                all.extend_from_slice(begun);
+                all.extend_from_slice(&piece);
+            }
+            (Some(_), false) => all.extend_from_slice(&piece),
+        }
+    }
+    if let Some(decoder) = decoder {
+        decoder.finish().map_err(|fault| fault.class(false))?;
+    }
+    Ok(if all.is_empty() { first.unwrap_or_default() } else { all.freeze() })
+}
+
+/// Waits for the first content of a stream.
+async fn open(
+    call: &Call,
+    headers: HeaderMap,
+    mut body: Incoming,
+    connection: Connection,
+    mut decoder: Option<Decoder>,
+) -> Attempted {
+    let failed = |class| Attempted::Failed(Failure::new(class, 200, true));
+    let is_stream = headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+    let Some((model, _)) = call.model() else { return failed(Class::ModelGone) };
+    if !is_stream {
+        return failed(Class::TruncatedEarly);
+    }
+    let mut stream = ChatStream::new(StreamOptions {
+        strip_usage_event: call.scan.include_usage != Some(true),
+        end: model.provider.stream_end,
+        choices: u32::try_from(call.scan.n.unwrap_or(1)).unwrap_or(u32::MAX),
+    });
+    let mut out = Vec::new();
+    while !stream.committed() {
+        let piece = match body.frame().await {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(piece) => piece,
+                Err(_) => continue,
+            },
+            Some(Err(_)) => return failed(Class::TruncatedEarly),
+            None => match stream.finish(&mut out) {
+                Ok(()) => break,
+                Err(fault) => return failed(fault.class(false)),
+            },
+        };
+        let piece = match &mut decoder {
+            None => piece,
+            Some(decoder) => match decoder.push(&piece) {
+                Ok(piece) => piece,
+                Err(fault) => return failed(fault.class(false)),
+            },
+        };
+        if let Err(fault) = stream.push(piece, &mut out) {
+            return failed(fault.class(false));
+        }
+    }
+    let opened = Opened { headers, body, connection, stream, ready: out.into(), decoder };
+    Attempted::Stream(Box::new(opened))
+}

@@ -1,0 +1,372 @@
+//! The engine as its owner sees it: load a table, move the lambdas, run until drained, look inside.
+//! What all threads share lives in [`Shared`].
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::{Notify, watch};
+
+use crate::admin;
+use crate::budget::{Book, Holder};
+use crate::check::{self, Rejected};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::Config;
+use crate::export::{self, Spans};
+use crate::journal::{Journal, JournalError, Recovered};
+use crate::plan::{Breakers, Plan};
+use crate::record::Records;
+use crate::secrets::Secrets;
+use crate::serve::{Phase, bind, lead_drain, run_data_thread};
+use crate::stats::Stats;
+use crate::swap::Current;
+use crate::upstream::{Endpoint, TlsRoots};
+
+/// What all threads of an engine share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Fixed settings.
+    pub config: Config,
+    /// Identity of this engine start.
+    pub boot: String,
+    /// The Plan.
+    pub current: Current,
+    /// Metrics.
+    pub stats: Stats,
+    /// Records.
+    pub records: Records,
+    /// Spans; `None` unless tracing is configured.
+    pub spans: Option<Arc<Spans>>,
+    /// Provider keys.
+    pub secrets: Secrets,
+    /// Money.
+    pub book: Arc<Book>,
+    /// Time.
+    pub clock: SharedClock,
+    /// Calls in flight.
+    pub in_flight: AtomicU64,
+    /// Request bytes held by calls in flight.
+    pub body_bytes: AtomicU64,
+    /// Boot clock at the start.
+    pub started_ms: u64,
+    /// Asks for the drain.
+    pub shutdown: Notify,
+    breakers: Breakers,
+    tuning: Mutex<HashMap<String, i64>>,
+    /// What former boots left in the journal folder, to be reported by the background thread.
+    pub recovered: Mutex<Vec<Recovered>>,
+}
+
+/// Why an engine cannot start or run.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The configuration document is wrong.
+    #[error("{0}")]
+    Config(String),
+    /// A port is taken.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A thread, runtime, signal handler or the TLS library failed.
+    #[error("{0}")]
+    Runtime(String),
+}
+
+/// A bound, not yet running engine.
+#[derive(Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    sockets: Mutex<Option<Sockets>>,
+    data: SocketAddr,
+    admin: SocketAddr,
+    debug: SocketAddr,
+}
+
+#[derive(Debug)]
+struct Sockets {
+    data: Vec<std::net::TcpListener>,
+    admin: std::net::TcpListener,
+    debug: Option<std::net::TcpListener>,
+}
+
+impl Engine {
+    /// Reads the configuration, replays the journal and binds the ports.
+    ///
+    /// # Errors
+    /// [`EngineError::Config`] or [`EngineError::Bind`].
+    pub fn new(config: &[u8]) -> Result<Self, EngineError> {
+        let config = Config::read(config).map_err(EngineError::Config)?;
+        Self::with_clock(config, Arc::new(SystemClock))
+    }
+
+    /// As `new`, with a clock of the caller's.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn with_clock(config: Config, clock: SharedClock) -> Result<Self, EngineError> {
+        let several = config.data_threads > 1;
+        let (first, data) = listen(config.data.address, several)?;
+        let mut data_sockets = vec![first];
+        for _ in 1..config.data_threads {
+            data_sockets.push(listen(data, true)?.0);
+        }
+        let (admin_socket, admin) = listen(config.admin.address, false)?;
+        let same = config.admin.debug_address == config.admin.address;
+        let (debug_socket, debug) = if same {
+            (None, admin)
+        } else {
+            let (socket, address) = listen(config.admin.debug_address, false)?;
+            (Some(socket), address)
+        };
+        let boot = format!("{:032x}", fastrand::u128(..));
+        let (book, recovered) = open_book(&config, &boot, &clock);
+        let shared = Shared {
+            spans: config.tracing.is_some().then(Arc::default),
+            secrets: Secrets::new(config.secrets_dir.clone(), config.secrets_from_env),
+            config,
+            boot,
+            current: Current::default(),
+            stats: Stats::new(),
+            records: Records::default(),
+            book,
+            started_ms: clock.boot_ms(),
+            clock,
+            in_flight: AtomicU64::new(0),
+            body_bytes: AtomicU64::new(0),
+            shutdown: Notify::new(),
+            breakers: Breakers::default(),
+            tuning: Mutex::default(),
+            recovered: Mutex::new(recovered),
+        };
+        let sockets = Sockets { data: data_sockets, admin: admin_socket, debug: debug_socket };
+        Ok(Self {
+            shared: Arc::new(shared),
+            sockets: Mutex::new(Some(sockets)),
+            data,
+            admin,
+            debug,
+        })
+    }
+
+    /// What the threads share; for tests and the shell.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Where apps call.
+    #[must_use]
+    pub const fn data_address(&self) -> SocketAddr {
+        self.data
+    }
+
+    /// Where probes and metrics are.
+    #[must_use]
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Where debug pages are.
+    #[must_use]
+    pub const fn debug_address(&self) -> SocketAddr {
+        self.debug
+    }
+
+    /// Makes a table current and returns its digest. Calls in flight keep theirs.
+    ///
+    /// # Errors
+    /// The table is refused whole; the one before stays.
+    pub fn load(&self, table: &[u8]) -> Result<String, Rejected> {
+        self.shared.load(table)
+    }
+
+    /// Applies a `tuning` document `{"lambda": {"<rule>": int}}`.
+    ///
+    /// # Errors
+    /// It is no such document.
+    pub fn tune(&self, document: &[u8]) -> Result<(), serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Tuning {
+            #[serde(default)]
+            lambda: HashMap<String, i64>,
+        }
+        let tuning: Tuning = serde_json::from_slice(document)?;
+        if let Some(plan) = self.shared.current.load() {
+            plan.tune(&tuning.lambda);
+        }
+        *self.shared.tuning.lock() = tuning.lambda;
+        Ok(())
+    }
+
+    /// Serves until SIGTERM, SIGINT or `shutdown`, then drains. Blocks; call it without the GIL.
+    ///
+    /// # Errors
+    /// It ran before, or threads and runtimes cannot be made.
+    pub fn run(&self) -> Result<(), EngineError> {
+        let runtime_error = |error: std::io::Error| EngineError::Runtime(error.to_string());
+        let sockets = self.sockets.lock().take();
+        let sockets =
+            sockets.ok_or_else(|| EngineError::Runtime("the engine ran before".to_owned()))?;
+        let roots = TlsRoots::load().map_err(|error| EngineError::Runtime(error.to_string()))?;
+        let (phase, watched) = watch::channel(Phase::Serving);
+        let mut threads = Vec::new();
+        for (index, listener) in sockets.data.into_iter().enumerate() {
+            let (shared, roots, watched) = (self.shared.clone(), roots.clone(), watched.clone());
+            let thread = std::thread::Builder::new().name(format!("data-{index}"));
+            let body = move || run_data_thread(listener, shared, roots, watched);
+            threads.push(thread.spawn(body).map_err(runtime_error)?);
+        }
+        let background = Background {
+            shared: self.shared.clone(),
+            admin: sockets.admin,
+            debug: sockets.debug,
+            roots,
+        };
+        let background = std::thread::Builder::new()
+            .name("background".to_owned())
+            .spawn(move || background.run(&phase))
+            .map_err(runtime_error)?;
+        for thread in threads.into_iter().chain([background]) {
+            match thread.join() {
+                Ok(ended) => ended.map_err(runtime_error)?,
+                Err(_) => return Err(EngineError::Runtime("a thread panicked".to_owned())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins the drain, as SIGTERM does.
+    pub fn shutdown(&self) {
+        self.shared.shutdown.notify_one();
+    }
+
+    /// What the engine is doing, as JSON.
+    #[must_use]
+    pub fn state(&self) -> String {
+        let mut state = self.shared.state();
+        state["addresses"] = json!({
+            "data": self.data.to_string(), "admin": self.admin.to_string(), "debug": self.debug.to_string(),
+        });
+        state.to_string()
+    }
+}
+
+/// The book with its journal; without one nothing can be leased, and refusals say why.
+fn open_book(config: &Config, boot: &str, clock: &SharedClock) -> (Arc<Book>, Vec<Recovered>) {
+    let identity = &config.identity;
+    let opened = match &config.state_dir {
+        Some(folder) => Journal::open(&folder.join("journal"), &identity.sidecar, boot),
+        None => Err(JournalError::NoFolder),
+    };
+    let (journal, recovered) =
+        opened.unwrap_or_else(|error| (Journal::unavailable(&error), Vec::new()));
+    let holder = Holder {
+        sidecar: identity.sidecar.as_str().into(),
+        boot: boot.into(),
+        namespace: identity.namespace.as_str().into(),
+        workload: identity.workload.as_str().into(),
+    };
+    (Book::new(clock.clone(), holder, journal), recovered)
+}
+
+fn listen(
+    address: SocketAddr,
+    shared_port: bool,
+) -> Result<(std::net::TcpListener, SocketAddr), EngineError> {
+    let bound = bind(address, shared_port)
+        .and_then(|listener| listener.local_addr().map(|address| (listener, address)));
+    bound.map_err(|source| EngineError::Bind { address, source })
+}
+
+impl Shared {
+    /// See [`Engine::load`].
+    ///
+    /// # Errors
+    /// The table is refused.
+    pub fn load(&self, bytes: &[u8]) -> Result<String, Rejected> {
+        let built = self.build(bytes);
+        let plan = match built {
+            Ok(plan) => plan,
+            Err(rejected) => {
+                self.stats.tables_rejected.inc();
+                return Err(rejected);
+            }
+        };
+        plan.tune(&self.tuning.lock());
+        self.stats.table(&plan.digest);
+        let digest = plan.digest.clone();
+        self.current.store(Arc::new(plan));
+        Ok(digest)
+    }
+
+    /// Everything that may refuse a table comes before the book changes.
+    fn build(&self, bytes: &[u8]) -> Result<Plan, Rejected> {
+        let table = check::read(bytes)?;
+        let mut plan = Plan::build(table, check::digest(bytes), &self.stats, &self.breakers)?;
+        let configured = self.book.configure(&plan.table);
+        plan.subjects = configured.map_err(|error| Rejected::at("budgets", error.to_string()))?;
+        Ok(plan)
+    }
+
+    /// For `Engine::state` and the debug port.
+    #[must_use]
+    pub fn state(&self) -> serde_json::Value {
+        let now_ms = self.clock.boot_ms();
+        let plan = self.current.load();
+        let targets = plan.iter().flat_map(|plan| &plan.models).map(|model| {
+            (model.name.to_string(), json!(format!("{:?}", model.breaker.state(now_ms))))
+        });
+        let money = self.book.standings().into_iter().map(|at| {
+            let standing = json!({
+                "reserved": at.reserved, "free": at.free, "overrun": at.overrun, "percent": at.percent,
+            });
+            (at.account.to_string(), standing)
+        });
+        json!({
+            "boot": self.boot,
+            "policy": plan.as_ref().map(|plan| &plan.policy),
+            "digest": plan.as_ref().map(|plan| &plan.digest),
+            "in_flight": self.in_flight.load(std::sync::atomic::Ordering::Relaxed),
+            "supervisor_heartbeat_age_ms": self.stats.heartbeat_age_ms(now_ms),
+            "targets": targets.collect::<serde_json::Map<_, _>>(),
+            "journal": self.book.journal_trouble().unwrap_or("ok"),
+            "ledger_is_away": self.book.ledger_is_away(),
+            "money": money.collect::<serde_json::Map<_, _>>(),
+        })
+    }
+}
+
+/// The background thread: admin ports, ledger, signals.
+struct Background {
+    shared: Arc<Shared>,
+    admin: std::net::TcpListener,
+    debug: Option<std::net::TcpListener>,
+    roots: TlsRoots,
+}
+
+impl Background {
+    fn run(self, phase: &watch::Sender<Phase>) -> std::io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let local = tokio::task::LocalSet::new();
+        runtime.block_on(local.run_until(async move {
+            let shared = self.shared.clone();
+            admin::serve(self.admin, self.debug, &shared)?;
+            if let (Some(spans), Some(tracing)) = (&shared.spans, &shared.config.tracing) {
+                let endpoint =
+                    Endpoint::parse(&tracing.otlp_endpoint).map_err(std::io::Error::other)?;
+                let service = format!("pointsman/{}", shared.config.identity.workload);
+                tokio::task::spawn_local(export::run(spans.clone(), endpoint, self.roots, service));
+            }
+            lead_drain(&shared, phase).await?;
+            Ok(())
+        }))
+    }
+}

@@ -1,0 +1,129 @@
+//! Reading a request: head and body within bounds, scanned as the pieces arrive. The body stays the
+//! received pieces, to be sent and replayed without copying.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::request::Parts;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use crate::engine::Shared;
+use crate::error::Refusal;
+use crate::limits;
+use crate::scan::{Scan, ScanError, ScanOptions, Scanner};
+
+/// Request bytes counted against the process's bound for as long as this lives.
+#[derive(Debug)]
+pub struct HeldBytes {
+    shared: Arc<Shared>,
+    bytes: u64,
+}
+
+impl HeldBytes {
+    fn grow(&mut self, bytes: u64) -> Result<(), Refusal> {
+        self.bytes += bytes;
+        let held = self.shared.body_bytes.fetch_add(bytes, Relaxed) + bytes;
+        if held > limits::IN_FLIGHT_BODY_BYTES { Err(Refusal::Shed) } else { Ok(()) }
+    }
+}
+
+impl Drop for HeldBytes {
+    fn drop(&mut self) {
+        self.shared.body_bytes.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+/// A request body and what it says.
+#[derive(Debug)]
+pub struct Intake {
+    /// In order of arrival.
+    pub pieces: Vec<Bytes>,
+    /// What the path needs to know.
+    pub scan: Scan,
+    /// Keeps the bytes counted.
+    pub held: HeldBytes,
+}
+
+/// Refuses a head that is too large, before any of the body is read.
+///
+/// # Errors
+/// 431 or 415 in OpenAI's shape.
+pub fn check_head(head: &Parts) -> Result<(), Refusal> {
+    let size: usize =
+        head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if size + head.uri.path().len() > limits::REQUEST_HEAD_BYTES {
+        return Err(Refusal::HeadersTooLarge { limit: limits::REQUEST_HEAD_BYTES });
+    }
+    match head.headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?")) {
+        None | Some("identity") => Ok(()),
+        Some(encoding) => Err(Refusal::EncodedBody { encoding: encoding.to_owned() }),
+    }
+}
+
+/// Reads and scans the body.
+///
+/// # Errors
+/// Too large, too slow, broken off, or no JSON object that we can read.
+pub async fn read(
+    shared: &Arc<Shared>,
+    head: &Parts,
+    mut body: Incoming,
+    options: ScanOptions,
+) -> Result<Intake, Refusal> {
+    let mut held = HeldBytes { shared: shared.clone(), bytes: 0 };
+    let announced =
+        head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.unwrap_or(0) > limits::REQUEST_BODY_BYTES as u64 {
+        return Err(Refusal::BodyTooLarge { limit: limits::REQUEST_BODY_BYTES });
+    }
+    if announced.unwrap_or(0) + shared.body_bytes.load(Relaxed) > limits::IN_FLIGHT_BODY_BYTES {
+        return Err(Refusal::Shed); // before a large body is read
+    }
+    let mut scanner = Scanner::new(options);
+    let mut pieces = Vec::with_capacity(4);
+    let idle = Duration::from_millis(limits::BODY_IDLE_TIMEOUT_MS);
+    let mut length = 0;
+    while let Some(frame) =
+        tokio::time::timeout(idle, body.frame()).await.map_err(|_| Refusal::RequestTooSlow)?
+    {
+        let frame =
+            frame.map_err(|_| Refusal::BadJson { reason: "the body broke off".to_owned() })?;
+        let Ok(piece) = frame.into_data() else { continue };
+        length += piece.len();
+        if length > limits::REQUEST_BODY_BYTES {
+            return Err(Refusal::BodyTooLarge { limit: limits::REQUEST_BODY_BYTES });
+        }
+        held.grow(piece.len() as u64)?;
+        push_in_slices(&mut scanner, &piece).await.map_err(|error| refusal(&error))?;
+        pieces.push(piece);
+    }
+    let scan = scanner.finish().map_err(|error| refusal(&error))?;
+    Ok(Intake { pieces, scan, held })
+}
+
+/// No step holds the thread longer than 500 us: large pieces are scanned in slices.
+async fn push_in_slices(scanner: &mut Scanner, piece: &[u8]) -> Result<(), ScanError> {
+    let mut slices = piece.chunks(limits::SCAN_SLICE_BYTES);
+    if let Some(first) = slices.next() {
+        scanner.push(first)?;
+    }
+    for slice in slices {
+        tokio::task::yield_now().await;
+        scanner.push(slice)?;
+    }
+    Ok(())
+}
+
+fn refusal(error: &ScanError) -> Refusal {
+    match error {
+        ScanError::DuplicateKey { key } => Refusal::DuplicateKey { key: key.to_string() },
+        ScanError::WrongType { key, .. } => {
+            Refusal::BadValue { param: key.to_string(), reason: error.to_string() }
+        }
+        _ => Refusal::BadJson { reason: error.to_string() },
+    }
+}

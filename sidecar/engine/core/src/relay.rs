@@ -1,0 +1,217 @@
+//! A stream on its way down: frames pass as they come, money is metered along, and a stream that did
+//! not end properly upstream never looks complete downstream (I9): the native error event goes down,
+//! then the body is aborted without its terminating chunk.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use crate::call::{Call, Outcome};
+use crate::decode::Decoder;
+use crate::dispatch::Opened;
+use crate::error::Class;
+use crate::reserve;
+use crate::sse::{ChatStream, StreamFault, budget_cut_event, cut_event};
+use crate::upstream::Connection;
+use crate::usage::Ending;
+
+/// The body was aborted on purpose; the app's client must see a broken connection.
+#[derive(Debug, thiserror::Error)]
+#[error("the stream was cut")]
+pub struct Cut;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Relaying,
+    /// The error event is on its way; the body is aborted once hyper has had its chance to flush it.
+    Cutting {
+        flushed: bool,
+    },
+    Ended,
+}
+
+/// One stream in relay.
+#[derive(Debug)]
+pub struct Relay {
+    call: Call,
+    upstream: Option<(Incoming, Connection)>,
+    stream: ChatStream,
+    decoder: Option<Decoder>,
+    ready: VecDeque<Bytes>,
+    out: Vec<Bytes>,
+    state: State,
+    timer: Pin<Box<Sleep>>,
+    last_piece: Instant,
+    idle: Duration,
+    deadline: Instant,
+}
+
+/// How long the error event gets to reach the socket before the body is aborted.
+const FLUSH_TIME: Duration = Duration::from_millis(5);
+/// How long a finished stream's connection may take to show its end, to be used again.
+const RECYCLE_TIME: Duration = Duration::from_millis(500);
+
+impl Relay {
+    /// Takes over an opened stream and its call.
+    #[must_use]
+    pub fn new(call: Call, opened: Opened, deadline: Instant) -> Self {
+        let timeouts = call.route().map(|route| route.route.timeouts).unwrap_or_default();
+        let idle = Duration::from_millis(timeouts.stream_idle_ms);
+        let now = Instant::now();
+        let mut relay = Self {
+            call,
+            upstream: Some((opened.body, opened.connection)),
+            stream: opened.stream,
+            decoder: opened.decoder,
+            ready: opened.ready,
+            out: Vec::new(),
+            state: State::Relaying,
+            timer: Box::pin(tokio::time::sleep_until(deadline.min(now + idle))),
+            last_piece: now,
+            idle,
+            deadline,
+        };
+        relay.meter();
+        relay
+    }
+
+    /// The next frame for the app.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            match self.state {
+                State::Ended => return Poll::Ready(None),
+                State::Cutting { flushed } => return self.poll_cut(flushed, cx),
+                State::Relaying => {}
+            }
+            let Some((body, _)) = &mut self.upstream else {
+                self.cut(&StreamFault::Truncated);
+                continue;
+            };
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(piece) = frame.into_data() {
+                        self.take(piece);
+                    }
+                }
+                Poll::Ready(Some(Err(_))) => self.cut(&StreamFault::Broken),
+                Poll::Ready(None) => self.upstream_ended(),
+                Poll::Pending if self.stream.done() => self.complete(),
+                Poll::Pending => {
+                    std::task::ready!(self.timer.as_mut().poll(cx));
+                    self.on_timer();
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, piece: Bytes) {
+        self.last_piece = Instant::now();
+        let piece = match &mut self.decoder {
+            None => piece,
+            Some(decoder) => match decoder.push(&piece) {
+                Ok(piece) => piece,
+                Err(fault) => return self.cut(&fault.into()),
+            },
+        };
+        let pushed = self.stream.push(piece, &mut self.out);
+        self.ready.extend(self.out.drain(..));
+        self.meter();
+        if let Err(fault) = pushed {
+            return self.cut(&fault);
+        }
+        if let Err(refusal) = reserve::top_up(&mut self.call, self.stream.seen()) {
+            self.upstream = None; // cancels the provider's work at once
+            self.ready.push_back(budget_cut_event(&refusal));
+            self.begin_cut(Class::Budget);
+        }
+    }
+
+    fn upstream_ended(&mut self) {
+        let finished = self.stream.finish(&mut self.out);
+        self.ready.extend(self.out.drain(..));
+        match finished {
+            Ok(()) => self.complete(),
+            Err(fault) => self.cut(&fault),
+        }
+    }
+
+    /// Books what has come so far: the provider's usage where it said so, else an upper bound.
+    fn meter(&mut self) {
+        let ending = if self.stream.done() { Ending::Complete } else { Ending::Cut };
+        self.call.book_seen(self.stream.seen(), ending);
+    }
+
+    fn complete(&mut self) {
+        self.state = State::Ended;
+        self.call.book_seen(self.stream.seen(), Ending::Complete);
+        self.call.learn(self.stream.seen());
+        self.call.note_upstream(self.stream.upstream_id().unwrap_or_default());
+        self.call.target_answered();
+        self.call.end(Outcome::Ok, 200);
+        if let Some((body, connection)) = self.upstream.take() {
+            if body.is_end_stream() {
+                connection.recycle();
+            } else {
+                tokio::task::spawn_local(recycle_at_end(body, connection));
+            }
+        }
+    }
+
+    fn cut(&mut self, fault: &StreamFault) {
+        self.upstream = None;
+        self.call.target_failed(Class::MidStream);
+        self.ready.push_back(cut_event(fault));
+        self.begin_cut(Class::MidStream);
+    }
+
+    fn begin_cut(&mut self, class: Class) {
+        self.call.class = Some(class);
+        self.call.note_upstream(self.stream.upstream_id().unwrap_or_default());
+        self.call.end(Outcome::Cut, 200);
+        self.state = State::Cutting { flushed: false };
+    }
+
+    /// Lets hyper flush the error event, then aborts the body.
+    fn poll_cut(
+        &mut self,
+        flushed: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if !flushed {
+            self.timer.as_mut().reset(Instant::now() + FLUSH_TIME);
+            self.state = State::Cutting { flushed: true };
+        }
+        std::task::ready!(self.timer.as_mut().poll(cx));
+        self.state = State::Ended;
+        Poll::Ready(Some(Err(Cut)))
+    }
+
+    /// The timer is set once and looked at when it fires: a reset a piece would cost more.
+    fn on_timer(&mut self) {
+        let now = Instant::now();
+        let idle_end = self.last_piece + self.idle;
+        if now >= self.deadline || now >= idle_end {
+            self.cut(&StreamFault::Stalled);
+        } else {
+            self.timer.as_mut().reset(idle_end.min(self.deadline));
+        }
+    }
+}
+
+async fn recycle_at_end(mut body: Incoming, connection: Connection) {
+    use http_body_util::BodyExt;
+    let end = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
+    if tokio::time::timeout(RECYCLE_TIME, end).await.is_ok() && body.is_end_stream() {
+        connection.recycle();
+    }
+}

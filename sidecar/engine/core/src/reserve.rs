@@ -1,0 +1,174 @@
+//! The money of one attempt, before it goes out: how much it may cost at most, what the Budgets that
+//! bind it allow, and the cap that makes it fit (DESIGN 7). Plain calls reserve their worst case;
+//! streams a part, topped up as they go and cut when a Budget has no more.
+
+use http::HeaderMap;
+
+use crate::budget::{AccountSet, Admission, BudgetRefusal, Charge, RefusalCode};
+use crate::call::{Call, Endpoint};
+use crate::error::Refusal;
+use crate::limits;
+use crate::price;
+use crate::table::Pricing;
+use crate::usage::{Meter, Seen};
+
+/// Bounds the attempt at the call's chosen model and reserves for it.
+///
+/// # Errors
+/// A Budget has too little even for the least answer, or its ledger cannot be reached.
+pub async fn reserve(call: &mut Call, head: &HeaderMap) -> Result<(), Refusal> {
+    let Some(place) = call.chosen else { return Err(Refusal::Internal) };
+    let accounts = call.plan.subjects.accounts_for(head, place);
+    call.accounts = accounts;
+    call.capped = default_cap(call, &accounts);
+    call.meter = meter(call);
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let Some((model, _)) = call.model() else { return Err(Refusal::Internal) };
+    let pricing = model.pricing;
+    let wanted = worst_case(call, &pricing);
+    let charge = match admit(call, wanted).await {
+        Ok(charge) => charge,
+        Err(refusal) => fit(call, &pricing, refusal).await?,
+    };
+    call.reserved = call.reserved.max(charge.reserved());
+    call.charge = Some(charge);
+    Ok(())
+}
+
+/// Reserves ahead of what a running stream has probably cost.
+///
+/// # Errors
+/// The Budget has no more: the stream must be cut.
+pub fn top_up(call: &mut Call, seen: &Seen) -> Result<(), Refusal> {
+    if call.charge.is_none() || seen.reported.is_some() {
+        return Ok(()); // the final usage is settled as it is
+    }
+    let Some((model, planned)) = call.model() else { return Ok(()) };
+    let spent = price::cost(&model.pricing, &call.meter.estimate(seen, &planned.calibration));
+    let ahead = price::upper_bound(&model.pricing, 0, limits::STREAM_AHEAD_TOKENS);
+    let step = price::upper_bound(&model.pricing, 0, limits::STREAM_STEP_TOKENS);
+    let place = call.chosen.unwrap_or_default();
+    let Some(charge) = &mut call.charge else { return Ok(()) };
+    if spent.saturating_add(ahead) <= charge.reserved() || charge.top_up(step.max(1)) {
+        call.reserved = call.reserved.max(charge.reserved());
+        return Ok(());
+    }
+    if spent < charge.reserved() {
+        return Ok(()); // asked early; the ledger may still grant it
+    }
+    let book = &call.worker().shared.book;
+    Err(match book.admit(&call.accounts, step.max(1)) {
+        Admission::Refused(refusal) => as_refusal(&refusal),
+        Admission::Granted(_) | Admission::Wait(_) => {
+            Refusal::LedgerUnavailable { budget: call.plan.budget_of(place) }
+        }
+    })
+}
+
+/// Prompt tokens at most, and the answer's, if anything caps it.
+fn meter(call: &Call) -> Meter {
+    let scan = &call.scan;
+    let text = (scan.body_len as u64).saturating_sub(scan.image_data_bytes);
+    let images = u64::from(scan.image_parts) * limits::IMAGE_TOKENS;
+    let (window, most) = call
+        .model()
+        .map_or((u64::MAX, u64::MAX), |(model, _)| (model.context_window, model.max_output_tokens));
+    let output_cap = match call.endpoint {
+        Endpoint::Embeddings => Some(0),
+        Endpoint::Chat => {
+            let cap = call.capped.map(|cap| cap * call.choices()).or_else(|| call.output_cap());
+            Some(cap.unwrap_or(u64::MAX).min(most.saturating_mul(call.choices())))
+        }
+    };
+    Meter { input_bound: (text + images).min(window), output_cap, hidden: 0 }
+}
+
+/// Where the caller set no cap, enforced Budgets set theirs on plain calls.
+fn default_cap(call: &Call, accounts: &AccountSet) -> Option<u64> {
+    let uncapped = call.endpoint == Endpoint::Chat && call.output_cap().is_none();
+    if accounts.is_empty() || !uncapped || call.wants_stream() {
+        return None;
+    }
+    let most = call.model().map_or(u64::MAX, |(model, _)| model.max_output_tokens);
+    call.plan.default_max_tokens.map(|cap| cap.min(most))
+}
+
+fn worst_case(call: &Call, pricing: &Pricing) -> u64 {
+    let cap = call.meter.output_cap.unwrap_or(u64::MAX);
+    let output = if call.wants_stream() {
+        cap.min(limits::STREAM_STEP_TOKENS * call.choices())
+    } else {
+        cap
+    };
+    price::upper_bound(pricing, call.meter.input_bound, output)
+}
+
+async fn admit(call: &Call, amount: u64) -> Result<Charge, BudgetRefusal> {
+    let book = &call.worker().shared.book;
+    match book.admit(&call.accounts, amount) {
+        Admission::Granted(charge) => Ok(charge),
+        Admission::Wait(waiter) => waiter.wait().await,
+        Admission::Refused(refusal) => Err(refusal),
+    }
+}
+
+/// The worst case does not fit: lower the cap to what is left, if that still makes an answer.
+async fn fit(
+    call: &mut Call,
+    pricing: &Pricing,
+    refusal: BudgetRefusal,
+) -> Result<Charge, Refusal> {
+    let chat = call.endpoint == Endpoint::Chat;
+    if !chat || !matches!(refusal.code, RefusalCode::Exhausted | RefusalCode::TooLarge) {
+        return Err(as_refusal(&refusal));
+    }
+    let affordable = price::affordable_output(pricing, call.meter.input_bound, refusal.available);
+    let each = affordable.unwrap_or(0) / call.choices();
+    if each < limits::LEAST_CAP_TOKENS {
+        return Err(too_little(&refusal, affordable));
+    }
+    let cap = each.min(call.capped.or_else(|| call.output_cap()).unwrap_or(u64::MAX));
+    call.capped = Some(cap);
+    call.meter = meter(call);
+    let amount = price::upper_bound(pricing, call.meter.input_bound, cap * call.choices());
+    admit(call, amount).await.map_err(|refusal| as_refusal(&refusal))
+}
+
+fn too_little(refusal: &BudgetRefusal, affordable: Option<u64>) -> Refusal {
+    match affordable {
+        Some(affordable) if affordable > 0 => Refusal::MinimumCap {
+            budget: refusal.budget.to_string(),
+            affordable,
+            resets_at: refusal.resets_at.as_deref().unwrap_or_default().to_owned(),
+        },
+        _ => as_refusal(refusal),
+    }
+}
+
+fn as_refusal(refusal: &BudgetRefusal) -> Refusal {
+    let budget = refusal.budget.to_string();
+    match refusal.code {
+        RefusalCode::LedgerUnavailable | RefusalCode::JournalUnavailable => {
+            Refusal::LedgerUnavailable { budget }
+        }
+        RefusalCode::Overloaded => Refusal::Shed,
+        _ => Refusal::Budget {
+            budget,
+            limit: format!("{} ({} USD)", refusal.limit, price::Usd(refusal.amount)),
+            resets_at: refusal.resets_at.as_deref().unwrap_or_default().to_owned(),
+        },
+    }
+}
+
+impl Call {
+    /// The highest tier that Budgets allow now, over all candidates.
+    #[must_use]
+    pub fn max_tier(&self, headers: &HeaderMap) -> Option<u8> {
+        let book = &self.worker().shared.book;
+        let candidates = self.route().map_or(&[][..], |route| &route.candidates);
+        let sets = candidates.iter().map(|place| self.plan.subjects.accounts_for(headers, *place));
+        sets.filter_map(|accounts| book.max_tier(&accounts)).min()
+    }
+}

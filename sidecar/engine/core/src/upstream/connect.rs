@@ -1,0 +1,126 @@
+//! TCP, an egress proxy's tunnel where the environment names one, and TLS with system roots.
+
+use std::sync::Arc;
+
+use http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::Origin;
+
+/// Answer head of an egress proxy.
+const TUNNEL_HEAD_BYTES: usize = 8 << 10;
+
+/// Client TLS: the system's roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` honoured), ALPN h2 and http/1.1.
+#[derive(Clone)]
+pub struct TlsRoots(Arc<ClientConfig>);
+
+impl std::fmt::Debug for TlsRoots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsRoots")
+    }
+}
+
+impl TlsRoots {
+    /// Loads the system's roots. Certificates that cannot be read are left out; a missing root shows
+    /// as a failed handshake with its target's name.
+    ///
+    /// # Errors
+    /// The TLS library refuses its own defaults.
+    pub fn load() -> Result<Self, rustls::Error> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+/// A connected byte stream and whether the peer chose HTTP/2.
+pub(super) struct Connected {
+    pub io: Box<dyn Stream>,
+    pub http2: bool,
+}
+
+/// What hyper needs of a connection.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
+
+/// Connects to `origin`. Errors are sentences without user data.
+pub(super) async fn connect(
+    origin: &Origin,
+    roots: &TlsRoots,
+    proxies: &Matcher,
+) -> Result<Connected, String> {
+    let tcp = match proxy_for(origin, proxies) {
+        Some((proxy, authorization)) => tunnel(origin, &proxy, authorization).await?,
+        None => dial(&origin.host, origin.port).await?,
+    };
+    if !origin.tls {
+        return Ok(Connected { io: Box::new(tcp), http2: false });
+    }
+    let name = ServerName::try_from(origin.host.clone())
+        .map_err(|_| format!("`{}` is no TLS server name", origin.host))?;
+    let tls = TlsConnector::from(roots.0.clone())
+        .connect(name, tcp)
+        .await
+        .map_err(|error| format!("TLS with {}: {error}", origin.host))?;
+    let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+    Ok(Connected { io: Box::new(tls), http2 })
+}
+
+async fn dial(host: &str, port: u16) -> Result<TcpStream, String> {
+    let tcp = TcpStream::connect((host, port))
+        .await
+        .map_err(|error| format!("connect to {host}:{port}: {error}"))?;
+    tcp.set_nodelay(true).map_err(|error| format!("{host}: {error}"))?;
+    Ok(tcp)
+}
+
+type ProxyTarget = (Uri, Option<http::HeaderValue>);
+
+fn proxy_for(origin: &Origin, proxies: &Matcher) -> Option<ProxyTarget> {
+    let scheme = if origin.tls { "https" } else { "http" };
+    let host =
+        if origin.host.contains(':') { format!("[{}]", origin.host) } else { origin.host.clone() };
+    let target: Uri = format!("{scheme}://{host}:{}/", origin.port).parse().ok()?;
+    let intercept = proxies.intercept(&target)?;
+    Some((intercept.uri().clone(), intercept.basic_auth().cloned()))
+}
+
+async fn tunnel(
+    origin: &Origin,
+    proxy: &Uri,
+    authorization: Option<http::HeaderValue>,
+) -> Result<TcpStream, String> {
+    let host = proxy.host().ok_or("the egress proxy's URL names no host")?;
+    let mut tcp = dial(host, proxy.port_u16().unwrap_or(3128)).await?;
+    let target = format!("{}:{}", origin.host, origin.port);
+    let mut head = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n").into_bytes();
+    if let Some(authorization) = authorization {
+        head.extend_from_slice(b"Proxy-Authorization: ");
+        head.extend_from_slice(authorization.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    let failed = |error: std::io::Error| format!("egress proxy {host}: {error}");
+    tcp.write_all(&head).await.map_err(failed)?;
+    let mut answer = Vec::with_capacity(512);
+    // One byte at a time: what follows the head belongs to the target.
+    while !answer.ends_with(b"\r\n\r\n") {
+        if answer.len() >= TUNNEL_HEAD_BYTES {
+            return Err(format!("egress proxy {host}: its answer has no end"));
+        }
+        answer.push(tcp.read_u8().await.map_err(failed)?);
+    }
+    let granted = answer.starts_with(b"HTTP/1.1 200") || answer.starts_with(b"HTTP/1.0 200");
+    if granted { Ok(tcp) } else { Err(format!("egress proxy {host} refused the tunnel")) }
+}

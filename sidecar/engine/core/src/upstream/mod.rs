@@ -1,0 +1,96 @@
+//! Connections to providers: one pool a data thread, keyed by origin; no hidden retry.
+
+mod body;
+mod connect;
+mod pool;
+
+pub use body::Pieces;
+pub use connect::TlsRoots;
+pub use pool::{Connection, Exchange, Pool, SendError};
+
+use http::{HeaderValue, Uri};
+
+/// A provider's scheme, host and port, parsed once a table.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// TLS or not.
+    pub tls: bool,
+    /// DNS name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// A model's endpoint: origin and the prebuilt parts of each request line.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// The pool's key.
+    pub origin: Origin,
+    /// `host[:port]` for the Host header.
+    pub authority: HeaderValue,
+    /// `POST` target for chat completions, absolute.
+    pub chat: Uri,
+    /// `POST` target for embeddings, absolute.
+    pub embeddings: Uri,
+    /// `POST` target for OTLP spans, absolute.
+    pub traces: Uri,
+}
+
+impl Endpoint {
+    /// Parses `scheme://host[:port]/prefix`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the URL.
+    pub fn parse(base_url: &str) -> Result<Self, String> {
+        let base = base_url.trim_end_matches('/');
+        let uri: Uri = base.parse().map_err(|error| format!("`{base_url}` is no URL: {error}"))?;
+        let tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(format!("`{base_url}` must begin with https:// or http://")),
+        };
+        let authority = uri.authority().ok_or_else(|| format!("`{base_url}` names no host"))?;
+        if authority.as_str().contains('@') || uri.query().is_some() {
+            return Err(format!("`{base_url}` must hold neither user info nor a query"));
+        }
+        let join = |path: &str| {
+            format!("{base}{path}").parse::<Uri>().map_err(|error| format!("`{base_url}`: {error}"))
+        };
+        Ok(Self {
+            origin: Origin {
+                tls,
+                host: authority.host().trim_matches(['[', ']']).to_owned(),
+                port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+            },
+            authority: HeaderValue::from_str(authority.as_str())
+                .map_err(|_| format!("`{base_url}` names no usable host"))?,
+            chat: join("/chat/completions")?,
+            embeddings: join("/embeddings")?,
+            traces: join("/v1/traces")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_urls_with_prefixes_ports_and_slashes() {
+        let endpoint = Endpoint::parse("https://api.openai.com/v1/").unwrap();
+        assert_eq!(endpoint.chat.to_string(), "https://api.openai.com/v1/chat/completions");
+        assert_eq!(endpoint.origin, Origin { tls: true, host: "api.openai.com".into(), port: 443 });
+        let local = Endpoint::parse("http://[::1]:8080").unwrap();
+        assert_eq!(local.origin, Origin { tls: false, host: "::1".into(), port: 8080 });
+        assert_eq!(local.embeddings.path(), "/embeddings");
+    }
+
+    #[test]
+    fn what_is_no_base_url_is_refused_with_a_sentence() {
+        for url in
+            ["", "api.openai.com/v1", "ftp://x/v1", "https://key@host/v1", "https://host/v1?a=b"]
+        {
+            assert!(Endpoint::parse(url).is_err(), "{url}");
+        }
+    }
+}
