@@ -53,15 +53,14 @@ def _measure(
         "nginx": stack.enter_context(targets.nginx(folder, origin.address)),
         "hyper": stack.enter_context(targets.hyper(folder, origin.address)),
     }
-    rss_idle_mib = None
+    subject = None
     if not options.without_sidecar:
         subject = stack.enter_context(sidecar(folder, origin.address, secure.address, certificate))
         present["sidecar"] = subject.target
-        rss_idle_mib = subject.rss_idle_mib
     results = measure(plan, present, options.rounds, folder, _say)
     if results.has("throughput", "hyper"):
         check_baseline(results)
-    return rows(results, rss_idle_mib)
+    return rows(results, subject)
 
 
 def _options() -> argparse.Namespace:

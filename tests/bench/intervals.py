@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TypeAlias
 
-DRAWS = 2000
+DRAWS = 1000
 CONFIDENCE = 0.95
 
 
@@ -81,7 +81,7 @@ def _interval(
     dice = random.Random(1)
     count = len(rounds)
     means = sorted(
-        fmean(draw(dice, dice.randrange(count)) for _ in range(count)) for _ in range(DRAWS)
+        sum(draw(dice, dice.randrange(count)) for _ in range(count)) / count for _ in range(DRAWS)
     )
     tail = int(DRAWS * (1 - CONFIDENCE) / 2)
     return Estimate(value, means[tail], means[DRAWS - 1 - tail])

@@ -51,6 +51,9 @@ FIGURES = (
     ),
     Figure("ttft_added_us", "<= the hyper proxy's + 100 us", _above_hyper(100)),
     Figure("cpu_us_per_chunk", "<= 1.3 x the hyper proxy's", _ratio_at_most(1.3)),
+    Figure("stage_scan_us", "<= 4 us, twice its budget", _at_most(4)),
+    Figure("stage_choose_us", "<= 24 us, twice its budget", _at_most(24)),
+    Figure("stage_budget_us", "<= 2 us, twice its budget", _at_most(2)),
     Figure("rss_idle_mib", "<= 48 MiB", _at_most(48)),
     Figure("rss_loaded_mib", "<= 200 MiB", _at_most(200)),
 )

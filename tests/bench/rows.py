@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bench.intervals import Estimate, mean, quantile_difference, quantile_mean, ratio
 from bench.load import Run
 from bench.measure import ROUNDS_COUNTED_MIN, Results
+from bench.subject import Subject
 
 NS_PER_US = 1e-3
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
@@ -32,7 +33,7 @@ class Row:
     method: str
 
 
-def rows(results: Results, rss_idle_mib: float | None) -> list[Row]:
+def rows(results: Results, subject: Subject | None) -> list[Row]:
     """All rows that the results allow."""
     found = [
         *_latencies(results),
@@ -42,9 +43,12 @@ def rows(results: Results, rss_idle_mib: float | None) -> list[Row]:
         *_secure(results),
         *_streams(results),
     ]
-    if rss_idle_mib is not None:
+    if subject is not None:
         method = "VmRSS of the sidecar's process after 100 requests, before the rounds"
-        found.append(_row("rss_idle_mib", "MiB", mean([rss_idle_mib]), None, method))
+        found.append(_row("rss_idle_mib", "MiB", mean([subject.rss_idle_mib]), None, method))
+        method = "400 calls at c=1: trimmed mean of the stage in their decision records"
+        for stage, mean_us in subject.stages_us.items():
+            found.append(_row(f"stage_{stage}_us", "us", mean([mean_us]), None, method))
     return found
 
 

@@ -18,6 +18,7 @@ from bench.bodies import write_bodies
 from bench.children import STARTS_WITHIN_S, free_address, running, wait_for_status
 from bench.load import Load, run
 from bench.machine import LOAD_CORE, PROXY_CORE, BenchError, rss_mib
+from bench.stages import stage_means_us
 from bench.table import compile_table
 from bench.targets import Target
 from pointsman_operator.cli.hub_client import HubClient, HubError
@@ -34,9 +35,10 @@ class Subject:
     """A running sidecar."""
 
     target: Target
-    metrics: str
-    """host:port of its probes and metrics."""
     rss_idle_mib: float
+    """After the first requests."""
+    stages_us: dict[str, float]
+    """Mean time of a call in each stage."""
 
 
 @contextmanager
@@ -44,7 +46,7 @@ def sidecar(folder: Path, origin: str, secure: str, certificate: Path) -> Iterat
     """Hub and sidecar while the block runs; `origin` and `secure` are host:port."""
     state = State(folder / "state")
     state.prepare()
-    hub_address, data, admin = free_address(), free_address(), free_address()
+    hub_address, data, debug = free_address(), free_address(), free_address()
     with ExitStack() as stack:
         hub_log = folder / "hub.log"
         hub = stack.enter_context(
@@ -57,7 +59,7 @@ def sidecar(folder: Path, origin: str, secure: str, certificate: Path) -> Iterat
         fence = f"{state.installation()},{state.next_start()},bench"
         client.put_table(policy, table.data, fence)
         command = [sys.executable, "-P", "-m", "pointsman_sidecar"]
-        environment = _sidecar_environment(state, hub_address, data, admin) | {
+        environment = _sidecar_environment(state, hub_address, data, debug) | {
             "POINTSMAN_NAMESPACE": table.policy.namespace,
             "POINTSMAN_WORKLOAD": table.policy.name,
             "SSL_CERT_FILE": str(certificate),
@@ -66,7 +68,10 @@ def sidecar(folder: Path, origin: str, secure: str, certificate: Path) -> Iterat
         process = stack.enter_context(running(PROXY_CORE, command, log, environment))
         _wait_in_force(client, table.digest, process, log)
         target = Target("sidecar", data, (process.pid,))
-        yield Subject(target, admin, _first_requests(target, folder))
+        bodies = folder / "first.jsonl"
+        write_bodies(bodies, "auto", 1024)
+        rss_idle_mib = _first_requests(target, bodies, folder)
+        yield Subject(target, rss_idle_mib, stage_means_us(target, debug, bodies))
 
 
 def _hub_environment(state: State, address: str) -> dict[str, str]:
@@ -77,11 +82,11 @@ def _hub_environment(state: State, address: str) -> dict[str, str]:
     }
 
 
-def _sidecar_environment(state: State, hub: str, data: str, admin: str) -> dict[str, str]:
+def _sidecar_environment(state: State, hub: str, data: str, debug: str) -> dict[str, str]:
     return {
         "POINTSMAN_DATA_ADDRESS": data,
-        "POINTSMAN_ADMIN_ADDRESS": admin,
-        "POINTSMAN_DEBUG_ADDRESS": free_address(),
+        "POINTSMAN_ADMIN_ADDRESS": free_address(),
+        "POINTSMAN_DEBUG_ADDRESS": debug,
         "POINTSMAN_HUB_URL": f"http://{hub}",
         "POINTSMAN_HUB_TOKEN_FILE": str(state.token_file),
         "POINTSMAN_SECRETS_DIR": str(state.secrets),
@@ -108,9 +113,7 @@ def _wait_in_force(
     raise BenchError(f"the sidecar does not serve {digest}: {seen}\n{log.read_text()[-2000:]}")
 
 
-def _first_requests(target: Target, folder: Path) -> float:
+def _first_requests(target: Target, bodies: Path, folder: Path) -> float:
     """Resident memory after the first requests, in MiB."""
-    bodies = folder / "first.jsonl"
-    write_bodies(bodies, "auto", 1024)
     run(target, Load(bodies, 1, 1.0, warmup_s=0.1, rate=float(FIRST_REQUESTS)), folder)
     return rss_mib(list(target.pids))

@@ -13,7 +13,11 @@ from bench.load import Run
 from bench.machine import BenchError, Usage
 from bench.measure import Results, check_baseline
 from bench.rows import Row, rows
+from bench.stages import trimmed_mean
+from bench.subject import Subject
+from bench.targets import Target
 
+SUBJECT = Subject(Target("sidecar", "127.0.0.1:1", (1,)), 42.0, {"scan": 1.5, "choose": 9.0})
 KEYS = ["name", "unit", "value", "low", "high", "baseline", "ratio", "method"]
 
 
@@ -41,25 +45,32 @@ def _results() -> Results:
 
 def test_added_latency_is_less_the_origin_and_beside_hyper() -> None:
     """`added` is the difference to the origin; baseline and ratio are the hyper proxy's."""
-    by_name = {row.name: row for row in rows(_results(), 42.0)}
+    by_name = {row.name: row for row in rows(_results(), SUBJECT)}
     added = by_name["added_p50_us"]
     assert (added.value, added.baseline, added.ratio) == (130, 100, 1.3)
     assert by_name["hyper_added_p50_us"].baseline is None
     assert by_name["rss_idle_mib"].value == 42
     assert by_name["cpu_us_per_request"].value == 960
+    assert by_name["stage_choose_us"].value == 9
+
+
+def test_interrupted_calls_do_not_move_a_stage() -> None:
+    """The outermost tenth of each side is left out of a stage's mean."""
+    assert trimmed_mean([1, 2] * 9 + [0, 90_000]) == 1.5
 
 
 def test_json_has_the_agreed_members(tmp_path: Path) -> None:
     """build/bench.json is a list of objects with exactly the agreed members and names."""
     path = tmp_path / "build" / "bench.json"
-    report.write_json(rows(_results(), 42.0), path)
+    found = rows(_results(), SUBJECT)
+    report.write_json(found, path)
     written = json.loads(path.read_text())
     assert all(list(row) == KEYS for row in written)
     names = {row["name"] for row in written}
     wanted = "added_p50_us added_p99_us hyper_added_p50_us throughput_rps_c64 cpu_us_per_request"
     wanted += " cpu_ratio_to_hyper rss_idle_mib rss_loaded_mib ttft_added_us cpu_us_per_chunk"
     assert set(wanted.split()) <= names
-    assert "added_p50_us" in report.table(rows(_results(), None))
+    assert "added_p50_us" in report.table(found)
 
 
 def test_throughput_rows_count_only_when_the_target_was_the_limit() -> None:
