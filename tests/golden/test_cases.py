@@ -16,7 +16,6 @@ import yaml
 
 from pointsman_operator.api import load_folder
 from pointsman_operator.catalog.catalogue import read
-from pointsman_operator.catalog.learnt import read_learnt
 from pointsman_operator.compile import (
     Knowledge,
     Snapshot,
@@ -25,6 +24,7 @@ from pointsman_operator.compile import (
     simulate,
     statuses,
 )
+from pointsman_operator.compile.learnt import read_learnt
 from pointsman_operator.generate.tables import table_schema_text
 
 HERE = Path(__file__).parent

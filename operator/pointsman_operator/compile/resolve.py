@@ -14,9 +14,9 @@ from pointsman_operator.api.meta import ObjectRef
 from pointsman_operator.api.pool import ModelPool, PoolModel, SelfHosted
 from pointsman_operator.api.problems import Problem
 from pointsman_operator.catalog.catalogue import Catalogue, Entry
-from pointsman_operator.catalog.learnt import LearntModel
 from pointsman_operator.catalog.providers import BY_LABEL, host_of, provider_at
 from pointsman_operator.compile import problems
+from pointsman_operator.compile.learnt import LearntModel
 from pointsman_operator.compile.snapshot import Knowledge
 from pointsman_operator.compile.table import (
     TableCredential,

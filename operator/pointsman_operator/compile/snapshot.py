@@ -15,7 +15,7 @@ from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.api.pool import ModelPool
 from pointsman_operator.catalog.catalogue import Catalogue, bundled
-from pointsman_operator.catalog.learnt import Learnt, bundled_learnt
+from pointsman_operator.compile.learnt import Learnt, bundled_learnt
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,17 @@ from pathlib import Path
 import pointsman_operator.compile
 
 ALLOWED = {
-    *("__future__", "collections", "dataclasses", "difflib", "hashlib", "json", "types", "typing"),
+    *(
+        "__future__",
+        "collections",
+        "dataclasses",
+        "difflib",
+        "functools",
+        "hashlib",
+        "json",
+        "types",
+        "typing",
+    ),
     *("pydantic", "pointsman_operator"),
 }
 LAYERS = {"api", "catalog", "compile", "learn"}

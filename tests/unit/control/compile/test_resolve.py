@@ -8,13 +8,13 @@ import pytest
 
 from pointsman_operator.api import ModelPool, ProblemCode
 from pointsman_operator.catalog.catalogue import bundled
-from pointsman_operator.catalog.learnt import read_learnt
 from pointsman_operator.compile import Knowledge, label_of
+from pointsman_operator.compile.learnt import read_learnt
 from pointsman_operator.compile.resolve import ResolvedPool, resolve_pool
 from pointsman_operator.compile.table import TableModel
 from support import resources as make
 
-LEARNT = b"""{"about": "not a model", "gpt-4o-mini-2024-07-18": {
+LEARNT = b"""{"gpt-4o-mini-2024-07-18": {
   "head": {"digest": "sha256:1", "bias": 1, "weights": [2]}, "provenance": {},
   "quality": {"prior": 80, "byTask": {"code": 70}}, "outputTokens": {"default": 200}}}"""
 KEY = {"secretRef": {"name": "k", "key": "v"}}
@@ -43,6 +43,13 @@ def test_the_catalogue_prices_and_sizes_a_known_model() -> None:
     assert model.head is not None
     assert model.quality is not None
     assert (model.quality.prior, model.output_tokens.default) == (80, 200)
+
+
+def test_another_name_of_a_learnt_model_counts_as_the_model() -> None:
+    """`gpt-4o-mini` has the head of the dated model that it stands for."""
+    model = _model(make.hosted(provider={"type": "OpenAI", "model": "gpt-4o-mini"}))
+    assert model.head is not None
+    assert model.head.weights == (2,)
 
 
 def test_the_pools_own_words_win() -> None:

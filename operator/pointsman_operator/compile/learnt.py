@@ -1,9 +1,6 @@
-"""What `learn fit` shipped: a quality head.
+"""What learning shipped, as compiling uses it.
 
-Mean quality and expected answer length by upstream model id.
-
-The file `learn/artefacts/models.json` is the contract between learning and compiling; nothing is
-imported.
+A quality head, mean quality and expected answer length by upstream model id.
 """
 
 from __future__ import annotations
@@ -11,11 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from pointsman_operator.learn import shipped
+from pointsman_operator.learn.columns import ALIASES
 
 
 class _Part(BaseModel):
@@ -53,24 +52,21 @@ class LearntModel(_Part):
 
 
 Learnt = Mapping[str, LearntModel]
-"""By upstream model id."""
+"""By upstream model id; a known other name of a model counts as the model."""
 
 
 @cache
 def bundled_learnt() -> Learnt:
     """What this version ships."""
-    file = resources.files("pointsman_operator").joinpath("learn/artefacts/models.json")
-    return read_learnt(file.read_bytes()) if file.is_file() else MappingProxyType({})
+    return _learnt(shipped.models())
 
 
 def read_learnt(data: bytes) -> Learnt:
-    """The learnt models of a file; members that are no models (`about`, …) are passed over."""
-    document: dict[str, Any] = json.loads(data)
-    models = document.get("models", document)
-    return MappingProxyType(
-        {
-            name: LearntModel.model_validate(fields)
-            for name, fields in sorted(models.items())
-            if isinstance(fields, dict)
-        }
-    )
+    """The learnt models of a file in the form of `learn/artefacts/models.json`."""
+    return _learnt(json.loads(data))
+
+
+def _learnt(document: Mapping[str, Mapping[str, Any]]) -> Learnt:
+    models = {name: LearntModel.model_validate(fields) for name, fields in document.items()}
+    other = {alias: models[name] for alias, name in ALIASES.items() if name in models}
+    return MappingProxyType({**other, **models})
