@@ -38,7 +38,7 @@ test: ## Everything: verify, faults, official SDKs, built wheels, the demo (30 m
 
 bench: ## Added latency, throughput, CPU and memory beside nginx and a bare proxy; writes build/bench.json
 	@$(SETUP) bench --profile release
-	@$(BIN)/python tests/bench/run.py
+	@PYTHONPATH=tests $(BIN)/python -P -m bench
 
 soak: ## The clock tests again in real time (an hour and more)
 	@$(SETUP) verify --profile demo

@@ -50,7 +50,7 @@ def sidecar(folder: Path, origin: str, secure: str, certificate: Path) -> Iterat
     with ExitStack() as stack:
         hub_log = folder / "hub.log"
         hub = stack.enter_context(
-            running(LOAD_CORE, list(hub_command()), hub_log, _hub_environment(state, hub_address))
+            running(LOAD_CORE, list(hub_command(state.path, hub_address)), hub_log, {})
         )
         wait_for_status(hub_address, "/healthz", hub, hub_log)
         client = stack.enter_context(HubClient(f"http://{hub_address}", state.token_file))
@@ -72,14 +72,6 @@ def sidecar(folder: Path, origin: str, secure: str, certificate: Path) -> Iterat
         write_bodies(bodies, "auto", 1024)
         rss_idle_mib = _first_requests(target, bodies, folder)
         yield Subject(target, rss_idle_mib, stage_means_us(target, debug, bodies))
-
-
-def _hub_environment(state: State, address: str) -> dict[str, str]:
-    return {
-        "POINTSMAN_HUB_ADDRESS": address,
-        "POINTSMAN_HUB_STATE": str(state.folder("hub")),
-        "POINTSMAN_HUB_TOKEN_FILE": str(state.token_file),
-    }
 
 
 def _sidecar_environment(state: State, hub: str, data: str, debug: str) -> dict[str, str]:

@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 
-from tests.support.eventually import eventually
-from tests.support.tree import ROOT
+from support.eventually import eventually
+from support.tree import ROOT
 
 START_S = 20.0
 
@@ -87,9 +87,7 @@ class Simulator(Process):
         path = folder / f"{name}.json"
         path.write_text(json.dumps(document))
         self.announce.unlink(missing_ok=True)
-        super().__init__(
-            [simulator_binary(), "provider", "--config", path], folder / f"{name}.log"
-        )
+        super().__init__([simulator_binary(), "provider", "--config", path], folder / f"{name}.log")
         eventually(lambda: self.alive() and self.announce.exists(), START_S)
         self.address = str(json.loads(self.announce.read_text())["address"])
         scheme = "https" if "tls" in config else "http"
@@ -187,4 +185,3 @@ def ended(*processes: Process) -> Iterator[None]:
     finally:
         for process in processes:
             process.kill()
-

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from pointsman_operator.cli.inspect import budgets, explain, spend
+from pointsman_operator.cli.learning import LEARN
+from pointsman_operator.cli.playing import demo
 from pointsman_operator.cli.resources import compile_folder, validate
 from pointsman_operator.cli.up import up
 
@@ -17,11 +19,13 @@ APPLICATION = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 APPLICATION.command("up")(up)
+APPLICATION.command("demo")(demo)
 APPLICATION.command("validate")(validate)
 APPLICATION.command("compile")(compile_folder)
 APPLICATION.command("explain")(explain)
 APPLICATION.command("spend")(spend)
 APPLICATION.command("budgets")(budgets)
+APPLICATION.add_typer(LEARN, name="learn")
 
 
 def main() -> None:

@@ -68,9 +68,9 @@ class HubClient:
         answer = self._call("PUT", f"/v1/tables/{policy}", content=table, headers=headers)
         return str(answer["digest"])
 
-    def delete_table(self, policy: str) -> None:
+    def delete_table(self, policy: str, fence: str) -> None:
         """Withdraw a policy's table."""
-        self._call("DELETE", f"/v1/tables/{policy}")
+        self._call("DELETE", f"/v1/tables/{policy}", headers={"x-pointsman-fence": fence})
 
     def decision(self, request_id: str) -> dict[str, Any]:
         """The RECORD of one request."""

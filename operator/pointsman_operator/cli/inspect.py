@@ -59,7 +59,7 @@ def spend(
     state: StateOption,
     by: Annotated[Dimension, typer.Option(help="What to group by.")] = Dimension.MODEL,
     since: Annotated[
-        str, typer.Option(help="Only from this moment on: RFC 3339, e.g. 2026-11-01T00:00:00Z.")
+        str, typer.Option(help="Only from then on: 2026-11-01T00:00:00Z, or a span back: 90m, 7d.")
     ] = "",
     hub: HubOption = "",
     json_output: JSONFlag = False,

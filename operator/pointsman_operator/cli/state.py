@@ -5,7 +5,8 @@ STATE/up.json        the addresses of what runs (while it runs)
 STATE/installation   this folder's own id, for fences
 STATE/token          the local credential, mode 0600
 STATE/secrets/NAME/KEY   provider keys, read by the sidecar only
-STATE/hub/  STATE/sidecar/  STATE/providers/   what each process keeps
+STATE/hub.db*        the hub's database
+STATE/sidecar/  STATE/providers/  STATE/logs/   what the other processes keep
 ```
 """
 
@@ -65,7 +66,7 @@ class State:
 
     def prepare(self) -> None:
         """Make the folders, the token and the installation's id where they are missing."""
-        for name in ("", "secrets", "hub", "sidecar", "providers", "logs"):
+        for name in ("", "secrets", "sidecar", "providers", "logs"):
             (self.path / name).mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         write_once(self.token_file, secrets.token_urlsafe(32))
         write_once(self.path / "installation", str(uuid.uuid4()))

@@ -10,6 +10,7 @@ import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pointsman_operator.api.meta import ObjectName
@@ -74,7 +75,12 @@ class Stack:
         self._fence = f"{state.installation()},{state.next_start()},{self._boot}"
         self.policy = chosen_policy(judged.compiled, self._options.policy)
         self._start_simulators(judged)
-        self.hub = Child("the hub", hub_command(), self._hub_environment(), state.path / "logs/hub")
+        self.hub = Child(
+            "the hub",
+            hub_command(state.path, self._options.ports.hub),
+            without_provider_keys(os.environ),
+            state.path / "logs/hub",
+        )
         self.hub.start()
         with self.client() as client:
             wait_until(client.healthy, [self.hub], "the hub's start", HUB_WITHIN_S)
@@ -100,7 +106,7 @@ class Stack:
                     client.put_table(name, table.data, self._fence)
                     self._published[name] = table.digest
             for name in self._published.keys() - tables.keys():
-                client.delete_table(name)
+                client.delete_table(name, self._fence)
                 del self._published[name]
         return tables[str(self.policy)]
 
@@ -148,17 +154,6 @@ class Stack:
         for simulator in self.simulators.values():
             simulator.start()
 
-    def _hub_environment(self) -> dict[str, str]:
-        """Ours without providers' keys: the hub never sees one (I7)."""
-        keys = {provider.env for provider in PROVIDERS}
-        kept = {name: value for name, value in os.environ.items() if name not in keys}
-        state = self._options.state
-        return kept | {
-            "POINTSMAN_HUB_ADDRESS": self._options.ports.hub,
-            "POINTSMAN_HUB_STATE": str(state.folder("hub")),
-            "POINTSMAN_HUB_TOKEN_FILE": str(state.token_file),
-        }
-
     def _sidecar_environment(self) -> dict[str, str]:
         """The sidecar's settings; provider keys in our environment are for it."""
         state, ports = self._options.state, self._options.ports
@@ -177,9 +172,16 @@ class Stack:
         }
 
 
-def hub_command() -> tuple[str, ...]:
+def hub_command(state: Path, address: str) -> tuple[str, ...]:
     """How the hub is started: the same module as in a cluster."""
-    return (sys.executable, "-P", "-m", "pointsman_operator.hub")
+    program = (sys.executable, "-P", "-m", "pointsman_operator.hub")
+    return (*program, "--state", str(state), "--listen", address)
+
+
+def without_provider_keys(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which no provider's key is: the hub never sees one (I7)."""
+    keys = {provider.env for provider in PROVIDERS}
+    return {name: value for name, value in environment.items() if name not in keys}
 
 
 def chosen_policy(compiled: Compiled, wanted: str) -> ObjectName:

@@ -1,0 +1,107 @@
+"""A caller as users write them: the official SDK, our base URL, no retries of its own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import openai
+from openai import AsyncOpenAI
+
+CALL_TIMEOUT_S = 60.0
+SIMULATED = "x-pointsman-simulated"
+
+
+@dataclass
+class Call:
+    """One call: who asked for what, what came, and when (seconds on one clock)."""
+
+    prompt: str
+    asked_model: str
+    stream: bool
+    team: str
+    began_s: float = 0.0
+    first_s: float | None = None
+    ended_s: float = 0.0
+    request_id: str = ""
+    model: str = ""
+    text: str = ""
+    simulated: bool = False
+    error: openai.OpenAIError | None = field(default=None, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the answer came whole."""
+        return self.error is None
+
+    @property
+    def cut(self) -> bool:
+        """Whether it failed after it had begun to answer."""
+        return self.error is not None and self.first_s is not None
+
+    @property
+    def failed_before_answer(self) -> bool:
+        """Whether the caller got nothing at all."""
+        return self.error is not None and self.first_s is None
+
+
+def sdk(base_url: str) -> AsyncOpenAI:
+    """The client; a key is needed by the SDK only, no provider sees it."""
+    return AsyncOpenAI(
+        base_url=base_url, api_key="not-a-key", max_retries=0, timeout=CALL_TIMEOUT_S
+    )
+
+
+async def ask(client: AsyncOpenAI, call: Call, headers: dict[str, str] | None = None) -> Call:
+    """Make the call; the SDK's own errors are the outcome, anything else is a bug and is raised."""
+    call.began_s = time.monotonic()
+    extra = {"x-pointsman-team": call.team, **(headers or {})}
+    try:
+        if call.stream:
+            await stream(client, call, extra)
+        else:
+            await whole(client, call, extra)
+    except openai.OpenAIError as error:
+        call.error = error
+        if isinstance(error, openai.APIStatusError):
+            call.request_id = error.response.headers.get("x-pointsman-request-id", "")
+    call.ended_s = time.monotonic()
+    return call
+
+
+async def whole(client: AsyncOpenAI, call: Call, extra: dict[str, str]) -> None:
+    """A plain answer."""
+    raw = await client.chat.completions.with_raw_response.create(
+        model=call.asked_model,
+        messages=[{"role": "user", "content": call.prompt}],
+        extra_headers=extra,
+    )
+    note(call, dict(raw.headers))
+    call.text = raw.parse().choices[0].message.content or ""
+    call.first_s = time.monotonic()
+
+
+async def stream(client: AsyncOpenAI, call: Call, extra: dict[str, str]) -> None:
+    """A streamed answer; the first content is noted when it comes."""
+    raw = await client.chat.completions.with_raw_response.create(
+        model=call.asked_model,
+        messages=[{"role": "user", "content": call.prompt}],
+        extra_headers=extra,
+        stream=True,
+    )
+    note(call, dict(raw.headers))
+    pieces: list[str] = []
+    async for chunk in raw.parse():
+        for choice in chunk.choices:
+            if choice.delta.content:
+                call.first_s = call.first_s or time.monotonic()
+                pieces.append(choice.delta.content)
+        call.text = "".join(pieces)
+
+
+def note(call: Call, headers: dict[str, str]) -> None:
+    """What the answer's headers say."""
+    known = {name.lower(): value for name, value in headers.items()}
+    call.request_id = known.get("x-pointsman-request-id", "")
+    call.model = known.get("x-pointsman-model", "")
+    call.simulated = known.get(SIMULATED) == "1"

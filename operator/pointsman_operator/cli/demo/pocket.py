@@ -1,0 +1,106 @@
+"""Act 3, a Budget ends: cheap models from 80 % on, and then the SDK's own error that says so."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+from openai import AsyncOpenAI
+
+from pointsman_operator.cli.demo.calls import Call, ask
+from pointsman_operator.demo_data.questions import Question
+
+TEAM = "trial"
+BUDGET = "demo/trial"
+MAX_TIER = 0
+WORKERS = 6
+MAX_CALLS = 300
+"""Far more than the Budget pays for; the act ends at its first refusal."""
+
+
+@dataclass(frozen=True)
+class Pocket:
+    """What act 3 was."""
+
+    calls: tuple[Call, ...]
+    before: int
+    downgraded: int
+    refusal: openai.APIStatusError | None
+    above_tier: int
+
+    @property
+    def message(self) -> str:
+        """The native error as the caller reads it."""
+        return "" if self.refusal is None else self.refusal.message
+
+    @property
+    def problems(self) -> list[str]:
+        """What did not hold."""
+        found = []
+        if not self.before:
+            found.append("no call was served before the downgrade")
+        if not self.downgraded:
+            found.append("no call was downgraded")
+        if self.above_tier:
+            found.append(
+                f"{self.above_tier} downgraded calls went to a model above tier {MAX_TIER}"
+            )
+        if self.refusal is None:
+            found.append("the Budget never refused")
+        elif "trial" not in self.message or "reset" not in self.message:
+            found.append(f"the error does not name the Budget and its reset: {self.message}")
+        return found
+
+
+async def act(
+    client: AsyncOpenAI, questions: Sequence[Question], done: Callable[[], None]
+) -> list[Call]:
+    """Spend the team's pocket money, until a call is refused."""
+    prompts = itertools.cycle(question.prompt for question in questions)
+    calls: list[Call] = []
+    refused = asyncio.Event()
+    workers = [spend(client, prompts, calls, refused, done) for _ in range(WORKERS)]
+    await asyncio.gather(*workers)
+    return calls
+
+
+async def spend(
+    client: AsyncOpenAI,
+    prompts: Iterator[str],
+    calls: list[Call],
+    refused: asyncio.Event,
+    done: Callable[[], None],
+) -> None:
+    """One worker: plain calls, so that what is charged is exact."""
+    while not refused.is_set() and len(calls) < MAX_CALLS:
+        call = Call(next(prompts), "auto", stream=False, team=TEAM)
+        calls.append(call)
+        await ask(client, call)
+        if not call.ok:
+            refused.set()
+        done()
+
+
+def judge(
+    calls: Sequence[Call], records: Mapping[str, dict[str, Any]], tiers: Mapping[str, int]
+) -> Pocket:
+    """Which calls the Budget moved to cheap models, and how it ended."""
+    served = [call for call in calls if call.ok]
+    moved = [call for call in served if downgraded(records.get(call.request_id, {}))]
+    refusals = [call.error for call in calls if isinstance(call.error, openai.APIStatusError)]
+    return Pocket(
+        calls=tuple(calls),
+        before=len(served) - len(moved),
+        downgraded=len(moved),
+        refusal=refusals[0] if refusals else None,
+        above_tier=sum(tiers.get(call.model, 9) > MAX_TIER for call in moved),
+    )
+
+
+def downgraded(record: dict[str, Any]) -> bool:
+    """Whether a Budget's tier left a candidate out."""
+    return any(one.get("filtered") == "budget_tier" for one in record.get("candidates", ()))

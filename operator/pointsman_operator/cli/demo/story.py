@@ -1,0 +1,164 @@
+"""The demo from curtain to curtain: start, three acts, audit, what to do next."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pointsman_operator.cli.demo import failover, latency, pocket, private, traffic
+from pointsman_operator.cli.demo.audit import Audit, audit, bills
+from pointsman_operator.cli.demo.calls import Call, sdk
+from pointsman_operator.cli.demo.stage import PRIMARY, Stage, raise_curtain
+from pointsman_operator.cli.output import OUT
+from pointsman_operator.demo_data.questions import Question, load
+
+EPSILON_TOKENS = 4
+"""What a cut stream may be booked above its bill: two chunks of two tokens, at the output price."""
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What can be chosen about the demo."""
+
+    folder: Path
+    state: Path
+    page: Path
+    local_model: bool = True
+
+
+@dataclass
+class Story:
+    """All that happened, for the closing table and the page."""
+
+    started_s: float
+    private: list[Call] = field(default_factory=list)
+    traffic: traffic.Traffic | None = None
+    latency: latency.Latency | None = None
+    failover: failover.Failover | None = None
+    pocket: pocket.Pocket | None = None
+    audit: Audit | None = None
+    spend: dict[str, dict[str, Any]] = field(default_factory=dict)
+    budgets: list[dict[str, Any]] = field(default_factory=list)
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def fallbacks(self) -> int:
+        """Requests that needed more than one attempt."""
+        return sum(len(record.get("attempts", ())) > 1 for record in self.records.values())
+
+
+def play(options: DemoOptions) -> Story:
+    """Run the whole demo; problems are in the story, a missing part raises StackError."""
+    story = Story(time.monotonic())
+    stage = raise_curtain(
+        options.folder,
+        options.state,
+        with_model=options.local_model,
+        say=lambda text: OUT.print(f"[dim]{text}[/]"),
+    )
+    try:
+        OUT.print(
+            f"[bold]Pointsman is up[/] at {stage.stack.base_url}; every provider is simulated"
+        )
+        asyncio.run(acts(stage, story, local=options.local_model))
+        close_the_books(stage, story)
+    finally:
+        stage.close()
+    return story
+
+
+async def acts(stage: Stage, story: Story, *, local: bool) -> None:
+    """All acts on one client, each with its progress."""
+    questions = load()
+    client = sdk(stage.stack.base_url)
+    if local:
+        story.private = await private.act(client, show_answer)
+    with progress(f"Act 1: {len(questions)} recorded questions", len(questions)) as step:
+        first = await traffic.act(client, questions, step)
+    story.traffic = traffic.judge(questions, first, stage.upstream, stage.prices)
+    with progress("Added latency, 200 pairs in turn", latency.WARM_UP + latency.PAIRS) as step:
+        story.latency = await asyncio.to_thread(measure, stage, step)
+    simulator = stage.stack.simulators[PRIMARY]
+    with progress(f"Act 2: {PRIMARY} is killed, and comes back", 3) as step:
+        story.failover = await failover.act(
+            client, questions, simulator, stage.served_by(PRIMARY), step
+        )
+    short = sorted(questions, key=length)
+    with progress("Act 3: the trial team's budget ends", None) as step:
+        last = await pocket.act(client, short, step)
+    await client.close()
+    story.pocket = pocket.Pocket(tuple(last), 0, 0, None, 0)
+
+
+def close_the_books(stage: Stage, story: Story) -> None:
+    """Let the sidecar drain and report, then hold everything together."""
+    if story.traffic is None or story.failover is None or story.pocket is None:
+        raise RuntimeError("the acts were not played")
+    if stage.stack.sidecar is not None:
+        stage.stack.sidecar.stop()
+    calls = [*story.private, *story.traffic.calls, *story.failover.calls, *story.pocket.calls]
+    story.records = stage.records([call.request_id for call in calls])
+    story.pocket = pocket.judge(story.pocket.calls, story.records, stage.tiers)
+    with stage.stack.client() as hub:
+        story.spend = {by: hub.spend(by) for by in ("model", "provider", "team")}
+        story.budgets = hub.budgets()
+    simulators = stage.stack.simulators
+    story.audit = audit(
+        calls=[call for call in calls if call.model not in stage.served_by("self-hosted")],
+        records=story.records,
+        billed=bills(simulator.bill for simulator in simulators.values()),
+        ledger=sum(r["cost"] for r in story.spend["provider"]["rows"] if r["key"] in simulators),
+        epsilon_per_cut=EPSILON_TOKENS * dearest(stage),
+    )
+    story.problems = [
+        *private.problems(story.private),
+        *story.traffic.problems,
+        *story.failover.problems,
+        *story.pocket.problems,
+        *story.audit.problems,
+    ]
+
+
+def measure(stage: Stage, done: Callable[[], None]) -> latency.Latency:
+    """Direct to the primary's simulator, and through the sidecar to the same model."""
+    name = min(stage.served_by(PRIMARY))
+    direct = stage.stack.simulators[PRIMARY].base_url
+    return latency.measure(direct, stage.stack.base_url, stage.upstream[name], name, done)
+
+
+def dearest(stage: Stage) -> int:
+    """Picodollars of the dearest output token that a stream of act 2 can be billed."""
+    return max(price.output for price in stage.prices.values())
+
+
+def length(question: Question) -> int:
+    """Characters of a question's longest recorded answer."""
+    return max(answer.chars for answer in question.answers.values())
+
+
+def show_answer(call: Call) -> None:
+    """A real model's answer, as it came."""
+    OUT.print(f"  [cyan]{call.prompt}[/]", highlight=False)
+    OUT.print(f"  {call.model}: {call.text.strip() or call.error}", highlight=False, markup=False)
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """A bar that moves by one at each call."""
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=OUT) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda: bar.advance(task)
