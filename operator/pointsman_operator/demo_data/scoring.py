@@ -62,6 +62,17 @@ class Line:
             return "Pointsman is right less often"
         return "no difference shown"
 
+    @property
+    def cost_verdict(self) -> str:
+        """What the paired interval of cost shows about Pointsman against this policy."""
+        if self.cost_difference is None:
+            return ""
+        if self.cost_difference.high < 0:
+            return "Pointsman costs less"
+        if self.cost_difference.low > 0:
+            return "Pointsman costs more"
+        return "no difference shown"
+
 
 def closing_table(
     singles: Mapping[str, Sequence[Outcome]],

@@ -16,8 +16,7 @@ def write(data: Path, out: Path) -> int:
 
     Returns the number of questions. Raises FileNotFoundError where a file is missing.
     """
-    text = (shipped.FOLDER / "demo_models.json").read_text(encoding="utf-8")
-    columns = {model["upstream"]: model["column"] for model in json.loads(text)["models"]}
+    columns = {offer["upstream"]: offer["column"] for offer in shipped.demo_offers()}
     rows = [
         {
             "name": question.name,

@@ -6,7 +6,6 @@ with integers as the engine does. Needs the extra `learn`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +35,7 @@ class Evaluation:
 def evaluate(data: Path, targets: Sequence[int] = TARGETS) -> list[Evaluation]:
     """Evaluate the demo's candidates on the training buckets of `data`."""
     sample = fit.sample_of(recorded.read(data))
-    offers = demo_offers()
+    offers = shipped.demo_offers()
     columns = [sample.upstreams.index(offer["upstream"]) for offer in offers]
     singles = {
         offer["name"]: [
@@ -53,20 +52,6 @@ def evaluate(data: Path, targets: Sequence[int] = TARGETS) -> list[Evaluation]:
             for row, name in zip(held, names, strict=True):
                 chosen[target][row] = name
     return [_evaluation(target, names, singles) for target, names in chosen.items()]
-
-
-def demo_offers() -> list[dict[str, Any]]:
-    """The demo's candidates with their prices in picodollars per token."""
-    text = (shipped.FOLDER / "demo_models.json").read_text(encoding="utf-8")
-    offers: list[dict[str, Any]] = json.loads(text)["models"]
-    return [
-        {
-            **offer,
-            "input": round(float(offer["inputPerMTok"]) * 1_000_000),
-            "output": round(float(offer["outputPerMTok"]) * 1_000_000),
-        }
-        for offer in offers
-    ]
 
 
 def _choose(

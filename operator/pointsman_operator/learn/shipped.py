@@ -79,6 +79,20 @@ def models() -> Mapping[str, Mapping[str, Any]]:
     return document
 
 
+def demo_offers() -> list[dict[str, Any]]:
+    """The demo's candidates with their prices in picodollars per token."""
+    text = (FOLDER / "demo_models.json").read_text(encoding="utf-8")
+    offers: list[dict[str, Any]] = json.loads(text)["models"]
+    return [
+        {
+            **offer,
+            "input": round(float(offer["inputPerMTok"]) * 1_000_000),
+            "output": round(float(offer["outputPerMTok"]) * 1_000_000),
+        }
+        for offer in offers
+    ]
+
+
 @cache
 def rows() -> Rows:
     """`rows.json.gz`, unpacked."""

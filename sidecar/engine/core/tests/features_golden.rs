@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed read fails the test")]
 
 use pointsman_core::features::{FEATURES, FeatureInput, SURFACE, extract, lexicon, task};
+use proptest::prelude::*;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -78,4 +79,30 @@ fn word_lists_are_the_pinned_ones() {
         .map(|(name, words)| (name.to_owned(), words.split(' ').map(str::to_owned).collect()))
         .collect();
     assert_eq!(ours, golden.lexicon);
+}
+
+proptest! {
+    /// Any text, cut anywhere, gives finite features, shares within 0 and 1 and one task.
+    #[test]
+    fn any_text_has_features(head in any::<String>(), tail in any::<String>(), beyond in 0_u32..2000) {
+        let seen = u32::try_from(head.chars().count() + tail.chars().count()).unwrap();
+        let found = extract(&FeatureInput {
+            head: &head, tail: &tail, chars: seen + beyond, messages: 1, ..FeatureInput::default()
+        });
+        prop_assert!(found.values.iter().all(|value| value.is_finite() && *value >= 0.0));
+        prop_assert!(found.values[3] <= 1.0, "type-token ratio");
+        prop_assert!(found.values[5..10].iter().all(|share| *share <= 1.0));
+        prop_assert_eq!(found.values[SURFACE..].iter().sum::<f32>(), 1.0);
+    }
+
+    /// Where the text is cut between head and tail does not matter while nothing is left out.
+    #[test]
+    fn the_cut_leaves_no_mark(text in "[a-z0-9 =()`'é\\n.-]{0,80}", at in 0_usize..80) {
+        let at = text.char_indices().map(|(at, _)| at).take(at + 1).last().unwrap_or(0);
+        let chars = u32::try_from(text.chars().count()).unwrap();
+        let shape = FeatureInput { chars, messages: 1, ..FeatureInput::default() };
+        let whole = extract(&FeatureInput { head: &text, ..shape });
+        let cut = extract(&FeatureInput { head: &text[..at], tail: &text[at..], ..shape });
+        prop_assert_eq!(whole, cut);
+    }
 }

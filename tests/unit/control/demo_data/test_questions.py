@@ -13,7 +13,7 @@ from pointsman_operator.demo_data import questions
 from pointsman_operator.demo_data.questions import Price
 from pointsman_operator.learn import shipped
 
-OFFERS = json.loads((shipped.FOLDER / "demo_models.json").read_text(encoding="utf-8"))["models"]
+OFFERS = shipped.demo_offers()
 
 
 def test_every_model_answered_every_question() -> None:

@@ -50,6 +50,12 @@ def test_a_difference_is_claimed_only_where_the_interval_leaves_zero_out() -> No
     assert strong[0].verdict == "Pointsman is right more often"
     weak = scoring.closing_table(SINGLES, SINGLES["useless"])
     assert weak[1].verdict == "Pointsman is right less often"
+    assert [line.cost_verdict for line in weak] == [
+        "Pointsman costs more",
+        "Pointsman costs less",
+        "no difference shown",
+        "",
+    ]
 
 
 def test_zero_router_stays_on_the_hull() -> None:

@@ -121,6 +121,14 @@ def test_the_command_writes_what_the_functions_do(
     assert "questions" in report
 
 
+def test_a_missing_record_is_said_not_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without its files the command fails and names the first one."""
+    assert command.main(["fit", "--data", str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert "zeroeval_prompts.csv.gz: no such file" in capsys.readouterr().err
+
+
 def test_files_that_disagree_are_refused(record: Path, tmp_path: Path) -> None:
     """A record whose tables have different rows is an error, not a shorter record."""
     for path in record.iterdir():

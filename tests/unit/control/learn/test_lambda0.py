@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import pytest
@@ -13,7 +12,7 @@ from pointsman_operator.learn import lambda0, shipped
 from pointsman_operator.learn.lambda0 import PICO_PER_DOLLAR, CandidateModel
 from pointsman_operator.learn.shipped import MICRO, Rows
 
-OFFERS = json.loads((shipped.FOLDER / "demo_models.json").read_text(encoding="utf-8"))["models"]
+OFFERS = shipped.demo_offers()
 
 
 def demo_models() -> list[CandidateModel]:

@@ -10,7 +10,7 @@ import pytest
 from pointsman_operator.demo_data import questions
 from pointsman_operator.learn import columns, features, heads, shipped
 
-DEMO = json.loads((shipped.FOLDER / "demo_models.json").read_text(encoding="utf-8"))["models"]
+DEMO = shipped.demo_offers()
 
 
 def test_heads_have_the_wire_format() -> None:
