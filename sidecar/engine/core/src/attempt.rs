@@ -26,17 +26,22 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Attempts {
     retries: Retries,
-    targets: usize,
     place: usize,
     made: u8,
     same: u8,
 }
 
 impl Attempts {
-    /// A request with `targets` candidates in order; the first attempt is at place 0.
+    /// A request whose first attempt is at place 0 of its order.
     #[must_use]
-    pub const fn new(retries: Retries, targets: usize) -> Self {
-        Self { retries, targets, place: 0, made: 1, same: 0 }
+    pub const fn new(retries: Retries) -> Self {
+        Self { retries, place: 0, made: 1, same: 0 }
+    }
+
+    /// The place of the current attempt.
+    #[must_use]
+    pub const fn place(&self) -> usize {
+        self.place
     }
 
     /// Attempts made so far, the current one included.
@@ -45,33 +50,36 @@ impl Attempts {
         self.made
     }
 
-    /// The reaction to a failure of the current attempt. `retry_after` is what the target asked for.
+    /// The reaction to a failure of the current attempt. `retry_after` is what the target asked for,
+    /// `next` the place of the next candidate that may do better, if this failure allows one.
     pub fn after(
         &mut self,
         class: Class,
         retry_after: Option<Duration>,
+        next: Option<usize>,
         budget: &RetryBudget,
         now_ms: u64,
     ) -> Step {
         if self.made >= self.retries.max_attempts {
             return Step::GiveUp;
         }
-        let next = class.fall_back() && self.place + 1 < self.targets;
         if class == Class::RateLimit {
             let patience = Duration::from_millis(limits::RATE_LIMIT_PATIENCE_MS);
             let wait = retry_after.unwrap_or(patience);
-            if !next && self.same == 0 && wait <= patience && budget.spend(&self.retries, now_ms) {
+            if next.is_none()
+                && self.same == 0
+                && wait <= patience
+                && budget.spend(&self.retries, now_ms)
+            {
                 return self.again(wait);
             }
         } else if self.same < class.retry_same() && budget.spend(&self.retries, now_ms) {
             // An overloaded or silent target is never retried; see `Class::retry_same`.
             return self.again(Duration::from_millis(fastrand::u64(limits::RETRY_PAUSE_MS)));
         }
-        if !next {
-            return Step::GiveUp;
-        }
+        let Some(next) = next else { return Step::GiveUp };
         self.made += 1;
-        self.place += 1;
+        self.place = next;
         self.same = 0;
         Step::Try { place: self.place, pause: Duration::ZERO }
     }
@@ -133,49 +141,77 @@ mod tests {
         }
     }
 
+    fn following(attempts: &Attempts, targets: usize) -> Option<usize> {
+        Some(attempts.place() + 1).filter(|next| *next < targets)
+    }
+
     #[test]
     fn connect_failure_is_retried_once_on_the_same_target_then_falls_back() {
-        let (mut attempts, budget) = (Attempts::new(retries(5), 2), RetryBudget::default());
-        assert_eq!(place(attempts.after(Class::Connect, None, &budget, 0)), Some(0));
-        assert_eq!(place(attempts.after(Class::Connect, None, &budget, 0)), Some(1));
-        assert_eq!(place(attempts.after(Class::Connect, None, &budget, 0)), Some(1));
-        assert_eq!(place(attempts.after(Class::Connect, None, &budget, 0)), None);
+        let (mut attempts, budget) = (Attempts::new(retries(5)), RetryBudget::default());
+        assert_eq!(
+            place(attempts.after(Class::Connect, None, following(&attempts, 2), &budget, 0)),
+            Some(0)
+        );
+        assert_eq!(
+            place(attempts.after(Class::Connect, None, following(&attempts, 2), &budget, 0)),
+            Some(1)
+        );
+        assert_eq!(
+            place(attempts.after(Class::Connect, None, following(&attempts, 2), &budget, 0)),
+            Some(1)
+        );
+        assert_eq!(
+            place(attempts.after(Class::Connect, None, following(&attempts, 2), &budget, 0)),
+            None
+        );
     }
 
     #[test]
     fn a_silent_target_is_never_retried() {
-        let (mut attempts, budget) = (Attempts::new(retries(5), 2), RetryBudget::default());
-        assert_eq!(place(attempts.after(Class::SlowFirstToken, None, &budget, 0)), Some(1));
-        assert_eq!(place(attempts.after(Class::SlowFirstToken, None, &budget, 0)), None);
+        let (mut attempts, budget) = (Attempts::new(retries(5)), RetryBudget::default());
+        assert_eq!(
+            place(attempts.after(Class::SlowFirstToken, None, following(&attempts, 2), &budget, 0)),
+            Some(1)
+        );
+        assert_eq!(
+            place(attempts.after(Class::SlowFirstToken, None, following(&attempts, 2), &budget, 0)),
+            None
+        );
     }
 
     #[test]
     fn a_callers_bad_request_is_final() {
-        let (mut attempts, budget) = (Attempts::new(retries(5), 3), RetryBudget::default());
-        assert_eq!(attempts.after(Class::BadRequest, None, &budget, 0), Step::GiveUp);
+        let (mut attempts, budget) = (Attempts::new(retries(5)), RetryBudget::default());
+        assert_eq!(attempts.after(Class::BadRequest, None, None, &budget, 0), Step::GiveUp);
     }
 
     #[test]
     fn a_rate_limit_falls_back_and_waits_only_as_the_last_resort() {
         let budget = RetryBudget::default();
         let wait = Duration::from_millis(1_500);
-        let mut two = Attempts::new(retries(5), 2);
-        assert_eq!(place(two.after(Class::RateLimit, Some(wait), &budget, 0)), Some(1));
-        let mut last = Attempts::new(retries(5), 1);
+        let mut two = Attempts::new(retries(5));
+        assert_eq!(place(two.after(Class::RateLimit, Some(wait), Some(1), &budget, 0)), Some(1));
+        let mut last = Attempts::new(retries(5));
         assert_eq!(
-            last.after(Class::RateLimit, Some(wait), &budget, 0),
+            last.after(Class::RateLimit, Some(wait), None, &budget, 0),
             Step::Try { place: 0, pause: wait }
         );
-        assert_eq!(last.after(Class::RateLimit, Some(wait), &budget, 0), Step::GiveUp, "once");
-        let mut long = Attempts::new(retries(5), 1);
-        assert_eq!(long.after(Class::RateLimit, Some(wait * 10), &budget, 0), Step::GiveUp);
+        assert_eq!(
+            last.after(Class::RateLimit, Some(wait), None, &budget, 0),
+            Step::GiveUp,
+            "once"
+        );
+        let mut long = Attempts::new(retries(5));
+        assert_eq!(long.after(Class::RateLimit, Some(wait * 10), None, &budget, 0), Step::GiveUp);
     }
 
     #[test]
     fn attempts_never_exceed_their_maximum() {
-        let (mut attempts, budget) = (Attempts::new(retries(3), 9), RetryBudget::default());
+        let (mut attempts, budget) = (Attempts::new(retries(3)), RetryBudget::default());
         let mut tried = 1;
-        while place(attempts.after(Class::Server, None, &budget, 0)).is_some() {
+        while place(attempts.after(Class::Server, None, following(&attempts, 9), &budget, 0))
+            .is_some()
+        {
             tried += 1;
         }
         assert_eq!((tried, attempts.made()), (3, 3));

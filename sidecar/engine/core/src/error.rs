@@ -217,9 +217,8 @@ impl Class {
             | Self::MidStream
             | Self::TruncatedEarly => StatusCode::BAD_GATEWAY,
             Self::SlowFirstToken => StatusCode::GATEWAY_TIMEOUT,
-            Self::Overload | Self::RateLimit | Self::Quota | Self::Shed => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::RateLimit => StatusCode::TOO_MANY_REQUESTS,
+            Self::Overload | Self::Quota | Self::Shed => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadRequest | Self::ContextTooLong | Self::ContentFilter => {
                 StatusCode::BAD_REQUEST
             }
@@ -307,7 +306,7 @@ mod tests {
             (2, 0, true, 504),
             (3, 1, true, 502),
             (4, 0, true, 503),
-            (5, 1, true, 503),
+            (5, 1, true, 429),
             (6, 0, true, 503),
             (7, 0, true, 502),
             (8, 0, true, 502),

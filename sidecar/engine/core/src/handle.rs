@@ -140,10 +140,9 @@ async fn try_candidates(
     let budget = call.worker().retry_budget(&route.name);
     budget.earn(&retries);
     let usable = call.rows.iter().filter(|row| row.usable()).count();
-    let mut attempts = Attempts::new(retries, usable);
-    let mut place = 0;
+    let mut attempts = Attempts::new(retries);
     loop {
-        call.choose(place);
+        call.choose(attempts.place());
         let reserving = call.elapsed_us();
         reserve::reserve(call, head).await?;
         call.stages.budget += call.elapsed_us() - reserving;
@@ -151,21 +150,30 @@ async fn try_candidates(
         let attempted = dispatch::attempt(call, pieces, head, deadline).await;
         let Attempted::Failed(failure) = attempted else { return Ok(attempted) };
         call.attempt_failed(&failure);
+        let next = next_place(call, &failure, attempts.place(), usable);
         let now_ms = call.worker().shared.clock.boot_ms();
-        let step = attempts.after(failure.class, failure.retry_after, &budget, now_ms);
-        let gap = failure.capability_gap && place + 1 < usable;
-        match step {
-            Step::GiveUp if gap => place += 1,
-            Step::GiveUp => return Ok(Attempted::Failed(failure)),
-            Step::Try { .. } if Instant::now() >= deadline => {
-                return Ok(Attempted::Failed(failure));
-            }
-            Step::Try { place: next, pause } => {
+        match attempts.after(failure.class, failure.retry_after, next, &budget, now_ms) {
+            Step::Try { pause, .. } if Instant::now() + pause < deadline => {
                 tokio::time::sleep(pause).await;
-                place = next;
             }
+            _ => return Ok(Attempted::Failed(failure)),
         }
     }
+}
+
+/// The next candidate that this failure allows and that may do better: a prompt that was too long
+/// needs a larger window.
+fn next_place(call: &Call, failure: &Failure, place: usize, usable: usize) -> Option<usize> {
+    if !failure.class.fall_back() && !failure.capability_gap {
+        return None;
+    }
+    let window = |place: usize| {
+        let row = call.rows.get(place)?;
+        Some(call.plan.table.models[call.model_of(row)].context_window)
+    };
+    let larger =
+        |next: &usize| !failure.class.larger_window_only() || window(*next) > window(place);
+    (place + 1..usable).find(larger)
 }
 
 /// Bounds that hold before a body is read, and the Plan.

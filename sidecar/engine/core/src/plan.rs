@@ -62,6 +62,8 @@ pub struct Plan {
     pub default_max_tokens: Option<u64>,
     /// One a model: a route to it alone, for calls by name.
     by_model: Vec<PlannedRoute>,
+    /// Prices calls under names that we do not know: the dearest model of the first one's provider.
+    pass_through: usize,
     /// Names and aliases, in the order of precedence.
     names: Vec<(Glob, usize)>,
 }
@@ -177,6 +179,7 @@ impl Plan {
             models,
             routes,
             by_model,
+            pass_through: pass_through(&table),
             names: names(&table),
             digest,
             table,
@@ -198,7 +201,7 @@ impl Plan {
         match taken {
             Taken::Route(place) => self.routes.get(place),
             Taken::Model(place) => self.by_model.get(place),
-            Taken::PassThrough => self.by_model.first(),
+            Taken::PassThrough => self.by_model.get(self.pass_through),
             Taken::Nothing => None,
         }
     }
@@ -227,6 +230,14 @@ impl Plan {
             DefaultKind::Route => Taken::Route(self.routes.len() - 1),
         }
     }
+}
+
+fn pass_through(table: &RouteTable) -> usize {
+    let first = table.models.first().map(|model| &model.provider.base_url);
+    let same = |(_, model): &(usize, &Model)| Some(&model.provider.base_url) == first;
+    let dearness = |(_, model): &(usize, &Model)| (model.pricing.output, model.pricing.input);
+    let models = table.models.iter().enumerate().filter(same);
+    models.max_by_key(dearness).map_or(0, |(place, _)| place)
 }
 
 fn route_to(model: &Model) -> Route {

@@ -3,6 +3,8 @@
 use super::{Booked, Call};
 use crate::dispatch::Failure;
 use crate::error::{Class, Cooldown};
+use crate::limits;
+use crate::plan::Taken;
 use crate::price;
 use crate::record::AttemptRow;
 use crate::select::Row;
@@ -80,15 +82,24 @@ impl Call {
             row.end_us = end_us;
         }
         self.target_failed(failure.class);
-        if let Cooldown::Target(span) | Cooldown::Credential(span) = failure.class.cooldown()
-            && let Some((_, planned)) = self.model()
-        {
+        self.cool_target(failure);
+        self.release(failure.billable);
+    }
+
+    /// Takes the target out for as long as its failure says. A name that the caller chose says nothing
+    /// about the target.
+    fn cool_target(&self, failure: &Failure) {
+        let (Cooldown::Target(span) | Cooldown::Credential(span)) = failure.class.cooldown() else {
+            return;
+        };
+        let callers_name = self.taken == Taken::PassThrough && failure.class == Class::ModelGone;
+        if let (false, Some((_, planned))) = (callers_name, self.model()) {
             let pause = span.duration(failure.retry_after);
-            let pause_ms = pause
-                .map_or(u64::MAX, |pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+            let pause_ms = pause.map_or(limits::KEY_COOLDOWN_MS, |pause| {
+                u64::try_from(pause.as_millis()).unwrap_or(limits::COOLDOWN_MS)
+            });
             planned.breaker.cool_for(self.now_ms(), pause_ms);
         }
-        self.release(failure.billable);
     }
 
     /// Gives the reservation back, but for what the provider may bill for an abandoned attempt.
