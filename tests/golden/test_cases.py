@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from pointsman_operator.api import load_folder
+from pointsman_operator.api import ProblemCode, load_folder
 from pointsman_operator.catalog.catalogue import read
 from pointsman_operator.compile import (
     Knowledge,
@@ -29,6 +29,16 @@ from pointsman_operator.generate.tables import table_schema_text
 
 HERE = Path(__file__).parent
 CASES = sorted((HERE / "cases").iterdir())
+OF_READING = {
+    ProblemCode.UNREADABLE,
+    ProblemCode.DUPLICATE_KEY,
+    ProblemCode.UNKNOWN_KIND,
+    ProblemCode.UNKNOWN_FIELD,
+    ProblemCode.MISSING_FIELD,
+    ProblemCode.INVALID_VALUE,
+    ProblemCode.DUPLICATE_OBJECT,
+}
+"""Codes of the loader: tests/unit/control/api/test_load.py shows each."""
 
 
 def test_there_are_cases() -> None:
@@ -49,6 +59,13 @@ def test_compiles_to_the_golden_files(case: Path, request: pytest.FixtureRequest
     tables = {path.name for path in case.glob("table*.json")}
     assert kept == made
     assert tables == made.keys() - {"status.yaml"}
+
+
+def test_every_problem_of_meaning_has_a_case() -> None:
+    """A new code needs an example that shows object, path, message and remedy."""
+    told = "\n".join((case / "status.yaml").read_text() for case in CASES)
+    shown = {code for code in ProblemCode if f"code: {code.value}\n" in told}
+    assert shown == set(ProblemCode) - OF_READING
 
 
 @pytest.mark.parametrize("table", sorted(HERE.glob("cases/*/table*.json")), ids=str)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -99,6 +100,7 @@ def genai(label: str, others: set[str], today: str) -> dict[str, Offer]:
     return found
 
 
+@cache
 def _document(name: str) -> Any:
     path = resources.files("pointsman_operator.catalog").joinpath(f"sources/{name}.json.gz")
     return json.loads(gzip.decompress(path.read_bytes()), parse_float=Decimal)
