@@ -110,9 +110,6 @@ fn validate(table: &RouteTable) -> Result<(), Rejected> {
 
 fn route(table: &RouteTable, route: &Route, path: &str) -> Result<(), Rejected> {
     bounded(&format!("{path}.candidates"), route.candidates.len(), limits::CANDIDATES)?;
-    if route.candidates.is_empty() {
-        return Err(Rejected::at(format!("{path}.candidates"), "is empty"));
-    }
     if route.retries.max_attempts == 0 {
         return Err(Rejected::at(format!("{path}.retries.maxAttempts"), "must be at least 1"));
     }

@@ -79,6 +79,9 @@ fn match_rule(call: &mut Call, headers: &HeaderMap, features: &Lazy) -> Taken {
 fn order_candidates(call: &mut Call, headers: &HeaderMap, features: &Lazy) -> Result<(), Refusal> {
     let plan = call.plan.clone();
     let Some(route) = plan.route(call.taken) else { return Err(Refusal::Internal) };
+    if route.candidates.is_empty() {
+        return Err(Refusal::NoCandidate(NoCandidate::Unresolved));
+    }
     let need = need(call, headers);
     let scored = route.route.strategy == Strategy::Quality;
     let features = scored.then(|| features.get_or_init(|| read_features(call)));

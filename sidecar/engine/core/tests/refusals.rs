@@ -21,6 +21,7 @@ fn every_variant() -> Vec<Refusal> {
         Refusal::NoCandidate(NoCandidate::BudgetTier { budget: text() }),
         Refusal::NoCandidate(NoCandidate::Cooldown { retry_after_s: 7 }),
         Refusal::NoCandidate(NoCandidate::Credential),
+        Refusal::NoCandidate(NoCandidate::Unresolved),
         Refusal::NoTable,
         Refusal::DeadlineExceeded { total_ms: 9 },
         Refusal::Budget { budget: text(), limit: text(), resets_at: text() },

@@ -85,6 +85,10 @@ fn of_no_candidate(why: &NoCandidate) -> String {
              that the ModelPool names."
                 .to_owned()
         }
+        NoCandidate::Unresolved => "The matched rule has no usable candidate: the models that it \
+             names are missing or refused. The RoutingPolicy's conditions say why; \
+             `pointsman validate` prints all of it."
+            .to_owned(),
     }
 }
 

@@ -134,6 +134,9 @@ pub enum NoCandidate {
     },
     /// No key is there for any of them.
     Credential,
+    /// The route has none: what it names is missing or refused. It is never passed over, because
+    /// its requests must not reach rules that were not meant for them.
+    Unresolved,
 }
 
 /// The fixed facts of a variant: status, `type`, `code`, `param`, label, class.
@@ -330,6 +333,7 @@ impl NoCandidate {
                 unavailable("all_cooling_down", Class::Overload, Retry::After(*retry_after_s))
             }
             Self::Credential => unavailable("no_credential", Class::Auth, Retry::Never),
+            Self::Unresolved => unavailable("no_model", Class::ModelGone, Retry::Never),
         }
     }
 }
