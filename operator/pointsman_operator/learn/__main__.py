@@ -1,8 +1,7 @@
 """`python -m pointsman_operator.learn fit | evaluate | demo-data --data FOLDER`.
 
 `FOLDER` holds `zeroeval_*.csv.gz`. `fit` and `demo-data` write into the package's own source, for
-a person to review and commit. `pointsman learn` runs this module, so that the command line itself
-starts without numpy.
+a person to review and commit. `pointsman learn` offers the first two to users.
 """
 
 from __future__ import annotations
