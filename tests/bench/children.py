@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,9 +28,8 @@ def program(name: str) -> str:
 
 
 def simulator() -> str:
-    """The simulator's binary, release build."""
-    folder = Path(os.environ.get("CARGO_TARGET_DIR", "target"))
-    path = folder / os.environ.get("BENCH_PROFILE", "release") / "pointsman-sim"
+    """The simulator's binary: the release build that `make bench` put beside this Python."""
+    path = Path(os.environ.get("POINTSMAN_SIM") or Path(sys.executable).with_name("pointsman-sim"))
     if not path.is_file():
         raise BenchError(f"{path} is missing: run make bench, it builds it")
     return str(path)

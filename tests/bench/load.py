@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ class Run:
     rps: float
     chunks: int
     """Content events within the window."""
+    began_s: float
+    """When the window opened, in seconds since the epoch."""
     seconds: float
     backlog: int
     """Due requests that were never sent."""
@@ -76,7 +79,7 @@ def run(target: Target, load: Load, folder: Path) -> Run:
         if process.stdout is None:
             raise BenchError("the load client has no output")
         _expect(process.stdout.readline(), "begin")
-        before = usage(pids)
+        before, began_s = usage(pids), time.time()
         _expect(process.stdout.readline(), "end")
         used = usage(pids).since(before)
         memory_mib = rss_mib(pids)
@@ -89,6 +92,7 @@ def run(target: Target, load: Load, folder: Path) -> Run:
         samples_ns=array("Q", sorted(latencies)),
         rps=found["rps"],
         chunks=found["chunks"],
+        began_s=began_s,
         seconds=found["seconds"],
         backlog=found["backlog"],
         used=used,

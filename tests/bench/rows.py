@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bench.intervals import Estimate, mean, quantile_difference, quantile_mean, ratio
 from bench.load import Run
 from bench.measure import ROUNDS_COUNTED_MIN, Results
+from bench.stages import stage_means_us
 from bench.subject import Subject
 
 NS_PER_US = 1e-3
@@ -46,10 +47,17 @@ def rows(results: Results, subject: Subject | None) -> list[Row]:
     if subject is not None:
         method = "VmRSS of the sidecar's process after 100 requests, before the rounds"
         found.append(_row("rss_idle_mib", "MiB", mean([subject.rss_idle_mib]), None, method))
-        method = "400 calls at c=1: trimmed mean of the stage in their decision records"
-        for stage, mean_us in subject.stages_us.items():
-            found.append(_row(f"stage_{stage}_us", "us", mean([mean_us]), None, method))
+        found += _stages(results, subject)
     return found
+
+
+def _stages(results: Results, subject: Subject) -> Iterator[Row]:
+    """The sidecar's own clock under full load, from the decisions that reached the hub."""
+    if results.has("throughput", "sidecar"):
+        method = "c=64 closed loop: trimmed mean of the stage in the decisions that reached the hub"
+        means = stage_means_us(subject.hub_database, results.of("throughput", "sidecar"))
+        for stage, values in means.items():
+            yield _row(f"stage_{stage}_us", "us", mean(values), None, method)
 
 
 def _latencies(results: Results) -> Iterator[Row]:

@@ -18,12 +18,12 @@ from bench.bodies import write_bodies
 from bench.children import STARTS_WITHIN_S, free_address, running, wait_for_status
 from bench.load import Load, run
 from bench.machine import LOAD_CORE, PROXY_CORE, BenchError, rss_mib
-from bench.stages import stage_means_us
 from bench.table import compile_table
 from bench.targets import Target
 from pointsman_operator.cli.hub_client import HubClient, HubError
 from pointsman_operator.cli.local.stack import hub_command
 from pointsman_operator.cli.state import State
+from pointsman_operator.hub.state import DATABASE
 
 FIRST_REQUESTS = 100
 """After them the idle memory is read."""
@@ -37,8 +37,8 @@ class Subject:
     target: Target
     rss_idle_mib: float
     """After the first requests."""
-    stages_us: dict[str, float]
-    """Mean time of a call in each stage."""
+    hub_database: Path
+    """The hub's store, decisions among it."""
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def sidecar(folder: Path, origin: str, secure: str, certificate: Path) -> Iterat
     """Hub and sidecar while the block runs; `origin` and `secure` are host:port."""
     state = State(folder / "state")
     state.prepare()
-    hub_address, data, debug = free_address(), free_address(), free_address()
+    hub_address, data = free_address(), free_address()
     with ExitStack() as stack:
         hub_log = folder / "hub.log"
         hub = stack.enter_context(
@@ -59,7 +59,7 @@ def sidecar(folder: Path, origin: str, secure: str, certificate: Path) -> Iterat
         fence = f"{state.installation()},{state.next_start()},bench"
         client.put_table(policy, table.data, fence)
         command = [sys.executable, "-P", "-m", "pointsman_sidecar"]
-        environment = _sidecar_environment(state, hub_address, data, debug) | {
+        environment = _sidecar_environment(state, hub_address, data) | {
             "POINTSMAN_NAMESPACE": table.policy.namespace,
             "POINTSMAN_WORKLOAD": table.policy.name,
             "SSL_CERT_FILE": str(certificate),
@@ -71,14 +71,14 @@ def sidecar(folder: Path, origin: str, secure: str, certificate: Path) -> Iterat
         bodies = folder / "first.jsonl"
         write_bodies(bodies, "auto", 1024)
         rss_idle_mib = _first_requests(target, bodies, folder)
-        yield Subject(target, rss_idle_mib, stage_means_us(target, debug, bodies))
+        yield Subject(target, rss_idle_mib, state.folder("hub") / DATABASE)
 
 
-def _sidecar_environment(state: State, hub: str, data: str, debug: str) -> dict[str, str]:
+def _sidecar_environment(state: State, hub: str, data: str) -> dict[str, str]:
     return {
         "POINTSMAN_DATA_ADDRESS": data,
         "POINTSMAN_ADMIN_ADDRESS": free_address(),
-        "POINTSMAN_DEBUG_ADDRESS": debug,
+        "POINTSMAN_DEBUG_ADDRESS": free_address(),
         "POINTSMAN_HUB_URL": f"http://{hub}",
         "POINTSMAN_HUB_TOKEN_FILE": str(state.token_file),
         "POINTSMAN_SECRETS_DIR": str(state.secrets),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from array import array
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,6 @@ from bench.stages import trimmed_mean
 from bench.subject import Subject
 from bench.targets import Target
 
-SUBJECT = Subject(Target("sidecar", "127.0.0.1:1", (1,)), 42.0, {"scan": 1.5, "choose": 9.0})
 KEYS = ["name", "unit", "value", "low", "high", "baseline", "ratio", "method"]
 
 
@@ -27,6 +28,7 @@ def _run(us: int, *, cpu_s: float = 0.98, busy_s: float = 0.99) -> Run:
         samples_ns=array("Q", [us * 1000] * 1000),
         rps=1000.0,
         chunks=5000,
+        began_s=1000.0,
         seconds=1.0,
         backlog=0,
         used=Usage(cpu_s, busy_s, 0.0, 1.0),
@@ -43,15 +45,39 @@ def _results() -> Results:
     return results
 
 
-def test_added_latency_is_less_the_origin_and_beside_hyper() -> None:
+@pytest.fixture
+def subject(tmp_path: Path) -> Subject:
+    """A sidecar whose decisions are in a hub's store: 30 in the run's second, 30 after it."""
+    database = tmp_path / "hub.db"
+    with closing(sqlite3.connect(database)) as store:
+        store.execute("CREATE TABLE records (id TEXT, time_ms INTEGER, body TEXT)")
+        for number in range(60):
+            stages = {"scan": number % 2 if number < 30 else 900, "upstream": 500, "total": 501}
+            body = json.dumps({"outcome": "ok", "stage_us": stages})
+            values = (str(number), 1_000_000 + number * 1000 // 30, body)
+            store.execute("INSERT INTO records VALUES (?, ?, ?)", values)
+        store.commit()
+    return Subject(Target("sidecar", "127.0.0.1:1", (1,)), 42.0, database)
+
+
+def test_added_latency_is_less_the_origin_and_beside_hyper(subject: Subject) -> None:
     """`added` is the difference to the origin; baseline and ratio are the hyper proxy's."""
-    by_name = {row.name: row for row in rows(_results(), SUBJECT)}
+    by_name = {row.name: row for row in rows(_results(), subject)}
     added = by_name["added_p50_us"]
     assert (added.value, added.baseline, added.ratio) == (130, 100, 1.3)
     assert by_name["hyper_added_p50_us"].baseline is None
     assert by_name["rss_idle_mib"].value == 42
     assert by_name["cpu_us_per_request"].value == 960
-    assert by_name["stage_choose_us"].value == 9
+    assert by_name["stage_scan_us"].value == 0.5
+    assert "stage_upstream_us" not in by_name
+
+
+def test_records_that_were_not_drained_fail_the_bench(subject: Subject) -> None:
+    """Too few decisions in the hub's store: not everything was on."""
+    results = _results()
+    object.__setattr__(results.runs["throughput", "sidecar"][0], "began_s", 999.5)
+    with pytest.raises(BenchError, match="15 decisions"):
+        rows(results, subject)
 
 
 def test_interrupted_calls_do_not_move_a_stage() -> None:
@@ -59,10 +85,10 @@ def test_interrupted_calls_do_not_move_a_stage() -> None:
     assert trimmed_mean([1, 2] * 9 + [0, 90_000]) == 1.5
 
 
-def test_json_has_the_agreed_members(tmp_path: Path) -> None:
+def test_json_has_the_agreed_members(tmp_path: Path, subject: Subject) -> None:
     """build/bench.json is a list of objects with exactly the agreed members and names."""
     path = tmp_path / "build" / "bench.json"
-    found = rows(_results(), SUBJECT)
+    found = rows(_results(), subject)
     report.write_json(found, path)
     written = json.loads(path.read_text())
     assert all(list(row) == KEYS for row in written)
