@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 PROXY_CORE = 0
@@ -91,11 +92,19 @@ def family(pids: list[int]) -> list[int]:
 
 def _stat(pid: int) -> list[str]:
     """Fields of /proc/PID/stat after the name; empty when the process is gone."""
+    return _stat_text(pid).rpartition(")")[2].split()
+
+
+def _name(pid: int) -> str:
+    """A process's short name; empty when it is gone."""
+    return _stat_text(pid).rpartition(")")[0].partition("(")[2]
+
+
+def _stat_text(pid: int) -> str:
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        return Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return []
-    return text.rpartition(")")[2].split()
+        return ""
 
 
 def _cpu_s(pid: int) -> float:
@@ -110,6 +119,15 @@ def _rss_kib(pid: int) -> int:
     return 0
 
 
+@cache
+def _network_thread() -> int:
+    """The kernel's thread for network work on the proxy's core that interrupts leave over."""
+    for path in Path("/proc").glob("[0-9]*"):
+        if _name(int(path.name)) == f"ksoftirqd/{PROXY_CORE}":
+            return int(path.name)
+    return 0
+
+
 def _core() -> tuple[float, float, float]:
     """Seconds that the proxy's core was busy, was in interrupts, and that passed."""
     for line in Path("/proc/stat").read_text().splitlines():
@@ -117,6 +135,6 @@ def _core() -> tuple[float, float, float]:
         if name == f"cpu{PROXY_CORE}":
             ticks = [int(field) for field in fields[:8]]
             busy = sum(ticks) - ticks[3] - ticks[4]
-            interrupts = ticks[5] + ticks[6]
-            return busy / _TICKS_PER_S, interrupts / _TICKS_PER_S, sum(ticks) / _TICKS_PER_S
+            interrupts_s = (ticks[5] + ticks[6]) / _TICKS_PER_S + _cpu_s(_network_thread())
+            return busy / _TICKS_PER_S, interrupts_s, sum(ticks) / _TICKS_PER_S
     raise BenchError(f"/proc/stat does not count core {PROXY_CORE}")

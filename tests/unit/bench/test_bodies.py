@@ -45,3 +45,4 @@ def test_the_kernel_counts_this_process() -> None:
     assert after.core_total_s >= before.core_total_s
     assert rss_mib([os.getpid()]) > 1
     assert os.getpid() in family([os.getpid()])
+    assert os.getpid() in family([os.getppid()])
