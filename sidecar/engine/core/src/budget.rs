@@ -5,6 +5,7 @@
 mod account;
 mod charge;
 mod demand;
+mod exchange;
 mod refusal;
 mod roster;
 mod state;
@@ -14,7 +15,6 @@ mod sync;
 mod tally;
 mod waiter;
 
-use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -33,7 +33,6 @@ pub use self::tally::{Usage, UsageCounters, UsageKey, UsageTotals};
 pub use self::waiter::Waiter;
 use crate::clock::SharedClock;
 use crate::journal::Journal;
-use crate::ledger::document::{LeaseReport, SyncAnswer, Want};
 use crate::limits::{ACCOUNTS, BUDGET_WAITERS, STANDING_STALE_MS};
 use crate::table::RouteTable;
 
@@ -223,6 +222,12 @@ impl Book {
         self.state.lock().ledger.is_away()
     }
 
+    /// Why the last sync failed, if it did.
+    #[must_use]
+    pub fn ledger_trouble(&self) -> Option<Arc<str>> {
+        self.state.lock().ledger.trouble.clone()
+    }
+
     /// Why nothing can be leased: the journal's words, where it does not work.
     #[must_use]
     pub fn journal_trouble(&self) -> Option<&str> {
@@ -311,89 +316,5 @@ impl Book {
     fn settle(&self, held: &Held, reserved: u64, spent: u64, unconfirmed: u64) {
         self.state.lock().settle(held, reserved, spent, unconfirmed);
         self.changed.notify_waiters();
-    }
-}
-
-/// The ledger's side.
-impl Book {
-    /// Who holds the leases.
-    #[must_use]
-    pub const fn holder(&self) -> &Holder {
-        &self.holder
-    }
-
-    /// The book's clock.
-    #[must_use]
-    pub const fn clock(&self) -> &SharedClock {
-        &self.clock
-    }
-
-    /// What is reported and wanted now. `last`: this boot ends, every lease closes as it is.
-    #[must_use]
-    pub fn report(&self, last: bool) -> (Vec<LeaseReport>, Vec<Want>) {
-        let mut state = self.state.lock();
-        let now = state.now(self.clock.boot_ms());
-        let leases = state.report(now, last);
-        let wants = if last { Vec::new() } else { state.wants(now, &self.holder.sidecar) };
-        (leases, wants)
-    }
-
-    /// Takes the answer to a report that was sent at `sent_boot_ms`. `voided`: the ledger was
-    /// restored since, all earlier leases are void.
-    pub fn apply(&self, answer: &SyncAnswer, sent_boot_ms: u64, voided: bool) {
-        let boot_ms = self.clock.boot_ms();
-        if self.state.lock().apply(answer, sent_boot_ms, boot_ms, voided) {
-            self.ask(Urgency::Refill);
-        }
-        self.changed.notify_waiters();
-    }
-
-    /// A report was not answered.
-    pub fn sync_failed(&self) {
-        let mut state = self.state.lock();
-        state.ledger.failures = state.ledger.failures.saturating_add(1);
-        drop(state);
-        self.changed.notify_waiters();
-    }
-
-    /// Milliseconds between two renewals, as the hub wants them.
-    #[must_use]
-    pub fn renew_ms(&self) -> u64 {
-        self.state.lock().ledger.renew_ms
-    }
-
-    /// Everything has been reported and answered: the journal of this boot is not needed any more.
-    pub fn retire_journal(&self) {
-        self.journal.retire();
-    }
-
-    /// How soon the ledger should be asked; resets it.
-    pub fn take_urgency(&self) -> Urgency {
-        urgency(self.urgency.swap(Urgency::Renewal as u8, Ordering::AcqRel))
-    }
-
-    /// How soon the ledger should be asked.
-    #[must_use]
-    pub fn urgency(&self) -> Urgency {
-        urgency(self.urgency.load(Ordering::Acquire))
-    }
-
-    /// Resolves when the ledger should be asked sooner than it was.
-    pub fn asked(&self) -> impl Future<Output = ()> + '_ {
-        self.asked.notified()
-    }
-
-    pub(crate) fn ask(&self, urgency: Urgency) {
-        if self.urgency.fetch_max(urgency as u8, Ordering::AcqRel) < urgency as u8 {
-            self.asked.notify_one();
-        }
-    }
-}
-
-const fn urgency(level: u8) -> Urgency {
-    match level {
-        0 => Urgency::Renewal,
-        1 => Urgency::Refill,
-        _ => Urgency::Waiting,
     }
 }

@@ -262,12 +262,10 @@ impl Engine {
 /// The book with its journal; without one nothing can be leased, and refusals say why.
 fn open_book(config: &Config, boot: &str, clock: &SharedClock) -> (Arc<Book>, Vec<Recovered>) {
     let identity = &config.identity;
-    let opened = match &config.state_dir {
+    let (journal, recovered) = match &config.state_dir {
         Some(folder) => Journal::open(&folder.join("journal"), &identity.sidecar, boot),
-        None => Err(JournalError::NoFolder),
+        None => (Journal::unavailable(&JournalError::NoFolder), Vec::new()),
     };
-    let (journal, recovered) =
-        opened.unwrap_or_else(|error| (Journal::unavailable(&error), Vec::new()));
     let holder = Holder {
         sidecar: identity.sidecar.as_str().into(),
         boot: boot.into(),

@@ -4,6 +4,7 @@
 //! boot left and `ledger` reports it under that boot. The space is taken at the start, so that a
 //! full disk refuses leases instead of losing money; the page cache survives a kill of the process.
 
+mod error;
 mod layout;
 mod replay;
 
@@ -14,53 +15,18 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
-use thiserror::Error;
 
+pub use self::error::JournalError;
 use self::layout::{
-    FILE_BYTES, HEADER_BYTES, LEASE_NAMES_BYTES, MAGIC, RECORD_BYTES, USAGE_NAMES_BYTES, Writer,
-    charge_at, lease_names_at, lease_numbers_at, usage_names_at, usage_numbers_at,
+    CONTACT_AT, FILE_BYTES, HEADER_BYTES, LEASE_NAMES_BYTES, MAGIC, RECORD_BYTES,
+    USAGE_NAMES_BYTES, Writer, charge_at, lease_names_at, lease_numbers_at, usage_names_at,
+    usage_numbers_at,
 };
 pub use self::replay::{Recovered, RecoveredLease, RecoveredUsage};
 use crate::lease::Numbers;
 use crate::limits::OLD_JOURNALS;
 
 const EXTENSION: &str = "journal";
-
-/// Why there is no journal, and so no lease.
-#[derive(Debug, Error)]
-pub enum JournalError {
-    /// The folder or a file in it cannot be used.
-    #[error(
-        "the journal {path} cannot be used: {source}; give stateDir a writable folder with free space"
-    )]
-    File {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// No folder was given.
-    #[error("no stateDir is configured: mount a folder that survives a container restart")]
-    NoFolder,
-    /// Another engine holds the folder.
-    #[error(
-        "the journal folder {0} is in use by another engine; give each sidecar its own stateDir"
-    )]
-    InUse(PathBuf),
-    /// Too many former boots wait to be reported.
-    #[error(
-        "{count} journals in {path} wait to be reported; the hub must be reached before more is leased"
-    )]
-    Unreported {
-        /// The folder.
-        path: PathBuf,
-        /// How many.
-        count: usize,
-    },
-    /// A name does not fit its record.
-    #[error("the journal has no room for the name {0}")]
-    TooLong(String),
-}
 
 /// The journal of this boot. All methods take `&self`: each slot has one owner, the file is shared.
 #[derive(Debug)]
@@ -69,41 +35,39 @@ pub struct Journal {
     file: Option<File>,
     path: PathBuf,
     broken: OnceLock<String>,
+    contacted: OnceLock<()>,
     /// Held as long as the journal: one engine a folder.
-    _lock: Option<File>,
+    #[expect(dead_code, reason = "a guard: it unlocks when it is dropped")]
+    lock: Option<File>,
 }
 
 impl Journal {
-    /// Takes the folder, reads what former boots left there and makes this boot's file.
-    ///
-    /// # Errors
-    /// Nothing may be leased then; the text says why and what helps.
-    pub fn open(
-        folder: &Path,
-        sidecar: &str,
-        boot: &str,
-    ) -> Result<(Self, Vec<Recovered>), JournalError> {
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |source| JournalError::File { path, source }
+    /// Takes the folder, makes this boot's file and reads what former boots left to be reported.
+    /// Where that fails, the journal is `broken` from the start: enforced Budgets refuse and say why.
+    #[must_use]
+    pub fn open(folder: &Path, sidecar: &str, boot: &str) -> (Self, Vec<Recovered>) {
+        let taken = lock(folder).and_then(|lock| Ok((lock, recover(folder, sidecar)?)));
+        let (lock, recovered) = match taken {
+            Ok(taken) => taken,
+            Err(error) => return (Self::unavailable(&error), Vec::new()),
         };
-        fs::create_dir_all(folder).map_err(at(folder))?;
-        let lock_path = folder.join("journal.lock");
-        let lock = private().create(true).open(&lock_path).map_err(at(&lock_path))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| JournalError::InUse(folder.to_owned()))?;
-        let recovered = recover(folder, sidecar)?;
-        if recovered.len() >= OLD_JOURNALS {
-            let count = recovered.len();
-            return Err(JournalError::Unreported { path: folder.to_owned(), count });
-        }
+        let count = recovered.len();
+        let made = if count < OLD_JOURNALS {
+            Self::create(folder, sidecar, boot)
+        } else {
+            Err(JournalError::Unreported { path: folder.to_owned(), count })
+        };
+        let journal = made.unwrap_or_else(|error| Self::unavailable(&error));
+        (Self { lock: Some(lock), ..journal }, recovered)
+    }
+
+    fn create(folder: &Path, sidecar: &str, boot: &str) -> Result<Self, JournalError> {
         let path = folder.join(format!("{boot}.{EXTENSION}"));
         let file = private().create_new(true).open(&path).map_err(at(&path))?;
-        let journal = Self::prepare(file, path.clone(), sidecar, boot).inspect_err(|_| {
+        Self::prepare(file, path.clone(), sidecar, boot).inspect_err(|_| {
             // What was just made holds nothing; a file that stays is read as never used.
             let _removed = fs::remove_file(&path);
-        })?;
-        Ok((Self { _lock: Some(lock), ..journal }, recovered))
+        })
     }
 
     /// Takes the space, then writes the header: a file without one was never used.
@@ -119,20 +83,34 @@ impl Journal {
             .seal(0)
             .ok_or_else(|| JournalError::TooLong(sidecar.to_owned()))?;
         file.write_all_at(&header, 0).map_err(at)?;
-        Ok(Self { file: Some(file), path, broken: OnceLock::new(), _lock: None })
+        Ok(Self {
+            file: Some(file),
+            path,
+            broken: OnceLock::new(),
+            contacted: OnceLock::new(),
+            lock: None,
+        })
     }
 
-    /// Stands in where `open` failed: enforced Budgets refuse and name the reason.
+    /// A journal that never worked.
     #[must_use]
     pub fn unavailable(error: &JournalError) -> Self {
         let broken = OnceLock::from(error.to_string());
-        Self { file: None, path: PathBuf::new(), broken, _lock: None }
+        Self { file: None, path: PathBuf::new(), broken, contacted: OnceLock::new(), lock: None }
     }
 
     /// Why the journal stopped working, if it did: nothing more may be reserved then.
     #[must_use]
     pub fn broken(&self) -> Option<&str> {
         self.broken.get().map(String::as_str)
+    }
+
+    /// Enters that the hub is about to be asked: from then on it may hold leases for this boot.
+    pub fn note_contact(&self) {
+        if self.contacted.set(()).is_ok() {
+            // A failure breaks the journal, and then no lease is taken.
+            let _broken = self.put(&[1], CONTACT_AT);
+        }
     }
 
     /// Removes the file: everything in it has been reported.
@@ -304,26 +282,47 @@ pub struct LeaseNames<'a> {
     pub window: &'a str,
 }
 
+/// One engine a folder, as long as the file is open.
+fn lock(folder: &Path) -> Result<File, JournalError> {
+    fs::create_dir_all(folder).map_err(at(folder))?;
+    let path = folder.join("journal.lock");
+    let file = private().create(true).open(&path).map_err(at(&path))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| JournalError::InUse(folder.to_owned()))?;
+    Ok(file)
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> JournalError {
+    let path = path.to_owned();
+    move |source| JournalError::File { path: path.clone(), source }
+}
+
 /// Reads the journals of former boots, oldest first, and removes those that hold nothing.
 fn recover(folder: &Path, sidecar: &str) -> Result<Vec<Recovered>, JournalError> {
-    let failed = |source| JournalError::File { path: folder.to_owned(), source };
+    let failed = at(folder);
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
+    for entry in fs::read_dir(folder).map_err(&failed)? {
+        let path = entry.map_err(&failed)?.path();
         if path.extension().is_some_and(|it| it == EXTENSION) {
-            let changed = fs::metadata(&path).and_then(|it| it.modified()).map_err(failed)?;
+            let changed = fs::metadata(&path).and_then(|it| it.modified()).map_err(&failed)?;
             found.push((changed, path));
         }
     }
     found.sort();
     let mut recovered = Vec::new();
     for (_, path) in found {
-        let bytes = fs::read(&path).map_err(failed)?;
+        let bytes = fs::read(&path).map_err(&failed)?;
         match replay::read(&bytes, sidecar, path) {
             replay::Content::Something(content) => recovered.push(content),
             replay::Content::Nothing(content) => content.discard(),
             replay::Content::Foreign => {}
         }
+    }
+    while recovered.len() >= OLD_JOURNALS {
+        // Of a start that spent nothing only the hub's expiry is lost: what it was never told it
+        // held counts as unconfirmed there.
+        let Some(empty) = recovered.iter().position(Recovered::is_empty) else { break };
+        recovered.remove(empty).discard();
     }
     Ok(recovered)
 }
@@ -345,7 +344,13 @@ mod tests {
     /// A file on which every write fails for want of space.
     fn full() -> Journal {
         let file = OpenOptions::new().read(true).write(true).open("/dev/full").unwrap();
-        Journal { file: Some(file), path: "/dev/full".into(), broken: OnceLock::new(), _lock: None }
+        Journal {
+            file: Some(file),
+            path: "/dev/full".into(),
+            broken: OnceLock::new(),
+            contacted: OnceLock::new(),
+            lock: None,
+        }
     }
 
     #[test]

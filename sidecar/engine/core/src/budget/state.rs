@@ -48,6 +48,8 @@ pub(super) struct Ledger {
     answered: Option<(u64, i64)>,
     /// Failed syncs since the last answer.
     pub(super) failures: u32,
+    /// Why the last one failed.
+    pub(super) trouble: Option<Arc<str>>,
     pub(super) renew_ms: u64,
 }
 
@@ -114,6 +116,7 @@ impl Ledger {
     pub(super) fn answered(&mut self, boot_ms: u64, ledger_ms: i64) {
         self.answered = Some((boot_ms, ledger_ms.max(self.now_ms(boot_ms))));
         self.failures = 0;
+        self.trouble = None;
     }
 
     /// One lost answer is no outage, two are; before the first answer one is.
@@ -128,7 +131,7 @@ impl State {
             accounts: Vec::new(),
             by_name: HashMap::new(),
             leases: Vec::new(),
-            ledger: Ledger { answered: None, failures: 0, renew_ms: RENEW_MS },
+            ledger: Ledger { answered: None, failures: 0, trouble: None, renew_ms: RENEW_MS },
             journal,
             boot,
             free_charges: (0..u16::try_from(OPEN_CHARGES).unwrap_or(u16::MAX)).rev().collect(),

@@ -20,7 +20,9 @@ const LEASE_BYTES: usize = LEASE_NAMES_BYTES + 2 * RECORD_BYTES;
 const CHARGE_BYTES: usize = 4 * RECORD_BYTES;
 const USAGE_BYTES: usize = USAGE_NAMES_BYTES + 2 * RECORD_BYTES;
 
-const LEASES_AT: usize = HEADER_BYTES;
+/// Whether the hub was ever asked.
+pub(super) const CONTACT_AT: usize = HEADER_BYTES;
+const LEASES_AT: usize = CONTACT_AT + RECORD_BYTES;
 const CHARGES_AT: usize = LEASES_AT + LEASES * LEASE_BYTES;
 const USAGE_AT: usize = CHARGES_AT + OPEN_CHARGES * CHARGE_BYTES;
 /// One slot more than tuples: the last is `other`.

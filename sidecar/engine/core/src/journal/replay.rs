@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::layout::{
-    FILE_BYTES, Found, HEADER_BYTES, LEASE_NAMES_BYTES, MAGIC, RECORD_BYTES, Reader,
+    CONTACT_AT, FILE_BYTES, Found, HEADER_BYTES, LEASE_NAMES_BYTES, MAGIC, RECORD_BYTES, Reader,
     USAGE_NAMES_BYTES, USAGE_SLOTS, charge_at, find, lease_names_at, lease_numbers_at,
     usage_names_at, usage_numbers_at,
 };
@@ -49,6 +49,12 @@ pub struct RecoveredUsage {
 }
 
 impl Recovered {
+    /// Nothing was spent. The hub may still hold leases for that boot whose grant did not arrive.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.leases.is_empty() && self.usage.is_empty()
+    }
+
     /// Removes the file: the hub has answered the report. Best effort: one that stays is reported
     /// once more at the next start, which changes nothing.
     pub fn discard(&self) {
@@ -88,7 +94,8 @@ pub(super) fn read(file: &[u8], sidecar: &str, path: PathBuf) -> Content {
     add_charges(file, &mut slots, &mut recovered.intact);
     recovered.leases = slots.into_iter().flatten().map(|it| it.lease).collect();
     recovered.usage = (0..USAGE_SLOTS).filter_map(|it| read_usage(file, it as u16)).collect();
-    if recovered.leases.is_empty() && recovered.usage.is_empty() && recovered.intact {
+    let asked = !matches!(find(file, CONTACT_AT, RECORD_BYTES), Found::Empty);
+    if recovered.is_empty() && recovered.intact && !asked {
         Content::Nothing(recovered)
     } else {
         Content::Something(recovered)

@@ -77,10 +77,10 @@ impl SyncState {
         Ok(())
     }
 
-    /// The latest request was not answered.
-    pub fn failed(&mut self) {
+    /// The latest request was not answered; why.
+    pub fn failed(&mut self, reason: &str) {
         self.sent = None;
-        self.book.sync_failed();
+        self.book.sync_failed(reason);
     }
 }
 

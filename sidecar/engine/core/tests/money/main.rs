@@ -8,9 +8,15 @@ mod hub;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod property;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod subjects;
+#[cfg(test)]
+mod task;
+#[cfg(test)]
+mod transport;
 #[cfg(test)]
 mod windows;
 #[cfg(test)]

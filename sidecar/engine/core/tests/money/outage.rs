@@ -11,7 +11,7 @@ const MINUTE_MS: u64 = 60_000;
 fn cut_off(world: &mut World) {
     for _ in 0..2 {
         let _lost = world.one.sync.request(false);
-        world.one.sync.failed();
+        world.one.sync.failed("lost");
     }
 }
 
@@ -58,7 +58,7 @@ fn one_lost_answer_is_no_outage() {
     strict["enforcement"]["onLedgerUnavailable"] = json!("Deny");
     let mut world = World::with(100 * CENT, &strict);
     let _lost = world.one.sync.request(false);
-    world.one.sync.failed();
+    world.one.sync.failed("lost");
     world.one.granted(1).settle(0);
     cut_off(&mut world);
     assert_eq!(world.one.refused(1).code, RefusalCode::LedgerUnavailable, "Deny, money or not");
@@ -87,7 +87,7 @@ async fn a_new_engine_without_a_hub_refuses_and_names_the_ledger() {
     world.restart("boot-2", &budget(CENT));
     let Admission::Wait(waiter) = world.one.admit(1) else { panic!("the hub may answer") };
     let _lost = world.one.sync.request(false);
-    world.one.sync.failed();
+    world.one.sync.failed("lost");
     assert_eq!(waiter.wait().await.unwrap_err().code, RefusalCode::LedgerUnavailable);
     assert_eq!(world.one.refused(1).code, RefusalCode::LedgerUnavailable, "at once");
 }
@@ -98,7 +98,7 @@ fn a_lost_answer_is_granted_once_and_a_stale_one_changes_nothing() {
     let Admission::Wait(waiter) = world.one.admit(10 * CENT) else { panic!("it is dear") };
     let first = world.one.sync.request(false);
     let lost = world.hub.sync(&first);
-    world.one.sync.failed();
+    world.one.sync.failed("lost");
     let granted = world.hub.leased(&world.pot());
     let second = world.one.sync.request(false);
     let answer = world.hub.sync(&second);
@@ -117,7 +117,7 @@ fn a_first_grant_that_was_lost_is_found_by_the_next_answer() {
     world.restart("boot-2", &budget(100 * CENT));
     let request = world.one.sync.request(false);
     world.hub.sync(&request);
-    world.one.sync.failed();
+    world.one.sync.failed("lost");
     world.one.sync(&mut world.hub);
     assert!(world.one.free() > 0);
     let mine = |it: &&super::hub::Lease| &*it.holder.1 == "boot-2";

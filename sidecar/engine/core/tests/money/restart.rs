@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use pointsman_core::budget::{Admission, RefusalCode, Usage, UsageKey};
-use pointsman_core::journal::{Journal, JournalError};
+use pointsman_core::journal::Journal;
 use pointsman_core::ledger::farewell;
 use pointsman_core::limits::{OLD_JOURNALS, OPEN_CHARGES};
 
@@ -105,8 +105,8 @@ fn a_torn_record_leaves_the_lease_to_the_hubs_expiry() {
     world.one.granted(10).settle(10);
     let path = journals(&world.folder).remove(0);
     let mut bytes = fs::read(&path).unwrap();
-    // The lease's names are the first record after the header.
-    bytes[512 + 100] ^= 1;
+    // The lease's names follow the header and the mark of the first contact.
+    bytes[512 + 64 + 100] ^= 1;
     fs::write(&path, bytes).unwrap();
     world.restart("boot-2", &budget(100 * CENT));
     assert!(!world.one.recovered[0].intact);
@@ -125,12 +125,12 @@ fn a_journal_cut_short_or_of_another_is_left_alone() {
     let ours = fs::read(journals(&world.folder).remove(0)).unwrap();
     fs::write(folder.0.join("short.journal"), &ours[..ours.len() / 2]).unwrap();
     fs::write(folder.0.join("empty.journal"), b"").unwrap();
-    let (journal, recovered) = Journal::open(&folder.0, "one", "boot-9").unwrap();
+    let (journal, recovered) = Journal::open(&folder.0, "one", "boot-9");
     assert!(recovered.is_empty() && journal.broken().is_none());
     assert_eq!(journals(&folder).len(), 3, "the empty one was never used and is gone");
     let other = Folder::new();
     fs::write(other.0.join("theirs.journal"), &ours).unwrap();
-    let (_journal, recovered) = Journal::open(&other.0, "two", "boot-9").unwrap();
+    let (_journal, recovered) = Journal::open(&other.0, "two", "boot-9");
     assert!(recovered.is_empty(), "another sidecar's money is not ours to report");
     assert_eq!(journals(&other).len(), 2);
 }
@@ -138,8 +138,9 @@ fn a_journal_cut_short_or_of_another_is_left_alone() {
 #[test]
 fn one_engine_a_folder() {
     let world = World::new(CENT);
-    let second = Journal::open(&world.folder.0, "one", "boot-2");
-    assert!(matches!(second, Err(JournalError::InUse(_))), "{second:?}");
+    let (second, recovered) = Journal::open(&world.folder.0, "one", "boot-2");
+    assert!(second.broken().is_some_and(|it| it.contains("in use")), "{second:?}");
+    assert!(recovered.is_empty(), "what the other one holds is not touched");
 }
 
 #[test]
@@ -151,8 +152,9 @@ fn too_many_unreported_boots_stop_leasing() {
     for boot in 0..OLD_JOURNALS {
         fs::write(folder.0.join(format!("{boot}.journal")), &left).unwrap();
     }
-    let refused = Journal::open(&folder.0, "one", "boot-2").unwrap_err();
-    assert!(refused.to_string().contains("16 journals"), "{refused}");
+    let (refused, recovered) = Journal::open(&folder.0, "one", "boot-2");
+    assert!(refused.broken().is_some_and(|it| it.contains("16 journals")), "{refused:?}");
+    assert_eq!(recovered.len(), OLD_JOURNALS, "they are reported, and the next start leases again");
 }
 
 #[test]
@@ -160,17 +162,20 @@ fn a_folder_that_cannot_be_written_is_named() {
     let folder = Folder::new();
     let file = folder.0.join("file");
     fs::write(&file, b"").unwrap();
-    let error = Journal::open(&file.join("inside"), "one", "boot").unwrap_err();
-    assert!(error.to_string().contains("stateDir"), "{error}");
+    let (journal, _) = Journal::open(&file.join("inside"), "one", "boot");
+    assert!(journal.broken().is_some_and(|it| it.contains("stateDir")), "{journal:?}");
 }
 
 #[test]
-fn crash_loops_without_money_leave_nothing_behind() {
+fn crash_loops_without_money_never_stop_leasing() {
     let world = World::new(CENT);
     let folder = Folder::new();
     for boot in 0..3 * OLD_JOURNALS {
-        let one = Sidecar::start(&world.clock, &folder, "one", &format!("boot-{boot}"));
-        assert!(one.recovered.is_empty());
+        let mut one = Sidecar::start(&world.clock, &folder, "one", &format!("boot-{boot}"));
+        if boot % 2 == 0 {
+            let _lost = one.sync.request(false);
+        }
+        assert!(one.recovered.iter().all(|it| it.is_empty() && it.intact));
     }
-    assert_eq!(journals(&folder).len(), 1);
+    assert_eq!(journals(&folder).len(), OLD_JOURNALS, "those that asked the hub, and the last");
 }

@@ -77,7 +77,8 @@ pub(crate) struct Sidecar {
 
 impl Sidecar {
     pub(crate) fn start(clock: &Arc<ManualClock>, folder: &Folder, name: &str, boot: &str) -> Self {
-        let (journal, recovered) = Journal::open(&folder.0, name, boot).unwrap();
+        let (journal, recovered) = Journal::open(&folder.0, name, boot);
+        assert_eq!(journal.broken(), None);
         Self { recovered, ..Self::with(clock, name, boot, journal) }
     }
 

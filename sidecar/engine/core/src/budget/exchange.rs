@@ -1,0 +1,93 @@
+//! The book's side of the conversation with the hub, which `ledger` holds: what it has to say, what
+//! it is told, and how soon it wants to speak again.
+
+use std::sync::atomic::Ordering;
+
+use super::{Book, Holder, Urgency};
+use crate::clock::SharedClock;
+use crate::ledger::document::{LeaseReport, SyncAnswer, Want};
+
+impl Book {
+    /// Who holds the leases.
+    #[must_use]
+    pub const fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    /// The book's clock.
+    #[must_use]
+    pub const fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    /// What is reported and wanted now. `last`: this boot ends, every lease closes as it is.
+    #[must_use]
+    pub fn report(&self, last: bool) -> (Vec<LeaseReport>, Vec<Want>) {
+        self.journal.note_contact();
+        let mut state = self.state.lock();
+        let now = state.now(self.clock.boot_ms());
+        let leases = state.report(now, last);
+        let wants = if last { Vec::new() } else { state.wants(now, &self.holder.sidecar) };
+        (leases, wants)
+    }
+
+    /// Takes the answer to a report that was sent at `sent_boot_ms`. `voided`: the ledger was
+    /// restored since, all earlier leases are void.
+    pub fn apply(&self, answer: &SyncAnswer, sent_boot_ms: u64, voided: bool) {
+        let boot_ms = self.clock.boot_ms();
+        if self.state.lock().apply(answer, sent_boot_ms, boot_ms, voided) {
+            self.ask(Urgency::Refill);
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// A report was not answered, or there is no hub to report to; why.
+    pub fn sync_failed(&self, reason: &str) {
+        let mut state = self.state.lock();
+        state.ledger.failures = state.ledger.failures.saturating_add(1);
+        state.ledger.trouble = Some(reason.into());
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Milliseconds between two renewals, as the hub wants them.
+    #[must_use]
+    pub fn renew_ms(&self) -> u64 {
+        self.state.lock().ledger.renew_ms
+    }
+
+    /// Everything has been reported and answered: the journal of this boot is not needed any more.
+    pub fn retire_journal(&self) {
+        self.journal.retire();
+    }
+
+    /// How soon the ledger should be asked; resets it.
+    pub fn take_urgency(&self) -> Urgency {
+        urgency(self.urgency.swap(Urgency::Renewal as u8, Ordering::AcqRel))
+    }
+
+    /// How soon the ledger should be asked.
+    #[must_use]
+    pub fn urgency(&self) -> Urgency {
+        urgency(self.urgency.load(Ordering::Acquire))
+    }
+
+    /// Resolves when the ledger should be asked sooner than it was.
+    pub fn asked(&self) -> impl Future<Output = ()> + '_ {
+        self.asked.notified()
+    }
+
+    pub(crate) fn ask(&self, urgency: Urgency) {
+        if self.urgency.fetch_max(urgency as u8, Ordering::AcqRel) < urgency as u8 {
+            self.asked.notify_one();
+        }
+    }
+}
+
+const fn urgency(level: u8) -> Urgency {
+    match level {
+        0 => Urgency::Renewal,
+        1 => Urgency::Refill,
+        _ => Urgency::Waiting,
+    }
+}
