@@ -65,5 +65,7 @@ GPU_HOUR_USD = 10_000
 """An accelerator's hour in dollars."""
 FILE_BYTES = 4 << 20
 """One resource file; a Kubernetes object is at most 1.5 MiB."""
+DOCUMENT_VALUES = 100_000
+"""Values of one document with its aliases written out: a few nested aliases make billions."""
 FILES = 1_000
 """Resource files of one folder."""

@@ -16,7 +16,7 @@ from pointsman_operator.api.kinds import AnyResource
 from pointsman_operator.api.meta import ObjectRef
 from pointsman_operator.api.parse import parse_document
 from pointsman_operator.api.problems import Location, Problem, ProblemCode
-from pointsman_operator.api.yaml_nodes import DocumentLoader, Places, repeated_keys
+from pointsman_operator.api.yaml_nodes import DocumentLoader, Places, expanded_size, repeated_keys
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _NOWHERE = ObjectRef("", "", "")
@@ -147,6 +147,11 @@ class _Collection:
         )
 
     def _add_document(self, name: str, node: yaml.Node) -> None:
+        if expanded_size(node) > bounds.DOCUMENT_VALUES:
+            line = node.start_mark.line + 1
+            limit = bounds.DOCUMENT_VALUES
+            self.problem(name, line, f"has more than {limit} values", "use fewer YAML aliases")
+            return
         places = Places(name, node)
         for path, line in repeated_keys(node):
             self._problems.append(

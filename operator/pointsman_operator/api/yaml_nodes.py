@@ -47,6 +47,32 @@ class Places:
         return Location(self._file, line + 1)
 
 
+def expanded_size(root: yaml.Node) -> int:
+    """Values in a document once every alias is written out.
+
+    Raises RecursionError on one that holds itself.
+    """
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def size(node: yaml.Node) -> int:
+        if id(node) in open_nodes:
+            message = "an alias refers to what holds it"
+            raise RecursionError(message)
+        if id(node) not in sizes:
+            open_nodes.add(id(node))
+            inner: list[yaml.Node] = []
+            if isinstance(node, yaml.MappingNode):
+                inner = [part for pair in node.value for part in pair]
+            elif isinstance(node, yaml.SequenceNode):
+                inner = node.value
+            sizes[id(node)] = 1 + sum(map(size, inner))
+            open_nodes.remove(id(node))
+        return sizes[id(node)]
+
+    return size(root)
+
+
 def repeated_keys(node: yaml.Node, path: str = "") -> Iterator[tuple[str, int]]:
     """Field path and line (from 1) of every key that its mapping already has."""
     if isinstance(node, yaml.SequenceNode):

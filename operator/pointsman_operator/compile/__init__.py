@@ -102,10 +102,6 @@ def _compile(
 ) -> CompiledTable:
     scope = open_scope(policy, snapshot.pools, pools)
     namespace = policy.metadata.namespace
-    bound = {
-        name: (budget, bound_namespaces(snapshot, budget))
-        for name, budget in sorted(snapshot.budgets.items())
-    }
     table = RouteTable(
         policy=TableName(namespace=namespace, name=policy.metadata.name),
         catalogue=snapshot.knowledge.catalogue.digest,
@@ -117,9 +113,8 @@ def _compile(
         rules=lower_rules(scope),
         default=lower_default(scope),
         budgets=tuple(
-            lower_budget(budget, namespaces)
-            for budget, namespaces in bound.values()
-            if namespace in namespaces
+            lower_budget(budget, bound_namespaces(snapshot, budget))
+            for budget in snapshot.budgets_by_namespace.get(namespace, ())
         ),
     )
     data = table.canonical()

@@ -35,8 +35,8 @@ def serving_policy(
     """The policy that serves a workload with these labels; None where no policy selects it."""
     chosen = [
         policy
-        for policy in snapshot.policies.values()
-        if policy.metadata.namespace == namespace and labels_of(policy).items() <= labels.items()
+        for policy in snapshot.policies_by_namespace.get(namespace, ())
+        if labels_of(policy).items() <= labels.items()
     ]
     return min(chosen, key=precedence).object_name if chosen else None
 
@@ -48,10 +48,8 @@ def conflicts(snapshot: Snapshot, policy: RoutingPolicy) -> list[Problem]:
     """
     own = labels_of(policy).items()
     found = []
-    for other in snapshot.policies.values():
-        if other.metadata.namespace != policy.metadata.namespace or other is policy:
-            continue
-        if precedence(other) > precedence(policy):
+    for other in snapshot.policies_by_namespace[policy.metadata.namespace]:
+        if other is policy or precedence(other) > precedence(policy):
             continue
         theirs = labels_of(other).items()
         if theirs <= own:

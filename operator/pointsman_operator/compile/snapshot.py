@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 
 from pointsman_operator.api.budget import Budget
@@ -71,6 +72,23 @@ class Snapshot:
             knowledge or Knowledge(bundled(), bundled_learnt()),
             frozenset(platform_namespaces),
         )
+
+    @cached_property
+    def policies_by_namespace(self) -> Mapping[str, tuple[RoutingPolicy, ...]]:
+        """A policy's rivals are in its namespace only."""
+        found: dict[str, list[RoutingPolicy]] = {}
+        for policy in self.policies.values():
+            found.setdefault(policy.metadata.namespace, []).append(policy)
+        return {namespace: tuple(policies) for namespace, policies in found.items()}
+
+    @cached_property
+    def budgets_by_namespace(self) -> Mapping[str, tuple[Budget, ...]]:
+        """The Budgets that bind each namespace, in the order of their names."""
+        found: dict[str, list[Budget]] = {}
+        for _, budget in sorted(self.budgets.items()):
+            for namespace in bound_namespaces(self, budget):
+                found.setdefault(namespace, []).append(budget)
+        return {namespace: tuple(budgets) for namespace, budgets in found.items()}
 
     def objects(self) -> Iterator[AnyResource]:
         """All objects, pools first."""

@@ -131,6 +131,14 @@ def test_lists_dates_and_empty_documents_read_as_kubernetes_reads_them() -> None
     assert found.metadata.namespace == "default"
 
 
+def test_aliases_that_explode_are_refused() -> None:
+    """A few lines that stand for billions of values cost a problem, not the machine."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
+    (problem,) = _one("\n".join(lines)).problems
+    assert (problem.code, problem.remedy) == (ProblemCode.UNREADABLE, "use fewer YAML aliases")
+
+
 @pytest.mark.parametrize("text", ["", "just text", "[1, 2]", "a: &x [*x]", "? {a: 1}\n: 2", "\t"])
 def test_whatever_a_file_holds_reading_it_ends(text: str) -> None:
     """Nonsense is a problem or nothing, never an exception."""

@@ -11,6 +11,7 @@ from pointsman_operator.compile import (
     Snapshot,
     compile,  # noqa: A004 - the compiler's name
     serving_policy,
+    simulate,
 )
 from support import resources as make
 
@@ -81,6 +82,26 @@ def test_the_loser_is_told(
     ]
     assert [problem.severity for problem in problems] == ([severity] if severity else [])
     assert all(problem.ref == loser.ref for problem in problems)
+
+
+def test_only_the_chosen_providers_are_simulated() -> None:
+    """`simulate` leaves the rest of the world as it is, and the original snapshot untouched."""
+    claude = {
+        "type": "OpenAICompatible",
+        "model": "claude-3-5-sonnet-20241022",
+        "baseURL": "https://api.anthropic.com/v1",
+    }
+    pool = make.parsed(make.pool(make.hosted("a"), make.hosted("b", provider=claude)))
+    real = Snapshot.of([pool, _policy("p")])
+    urls = {"openai": "http://127.0.0.1:1/v1", "anthropic": "http://127.0.0.1:2/v1"}
+
+    def simulated(snapshot: Snapshot) -> dict[str, bool]:
+        (table,) = compile(snapshot).tables.values()
+        return {model.name: model.provider.simulated for model in table.table.models}
+
+    assert simulated(simulate(real, urls, {"openai"})) == {"main/a": True, "main/b": False}
+    assert simulated(simulate(real, urls, {"nobody"})) == {"main/a": False, "main/b": False}
+    assert simulated(real) == {"main/a": False, "main/b": False}
 
 
 def test_dependents_follow_pools_and_namespaces() -> None:
