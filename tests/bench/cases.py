@@ -8,7 +8,8 @@ from typing import Any
 STREAMS = 2000
 CHUNK_INTERVAL_MS = 50
 """20 chunks a second."""
-FIRST_TOKEN_CHUNKS = 20
+FIRST_TOKEN_CHUNKS = 3
+"""Few: on the core that origin and load share the first would wait behind the others."""
 
 ALL = ("direct", "nginx", "hyper", "sidecar")
 PROXIES = ("nginx", "hyper", "sidecar")

@@ -31,7 +31,7 @@ def stage_means_us(database: Path, runs: Sequence[Run]) -> dict[str, list[float]
     means: dict[str, list[float]] = {}
     for one in runs:
         stages = [record["stage_us"] for record in _records(database, one)]
-        if len(stages) < RECORDS_PER_S_MIN * one.seconds:
+        if not stages or len(stages) < RECORDS_PER_S_MIN * one.seconds:
             raise BenchError(f"{len(stages)} decisions of {one.seconds:.0f} s reached the hub")
         for name in sorted(set(stages[0]) - _NOT_OURS):
             means.setdefault(name, []).append(trimmed_mean([stage[name] for stage in stages]))

@@ -71,7 +71,7 @@ def sidecar(folder: Path, origin: str, secure: str, certificate: Path) -> Iterat
         bodies = folder / "first.jsonl"
         write_bodies(bodies, "auto", 1024)
         rss_idle_mib = _first_requests(target, bodies, folder)
-        yield Subject(target, rss_idle_mib, state.folder("hub") / DATABASE)
+        yield Subject(target, rss_idle_mib, state.path / DATABASE)
 
 
 def _sidecar_environment(state: State, hub: str, data: str) -> dict[str, str]:
