@@ -11,20 +11,20 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Notify, watch};
 
-use crate::admin;
+use crate::background::Background;
 use crate::budget::{Book, Holder};
 use crate::check::{self, Rejected};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
-use crate::export::{self, Spans};
+use crate::export::Spans;
 use crate::journal::{Journal, JournalError, Recovered};
 use crate::plan::{Breakers, Plan};
 use crate::record::Records;
 use crate::secrets::Secrets;
-use crate::serve::{Phase, bind, lead_drain, run_data_thread};
+use crate::serve::{Phase, bind, run_data_thread};
 use crate::stats::Stats;
 use crate::swap::Current;
-use crate::upstream::{Endpoint, TlsRoots};
+use crate::upstream::TlsRoots;
 
 /// What all threads of an engine share.
 #[derive(Debug)]
@@ -339,32 +339,5 @@ impl Shared {
             "ledger_is_away": self.book.ledger_is_away(),
             "money": money.collect::<serde_json::Map<_, _>>(),
         })
-    }
-}
-
-/// The background thread: admin ports, ledger, signals.
-struct Background {
-    shared: Arc<Shared>,
-    admin: std::net::TcpListener,
-    debug: Option<std::net::TcpListener>,
-    roots: TlsRoots,
-}
-
-impl Background {
-    fn run(self, phase: &watch::Sender<Phase>) -> std::io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let local = tokio::task::LocalSet::new();
-        runtime.block_on(local.run_until(async move {
-            let shared = self.shared.clone();
-            admin::serve(self.admin, self.debug, &shared)?;
-            if let (Some(spans), Some(tracing)) = (&shared.spans, &shared.config.tracing) {
-                let endpoint =
-                    Endpoint::parse(&tracing.otlp_endpoint).map_err(std::io::Error::other)?;
-                let service = format!("pointsman/{}", shared.config.identity.workload);
-                tokio::task::spawn_local(export::run(spans.clone(), endpoint, self.roots, service));
-            }
-            lead_drain(&shared, phase).await?;
-            Ok(())
-        }))
     }
 }

@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod answer;
 pub mod attempt;
+pub mod background;
 pub mod breaker;
 pub mod budget;
 pub mod call;

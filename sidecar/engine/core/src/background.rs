@@ -1,0 +1,75 @@
+//! The background thread: admin ports, spans, the ledger client and the signals. None of it is on the
+//! request's path; all of it answers while Python is busy.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinHandle, LocalSet};
+
+use crate::admin;
+use crate::engine::Shared;
+use crate::export;
+use crate::ledger::{self, HttpTransport};
+use crate::serve::{Phase, lead_drain};
+use crate::upstream::{Endpoint, TlsRoots};
+
+/// What the thread serves.
+#[derive(Debug)]
+pub struct Background {
+    /// Shared with the data threads.
+    pub shared: Arc<Shared>,
+    /// Probes and metrics.
+    pub admin: TcpListener,
+    /// Debug pages, where they have a port of their own.
+    pub debug: Option<TcpListener>,
+    /// For the span collector.
+    pub roots: TlsRoots,
+}
+
+impl Background {
+    /// Runs until the drain is over and the ledger has had its last report.
+    ///
+    /// # Errors
+    /// The runtime, a listener or an address of the configuration cannot be used.
+    pub fn run(self, phase: &watch::Sender<Phase>) -> std::io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let local = LocalSet::new();
+        runtime.block_on(local.run_until(async move {
+            let shared = self.shared.clone();
+            admin::serve(self.admin, self.debug, &shared)?;
+            start_export(&shared, self.roots)?;
+            let ledger = start_ledger(&shared)?;
+            lead_drain(&shared, phase).await?;
+            if let Some((drained, ledger)) = ledger {
+                // The ledger client may have died of a fault; the journal then tells the next start.
+                let _gone = drained.send(());
+                let _died = ledger.await;
+            }
+            Ok(())
+        }))
+    }
+}
+
+fn start_export(shared: &Shared, roots: TlsRoots) -> std::io::Result<()> {
+    if let (Some(spans), Some(tracing)) = (&shared.spans, &shared.config.tracing) {
+        let endpoint = Endpoint::parse(&tracing.otlp_endpoint).map_err(std::io::Error::other)?;
+        let service = format!("pointsman/{}", shared.config.identity.workload);
+        tokio::task::spawn_local(export::run(spans.clone(), endpoint, roots, service));
+    }
+    Ok(())
+}
+
+type Ledger = (oneshot::Sender<()>, JoinHandle<bool>);
+
+/// The ledger client; `None` without a hub: enforced Budgets then refuse.
+fn start_ledger(shared: &Shared) -> std::io::Result<Option<Ledger>> {
+    let Some(hub) = &shared.config.hub else { return Ok(None) };
+    let transport = HttpTransport::new(&hub.url, Some(hub.token_file.clone()), hub.ca_file.clone())
+        .map_err(std::io::Error::other)?;
+    let recovered = std::mem::take(&mut *shared.recovered.lock());
+    let (drained, told) = oneshot::channel();
+    let shutdown = async { drop(told.await) };
+    let client = ledger::run(shared.book.clone(), recovered, transport, shutdown);
+    Ok(Some((drained, tokio::task::spawn_local(client))))
+}
