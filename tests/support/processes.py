@@ -112,7 +112,13 @@ class Simulator(Process):
 class Sidecar(Process):
     """A real sidecar process: engine and supervisor, fed from a table file or a hub."""
 
-    def __init__(self, folder: Path, table: dict[str, Any] | None = None, **variables: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        table: dict[str, Any] | None = None,
+        python: str = sys.executable,
+        **variables: str,
+    ) -> None:
         self.folder = folder
         self.table_path = folder / "table.json"
         port = free_port
@@ -133,7 +139,7 @@ class Sidecar(Process):
             self.write_table(table)
             settings["POINTSMAN_TABLE_PATH"] = str(self.table_path)
         super().__init__(
-            [sys.executable, "-m", "pointsman_sidecar"],
+            [python, "-m", "pointsman_sidecar"],
             folder / "sidecar.log",
             **{**settings, **variables},
         )

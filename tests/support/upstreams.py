@@ -1,0 +1,84 @@
+"""Providers to send SDKs to: our simulator and an outside one, asked the same questions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+
+from support.eventually import eventually
+from support.processes import START_S, Process, Simulator
+from support.scenes import CUTS, SCENES
+from support.tree import ROOT
+
+AIMOCK = ROOT / "build" / "node" / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+
+
+class Upstream(Protocol):
+    """A running simulator."""
+
+    name: str
+    url: str
+
+    def bodies(self, model: str) -> list[dict[str, Any]]:
+        """What was asked of one upstream model, oldest first."""
+
+    def abandoned(self) -> int | None:
+        """How many answers their client did not wait for; `None` where it does not count them."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
+class OurSimulator(Simulator):
+    """`pointsman-sim`, playing every scene."""
+
+    name = "pointsman-sim"
+
+    def __init__(self, folder: Path) -> None:
+        self.captured = folder / "captured"
+        rules = [scene.simulated() for scene in (*SCENES, *CUTS)]
+        super().__init__(folder, behaviour=rules, capture=str(self.captured))
+
+    def bodies(self, model: str) -> list[dict[str, Any]]:
+        """From its capture; a body is complete once its head is there."""
+        heads = sorted(self.captured.glob("*.head.json"))
+        bodies = [head.with_name(head.name.replace("head.json", "body")) for head in heads]
+        documents = [json.loads(body.read_bytes()) for body in bodies if body.stat().st_size]
+        return [document for document in documents if document["model"] == model]
+
+    def abandoned(self) -> int:
+        """It counts them."""
+        return int(self.stats()["cancelled"])
+
+
+class Aimock(Process):
+    """npm's `@copilotkit/aimock`, which shares no line with us, playing the common scenes."""
+
+    name = "aimock"
+
+    def __init__(self, folder: Path) -> None:
+        assert AIMOCK.exists(), "the outside simulator is not installed: run `make test`"
+        fixtures = folder / "fixtures.json"
+        entries = [scene.fixture() for scene in SCENES]
+        fixtures.write_text(json.dumps({"fixtures": entries}))
+        options = ["--port", "0", "--strict", "--validate-on-load", "--fixtures", str(fixtures)]
+        super().__init__(["node", str(AIMOCK), *options], folder / "aimock.log")
+        eventually(lambda: self.alive() and "listening on" in self.log.read_text(), START_S)
+        said = self.log.read_text()
+        self.url = said[said.index("listening on ") :].split()[2]
+
+    def bodies(self, model: str) -> list[dict[str, Any]]:
+        """From its journal, which adds members of its own that begin with `_`."""
+        return [body for entry in self._journal() if (body := entry["body"])["model"] == model]
+
+    def abandoned(self) -> int | None:
+        """It goes on talking to closed sockets and notes nothing of it."""
+        return None
+
+    def _journal(self) -> list[dict[str, Any]]:
+        answer = httpx.get(f"{self.url}/__aimock/journal")
+        entries: list[dict[str, Any]] = answer.raise_for_status().json()
+        return entries
