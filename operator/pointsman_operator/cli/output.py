@@ -14,7 +14,9 @@ from rich.table import Table
 
 from pointsman_operator.cli import exits
 
-OUT = Console()
+WIDTH_OF_A_FILE = 160
+"""Columns where nobody looks at a terminal: wide enough that no table is cut."""
+OUT = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 ERR = Console(stderr=True)
 PICODOLLARS = Decimal(10) ** 12
 JSONFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]

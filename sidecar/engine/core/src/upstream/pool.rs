@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::client::proxy::matcher::Matcher;
@@ -124,6 +124,8 @@ impl Pool {
                 }
                 continue;
             }
+            let absolute = request.uri().clone();
+            *request.uri_mut() = origin_form(&absolute);
             match sender.try_send_request(request).await {
                 Ok(response) => {
                     return Ok(Exchange {
@@ -133,7 +135,10 @@ impl Pool {
                 }
                 // An idle connection that the peer had closed: nothing of the request went out.
                 Err(mut error) => match error.take_message() {
-                    Some(unsent) if !fresh => request = unsent,
+                    Some(unsent) if !fresh => {
+                        request = unsent;
+                        *request.uri_mut() = absolute;
+                    }
                     _ => return Err(SendError::Broken(error.into_error().to_string())),
                 },
             }
@@ -175,6 +180,12 @@ impl Pool {
         tokio::task::spawn_local(async move { drop(connection.await) });
         Ok(Some(sender))
     }
+}
+
+/// The request line's target in HTTP/1.1: servers need not know the absolute form (llama.cpp's
+/// answers it with 404), HTTP/2 needs it.
+fn origin_form(absolute: &Uri) -> Uri {
+    absolute.path_and_query().cloned().map_or_else(|| absolute.clone(), Uri::from)
 }
 
 impl PerOrigin {
@@ -237,5 +248,17 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
         let task: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { drop(future.await) });
         tokio::task::spawn_local(task);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http1_requests_name_the_path_alone() {
+        let form = |text: &str| origin_form(&text.parse().unwrap()).to_string();
+        assert_eq!(form("http://127.0.0.1:8099/v1/chat/completions"), "/v1/chat/completions");
+        assert_eq!(form("https://h.example/a/b?c=d"), "/a/b?c=d");
     }
 }
