@@ -24,7 +24,12 @@ def test_full_documents_are_accepted_by_both(document: dict[str, Any]) -> None:
 @settings(max_examples=300)
 @given(spoiled())
 def test_models_and_schema_agree(document: dict[str, Any]) -> None:
-    """What `pointsman validate` accepts `kubectl apply` accepts, and the other way round."""
+    """What `pointsman validate` accepts `kubectl apply` accepts, and the other way round.
+
+    The one exception: whether a time zone exists only we can say, for API servers may have no zone
+    files.
+    """
     found = parse_document(document)
     assert found is not None
-    assert (found.resource is not None) == accepted(document), found.problems
+    against = [problem for problem in found.problems if "IANA" not in problem.message]
+    assert (against == []) == accepted(document), found.problems

@@ -1,7 +1,4 @@
-"""Durations as Kubernetes users write them (`500ms`, `30s`, `1h30m`).
-
-As integers of milliseconds inside.
-"""
+"""Durations as users write them (`500ms`, `30s`, `1h30m`), milliseconds inside."""
 
 from __future__ import annotations
 

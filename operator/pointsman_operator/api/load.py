@@ -47,10 +47,7 @@ class Loaded:
 
 
 def load_folder(path: Path) -> Loaded:
-    """All resources under a folder (or in one file). Reads only; problems are returned.
-
-    Never raised.
-    """
+    """All resources under a folder (or in one file). Problems are returned, never raised."""
     found = _Collection()
     files = resource_files(path)
     if not files:

@@ -1,7 +1,4 @@
-"""What all resources share: object metadata, references, names, globs.
-
-Conditions and the base models.
-"""
+"""What all resources share: metadata, references, names, conditions, the base models."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Money as it is written and as it is counted: decimal strings in, integer picodollars out.
-
-Never a float.
+"""Money as it is written and as it is counted: decimal strings and integers, no float.
 
 A picodollar is 10^-12 USD. One dollar per million tokens is 1,000,000 picodollars a token.
 """

@@ -84,10 +84,7 @@ class Endpoints(Struct):
 
 
 class SelfHostedCost(Struct):
-    """What a self-hosted token costs: gpuHour x gpus / 3600 / tokensPerSecond.
-
-    Rounded up to a picodollar.
-    """
+    """A token costs gpuHour x gpus / 3600 / tokensPerSecond, rounded up to a picodollar."""
 
     gpu_hour: GpuHourUsd
     """Dollars that one accelerator costs an hour, as a decimal string."""

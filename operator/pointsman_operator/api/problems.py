@@ -1,6 +1,4 @@
-"""Problems as data (I2): a closed list of codes, the object, the field.
-
-What is wrong and what to do.
+"""Problems as data (I2): a closed code, the object, the field, what is wrong, what to do.
 
 The loader makes those of reading, `compile` those of meaning; both end up in conditions and in
 `validate`.

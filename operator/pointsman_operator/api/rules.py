@@ -1,6 +1,4 @@
-"""Rules beyond types, each stated once for two judges.
-
-As CEL for the API server and as Python for files.
+"""Rules beyond types, each stated once for two judges: CEL in the cluster, Python for files.
 
 `Struct` (meta.py) runs the rules of a whole object; `Rule` itself annotates a single field.
 """
@@ -20,10 +18,7 @@ VALIDATIONS = "x-kubernetes-validations"
 
 @dataclass(frozen=True)
 class Rule:
-    """One statement about a value: `cel` for the API server, `holds` for us.
-
-    One message for both.
-    """
+    """One statement about a value: `cel` for the API server, `holds` for us."""
 
     cel: str
     message: str

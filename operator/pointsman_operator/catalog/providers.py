@@ -1,6 +1,4 @@
-"""Providers that the product knows by name: their label.
-
-Their hosts and the variable that holds their key.
+"""Providers that the product knows by name: label, hosts, the variable that holds their key.
 
 A key is sent to a provider's own hosts without further ado, and to no others (DESIGN section 3).
 """

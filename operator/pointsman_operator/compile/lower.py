@@ -1,7 +1,4 @@
-"""Resolved resources to the table's rules, signals and budgets: one function a part.
-
-No decisions left after it.
-"""
+"""Resolved resources to the table's rules, signals and budgets: one function a part."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""One policy's table: its pools' models, its routes with every reference resolved.
-
-The Budgets that bind it.
-"""
+"""One policy's part of the table: its pools' models, its routes with references resolved."""
 
 from __future__ import annotations
 
@@ -69,8 +66,12 @@ def open_scope(
             scope.pools[name.name] = OpenPool(pool, resolved[name])
             continue
         scope.closed.add(name.name)
-    models = [model for pool in scope.pools.values() for model in pool.resolved.models.values()]
-    scope.models = _without_shared_aliases(scope, sorted(models, key=lambda model: model.name))
+    models = [
+        pool.resolved.models[name]
+        for pool in scope.pools.values()
+        for name in sorted(pool.resolved.models)
+    ]
+    scope.models = _without_shared_aliases(scope, models)
     return scope
 
 
@@ -171,10 +172,7 @@ def _candidate_problem(scope: PolicyScope, route: Route, model: str, path: str) 
 
 
 def _without_shared_aliases(scope: PolicyScope, models: list[TableModel]) -> dict[str, TableModel]:
-    """The models by name; an alias of two models stays with the first.
-
-    So that lookups have one answer.
-    """
+    """The models by name; an alias of two stays with the pool that is listed first."""
     owner: dict[str, str] = {}
     kept: dict[str, TableModel] = {}
     for model in models:

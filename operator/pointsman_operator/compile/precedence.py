@@ -1,7 +1,4 @@
-"""Which policy serves a workload: higher priority, then the older, then the name.
-
-Total and explainable.
-"""
+"""Which policy serves a workload: higher priority, then the older, then the name."""
 
 from __future__ import annotations
 
@@ -42,10 +39,7 @@ def serving_policy(
 
 
 def conflicts(snapshot: Snapshot, policy: RoutingPolicy) -> list[Problem]:
-    """What other policies take from this one: everything it selects.
-
-    Or a part that they select by more labels.
-    """
+    """What other policies take from this one: all that it selects, or a part by more labels."""
     own = labels_of(policy).items()
     found = []
     for other in snapshot.policies_by_namespace[policy.metadata.namespace]:

@@ -58,10 +58,7 @@ def model_refused(ref: ObjectRef, path: str, model: str, pool: ObjectName) -> Pr
 
 
 def no_candidate(ref: ObjectRef, path: str) -> Problem:
-    """A route has nobody left.
-
-    Its requests are refused rather than sent where they were not meant to go.
-    """
+    """A route has nobody left: what it takes is refused rather than sent elsewhere."""
     return Problem(
         ProblemCode.NO_CANDIDATE,
         ref,
@@ -134,7 +131,7 @@ def alias_conflict(ref: ObjectRef, path: str, alias: str, first: str, second: st
         ref,
         path,
         f"alias {alias} belongs to {first} and to {second}: {first} keeps it",
-        "remove it from one of the pools",
+        "list the pool that is to keep it first in spec.pools, or remove it from the other",
     )
 
 

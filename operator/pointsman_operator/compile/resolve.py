@@ -1,6 +1,4 @@
-"""Pools to callable models: catalogue.
-
-Learnt quality and the pool's own words become one priced model each.
+"""Pools to callable models, each priced from the catalogue or by the pool's own words.
 
 A model that cannot be priced or sized is refused by itself; its neighbours do not notice (I2).
 """

@@ -1,7 +1,4 @@
-"""A frozen view of the world: all that `compile` may know.
-
-And which policy depends on what (I1).
-"""
+"""A frozen view of the world: all that `compile` may know, and what depends on what (I1)."""
 
 from __future__ import annotations
 
@@ -21,10 +18,7 @@ from pointsman_operator.compile.learnt import Learnt, bundled_learnt
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What is known beside the resources: prices, learnt quality.
-
-    And which providers are simulated.
-    """
+    """What is known beside the resources: prices, learnt quality, simulated providers."""
 
     catalogue: Catalogue
     learnt: Learnt
@@ -116,9 +110,7 @@ class Snapshot:
 
 
 def simulate(snapshot: Snapshot, base_urls: Mapping[str, str], only: Iterable[str]) -> Snapshot:
-    """The same world with some providers replaced by simulators: their base URL, no credential.
-
-    Labelled so.
+    """The same world with some providers replaced by simulators, without keys and labelled so.
 
     `base_urls` maps provider labels to URLs that end before `/chat/completions`; labels beyond
     `only` stay real. Prices stay the real provider's.

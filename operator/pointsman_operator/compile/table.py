@@ -1,6 +1,4 @@
-"""RouteTable version 1 as it crosses the border (docs/contracts.md section 1): shape, bytes.
-
-Digest.
+"""RouteTable version 1 as it crosses the border (docs/contracts.md 1): shape, bytes, digest.
 
 The writer's half of a pair of assertions; the reader's is
 `sidecar/engine/core/src/{table,check}.rs`.
@@ -280,10 +278,7 @@ class RouteTable(Part):
     """By namespace and name."""
 
     def canonical(self) -> bytes:
-        """The bytes that are published: keys sorted, no whitespace, UTF-8.
-
-        Absent instead of null.
-        """
+        """The bytes that are published: keys sorted, no whitespace, UTF-8, no null."""
         document = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return text.encode()

@@ -96,10 +96,7 @@ def _entry(chosen: Offer, offers: list[Offer]) -> dict[str, Any]:
 
 
 def _capabilities(offers: list[Offer]) -> list[str]:
-    """What any list grants; a model that embeds does nothing else.
-
-    Whatever a list without the word says.
-    """
+    """What any list grants; a model that embeds does nothing else, whatever they say."""
     granted = frozenset[str]().union(*(offer.capabilities for offer in offers))
     return ["embeddings"] if "embeddings" in granted else sorted(granted)
 

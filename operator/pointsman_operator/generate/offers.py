@@ -1,7 +1,4 @@
-"""Reads the three published price lists into one shape. Called by `catalogue`.
-
-Which merges them.
-"""
+"""Reads the three published price lists into one shape. `catalogue` merges them."""
 
 from __future__ import annotations
 

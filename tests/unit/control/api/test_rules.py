@@ -155,3 +155,13 @@ def test_every_rule_has_a_row() -> None:
     stated = {rule["message"] for kind in KINDS for rule in rules_of(structural(kind.spec))}
     covered = {rule for rule in stated if any(message in rule for message, _ in ROWS)}
     assert covered == stated
+
+
+def test_a_time_zone_must_exist() -> None:
+    """Schemas cannot know zones, so the model does, with an example of a right one."""
+    window = {"calendar": "Day", "timeZone": "Europe/Berln"}
+    found = parse_document(make.budget(limits=[{**LIMIT, "window": window}]))
+    assert found is not None
+    (problem,) = found.problems
+    assert problem.path == "spec.limits[0].window.timeZone"
+    assert "Europe/Berlin" in problem.message
