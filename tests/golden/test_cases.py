@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from pointsman_operator.api import ProblemCode, load_folder
+from pointsman_operator.api import BY_KIND, ProblemCode, load_folder
 from pointsman_operator.catalog.catalogue import read
 from pointsman_operator.compile import (
     Knowledge,
@@ -25,7 +25,9 @@ from pointsman_operator.compile import (
     statuses,
 )
 from pointsman_operator.compile.learnt import read_learnt
+from pointsman_operator.generate.schema import structural
 from pointsman_operator.generate.tables import table_schema_text
+from support.crds import closed
 
 HERE = Path(__file__).parent
 CASES = sorted((HERE / "cases").iterdir())
@@ -66,6 +68,16 @@ def test_every_problem_of_meaning_has_a_case() -> None:
     told = "\n".join((case / "status.yaml").read_text() for case in CASES)
     shown = {code for code in ProblemCode if f"code: {code.value}\n" in told}
     assert shown == set(ProblemCode) - OF_READING
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_golden_statuses_keep_the_crds(case: Path) -> None:
+    """Every status would be stored by an API server as it is, nothing pruned."""
+    told = yaml.safe_load((case / "status.yaml").read_text())["status"]
+    assert told
+    for reference, status in told.items():
+        schema = closed(structural(BY_KIND[reference.split()[0]].status))
+        jsonschema.Draft202012Validator(schema).validate(status)
 
 
 @pytest.mark.parametrize("table", sorted(HERE.glob("cases/*/table*.json")), ids=str)

@@ -28,7 +28,7 @@ def accepted(document: dict[str, Any]) -> bool:
     """Whether an API server with strict field validation would store the document."""
     schema = schema_of(document["kind"])
     filled = defaulted(document.get("spec"), schema)
-    validator = jsonschema.Draft202012Validator(_closed(schema))
+    validator = jsonschema.Draft202012Validator(closed(schema))
     if not validator.is_valid(filled) or not _distinct(filled, schema):
         return False
     return broken_rules(document) == []
@@ -100,14 +100,14 @@ def _schemas() -> dict[str, dict[str, Any]]:
     return {name: structural(kind.spec) for name, kind in BY_KIND.items()}
 
 
-def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+def closed(schema: dict[str, Any]) -> dict[str, Any]:
     """With unknown fields refused, as `kubectl apply` asks the server to."""
     closed = dict(schema)
     if "properties" in schema:
-        closed["properties"] = {k: _closed(v) for k, v in schema["properties"].items()}
+        closed["properties"] = {k: closed(v) for k, v in schema["properties"].items()}
         closed["additionalProperties"] = False
     if "items" in schema:
-        closed["items"] = _closed(schema["items"])
+        closed["items"] = closed(schema["items"])
     return closed
 
 
