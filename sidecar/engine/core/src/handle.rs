@@ -105,7 +105,8 @@ async fn serve(mut call: Call, head: Parts, body: Incoming) -> Reply {
     let total_ms = call.route().map_or(0, |route| route.route.timeouts.total_ms);
     let deadline = Instant::now() + Duration::from_millis(total_ms);
     let ended = try_candidates(&mut call, &pieces, &head.headers, deadline).await;
-    call.stages.upstream = call.elapsed_us();
+    let before = call.stages.scan + call.stages.choose + call.stages.budget;
+    call.stages.upstream = call.elapsed_us().saturating_sub(before);
     match ended {
         Ok(Attempted::Whole(whole)) => answer(call, whole),
         Ok(Attempted::Stream(opened)) => stream(call, *opened, deadline),

@@ -16,8 +16,8 @@ use crate::rules::{Glob, Rules};
 use crate::score::Head;
 use crate::stats::{ModelStats, Stats};
 use crate::table::{
-    Budget, Candidate, DefaultKind, EnforcementMode, Model, QualityTarget, Retries, Route,
-    RouteTable, Strategy, Timeouts,
+    Budget, Candidate, DefaultKind, Model, QualityTarget, Retries, Route, RouteTable, Strategy,
+    Timeouts,
 };
 use crate::upstream::Endpoint;
 use crate::usage::Calibration;
@@ -58,8 +58,6 @@ pub struct Plan {
     pub needs_text: bool,
     /// Which Budgets bind which model.
     pub subjects: Arc<Subjects>,
-    /// The least default cap of the enforced Budgets.
-    pub default_max_tokens: Option<u64>,
     /// One a model: a route to it alone, for calls by name.
     by_model: Vec<PlannedRoute>,
     /// Prices calls under names that we do not know: the dearest model of the first one's provider.
@@ -167,14 +165,10 @@ impl Plan {
         let needs = rules.needs();
         let needs_text = scored || needs.task || needs.keywords;
         let policy = format!("{}/{}", table.policy.namespace, table.policy.name);
-        let enforced = table.budgets.iter().map(|budget| budget.enforcement);
-        let enforced = enforced.filter(|enforcement| enforcement.mode == EnforcementMode::Enforce);
-        let default_max_tokens = enforced.map(|enforcement| enforcement.default_max_tokens).min();
         Ok(Self {
             policy,
             needs_text,
             subjects: Arc::default(),
-            default_max_tokens,
             rules,
             models,
             routes,

@@ -92,7 +92,7 @@ fn default_cap(call: &Call, accounts: &AccountSet) -> Option<u64> {
         return None;
     }
     let most = call.model().map_or(u64::MAX, |(model, _)| model.max_output_tokens);
-    call.plan.default_max_tokens.map(|cap| cap.min(most))
+    accounts.default_max_tokens().map(|cap| cap.min(most))
 }
 
 fn worst_case(call: &Call, pricing: &Pricing) -> u64 {

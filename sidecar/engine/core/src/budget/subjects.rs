@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName};
 
 use super::Holder;
 use crate::limits::ACCOUNTS_PER_REQUEST;
-use crate::table::{RouteTable, Subject};
+use crate::rules::Glob;
+use crate::table::{EnforcementMode, RouteTable, Subject};
 
 /// An account of the book. One that is gone no longer binds anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub struct AccountSet {
     accounts: [AccountRef; ACCOUNTS_PER_REQUEST],
     length: usize,
     overflow: bool,
+    default_max_tokens: Option<u64>,
 }
 
 impl AccountSet {
@@ -30,6 +32,12 @@ impl AccountSet {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// The cap that the enforced Budgets set on calls that bring none: the least of theirs.
+    #[must_use]
+    pub const fn default_max_tokens(&self) -> Option<u64> {
+        self.default_max_tokens
     }
 
     /// More accounts bind the request than one reservation can name.
@@ -41,8 +49,11 @@ impl AccountSet {
         self.accounts.iter().take(self.length).copied()
     }
 
-    fn add(&mut self, accounts: &[AccountRef]) {
-        for account in accounts {
+    fn add(&mut self, budget: &Bound) {
+        if let Some(cap) = budget.default_max_tokens {
+            self.default_max_tokens = Some(self.default_max_tokens.map_or(cap, |it| it.min(cap)));
+        }
+        for account in &budget.accounts {
             match self.accounts.get_mut(self.length) {
                 Some(place) => {
                     *place = *account;
@@ -66,6 +77,8 @@ pub struct Subjects {
 #[derive(Debug)]
 struct Bound {
     accounts: Vec<AccountRef>,
+    /// Of an enforced Budget.
+    default_max_tokens: Option<u64>,
     /// By the table's model index.
     models: Vec<bool>,
 }
@@ -88,11 +101,14 @@ impl Subjects {
                 continue;
             }
             let taken = |name: &str| {
-                subject.models.is_empty() || subject.models.iter().any(|it| glob(it, name))
+                subject.models.is_empty()
+                    || subject.models.iter().any(|it| Glob::new(it).matches(name))
             };
             let models = table.models.iter().map(|it| taken(&it.name)).collect();
             let index = subjects.budgets.len();
-            subjects.budgets.push(Bound { accounts, models });
+            let enforced = budget.enforcement.mode == EnforcementMode::Enforce;
+            let default_max_tokens = enforced.then_some(budget.enforcement.default_max_tokens);
+            subjects.budgets.push(Bound { accounts, default_max_tokens, models });
             subjects.index(subject, index);
         }
         subjects
@@ -138,7 +154,7 @@ impl Subjects {
     fn add(&self, set: &mut AccountSet, budgets: &[usize], model: usize) {
         for budget in budgets.iter().filter_map(|it| self.budgets.get(*it)) {
             if budget.models.get(model).copied().unwrap_or(false) {
-                set.add(&budget.accounts);
+                set.add(budget);
             }
         }
     }
@@ -148,38 +164,4 @@ impl Subjects {
 pub(super) fn concerns(subject: &Subject, holder: &Holder) -> bool {
     let names = |list: &[String], name: &str| list.is_empty() || list.iter().any(|it| it == name);
     names(&subject.namespaces, &holder.namespace) && names(&subject.workloads, &holder.workload)
-}
-
-/// Whether `text` matches a pattern in which `*` stands for any run of characters.
-fn glob(pattern: &str, text: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let Some(rest) = pieces.next().and_then(|it| text.strip_prefix(it)) else { return false };
-    let Some(last) = pieces.next_back() else { return rest.is_empty() };
-    let mut rest = rest;
-    for piece in pieces {
-        let Some(at) = rest.find(piece) else { return false };
-        rest = rest.get(at + piece.len()..).unwrap_or_default();
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::glob;
-
-    #[test]
-    fn globs_match_whole_names() {
-        for (pattern, text, expected) in [
-            ("main/gpt-mini", "main/gpt-mini", true),
-            ("main/gpt-mini", "main/gpt-mini-2", false),
-            ("main/*", "main/gpt", true),
-            ("*", "", true),
-            ("*/gpt-*", "main/gpt-4", true),
-            ("a*b*c", "axxbyyc", true),
-            ("a*b*c", "acb", false),
-            ("ab*ba", "aba", false),
-        ] {
-            assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
-        }
-    }
 }
