@@ -86,6 +86,13 @@ def test_a_half_hour_change_cuts_the_hour() -> None:
     assert before.key != repeated.key
 
 
+def test_a_change_within_an_hour_ends_that_hour() -> None:
+    """Newfoundland used to go back at one past midnight: a window of one minute."""
+    minute = at(Calendar.HOUR, "2010-11-07T00:00:30-02:30", "America/St_Johns")
+    assert minute.end.timestamp() - minute.start.timestamp() == 60
+    assert minute.end.isoformat() == "2010-11-06T23:01:00-03:30"
+
+
 def test_a_skipped_midnight_begins_where_the_clock_lands() -> None:
     """In Cairo the last Friday of April begins at one."""
     window = at(Calendar.DAY, "2026-04-24T12:00+03:00", "Africa/Cairo")

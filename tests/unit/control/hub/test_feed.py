@@ -1,0 +1,168 @@
+"""What waits for a subscriber is bounded, however slow it is and however much changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman_operator.hub import limits
+from pointsman_operator.hub.errors import HubError
+from pointsman_operator.hub.feed import Feed, StreamAnswer, Subscriber
+from pointsman_operator.hub.fleet import Fleet
+from pointsman_operator.hub.tables import Fence, Tables
+from pointsman_operator.hub.tunings import Tunings
+from pointsman_operator.ledger.database import Database
+from support.hub_process import route_table
+from support.ledger_world import HandClock
+
+POLICY = ("demo", "support")
+FIRST = Fence("i", 1, "b")
+
+
+@dataclass
+class Peer:
+    """The other end of a stream, which takes lines only when it is told to."""
+
+    taken: list[dict[str, Any]] = field(default_factory=list)
+    reading: asyncio.Event = field(default_factory=asyncio.Event)
+    got: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, message: Any) -> None:
+        """Take a message, as slowly as it pleases."""
+        await self.reading.wait()
+        if message.get("body"):
+            self.taken.append(json.loads(message["body"]))
+            self.got.set()
+
+    async def receive(self) -> dict[str, Any]:
+        """Nothing, until it leaves."""
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+
+@dataclass
+class World:
+    """A feed over a real database."""
+
+    tables: Tables
+    feed: Feed
+    fleet: Fleet
+
+    async def put(self, number: int) -> str:
+        """Another table."""
+        content = route_table(catalogue=str(number))
+        table = await self.tables.put(POLICY, content, FIRST)
+        self.feed.changed("demo")
+        return table.digest
+
+    def follow(self, peer: Peer, subscriber: Subscriber) -> asyncio.Task[None]:
+        """Open a stream to the peer."""
+        answer = StreamAnswer(self.feed, subscriber, self.fleet.heard("s", "1"))
+        return asyncio.create_task(answer({"type": "http"}, peer.receive, peer.send))
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """Nothing put yet."""
+    database = await Database.open(tmp_path / "x.db", HandClock())
+    tables = Tables(database)
+    yield World(tables, Feed(tables, Tunings(database)), Fleet(database.clock))
+    await database.close()
+
+
+async def test_a_slow_subscriber_gets_the_newest_table_not_every_one(world: World) -> None:
+    """Ten changes while it does not read: the first line that was on its way, then the newest."""
+    peer = Peer()
+    first = await world.put(0)
+    stream = world.follow(peer, Subscriber("demo", "support", ""))
+    newest = [await world.put(number) for number in range(1, 11)][-1]
+    peer.reading.set()
+    while not any(event.get("digest") == newest for event in peer.taken):
+        peer.got.clear()
+        await asyncio.wait_for(peer.got.wait(), timeout=10)
+    assert [e["digest"] for e in peer.taken if e["event"] == "table"] in ([first, newest], [newest])
+    peer.left.set()
+    await asyncio.wait_for(stream, timeout=10)
+    assert len(world.feed) == 0
+
+
+async def test_questions_for_a_slow_subscriber_are_bounded(world: World) -> None:
+    """The oldest questions are dropped: who asked them has given up by then."""
+    subscriber = Subscriber("demo", "support", "")
+    with world.feed.subscribed(subscriber):
+        for number in range(limits.QUESTIONS_MAX + 5):
+            assert world.feed.ask(f"pm-{number}") == 1
+        asked = [json.loads(line)["id"] for line in world.feed.lines(subscriber)]
+    assert asked == [f"pm-{number}" for number in range(5, limits.QUESTIONS_MAX + 5)]
+
+
+async def test_a_subscriber_that_takes_nothing_is_let_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It resumes by its digest when it reads again."""
+    monkeypatch.setattr(limits, "SEND_WITHIN_S", 0.01)
+    peer = Peer()
+    stream = world.follow(peer, Subscriber("demo", "support", ""))
+    peer.reading.set()
+    await asyncio.wait_for(peer.got.wait(), timeout=10)
+    peer.reading.clear()
+    await world.put(1)
+    await asyncio.wait_for(stream, timeout=10)
+    assert [entry.connected for entry in world.fleet] == [False]
+
+
+async def test_a_ping_is_due_only_when_nothing_else_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence ends with a ping; a change that does not concern a subscriber is not one."""
+    monkeypatch.setattr(limits, "PING_EVERY_S", 0.01)
+    peer = Peer()
+    peer.reading.set()
+    stream = world.follow(peer, Subscriber("demo", "support", ""))
+    while len(peer.taken) < 3:
+        peer.got.clear()
+        await asyncio.wait_for(peer.got.wait(), timeout=10)
+    assert {event["event"] for event in peer.taken} == {"ping"}
+    world.feed.close()
+    await asyncio.wait_for(stream, timeout=10)
+    with pytest.raises(HubError, match="no more streams"):
+        world.feed.check_room()
+
+
+async def test_a_change_elsewhere_says_nothing(world: World) -> None:
+    """A subscriber of another namespace sleeps on; one of the same wakes and has no news."""
+    subscriber = Subscriber("demo", "other", "")
+    await world.put(1)
+    await world.tables.put(("demo", "other"), route_table(policy="other"), FIRST)
+    with world.feed.subscribed(subscriber):
+        assert len(world.feed.lines(subscriber)) == 1
+        await world.put(2)
+        assert not await subscriber.quiet(asyncio.get_running_loop().create_future())
+        assert world.feed.lines(subscriber) == []
+
+
+async def test_streams_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more than there may be is told to come back."""
+    monkeypatch.setattr(limits, "STREAMS_MAX", 1)
+    world.feed.check_room()
+    with world.feed.subscribed(Subscriber("demo", "support", "")):
+        with pytest.raises(HubError) as caught:
+            world.feed.check_room()
+        assert caught.value.status == 503
+
+
+def test_the_fleet_forgets_those_longest_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounded; a connected one stays, whenever it spoke last."""
+    monkeypatch.setattr(limits, "SIDECARS_MAX", 2)
+    fleet = Fleet(HandClock())
+    with fleet.heard("a", "1").streaming():
+        for name in ("b", "c", "d"):
+            fleet.heard(name, "1")
+        assert [entry.sidecar for entry in fleet] == ["a", "d"]
