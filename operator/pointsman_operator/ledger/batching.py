@@ -56,21 +56,11 @@ class GroupCommit(Generic[Item, Result]):
     async def _one(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
             results = await self._commit([item for item, _ in batch])
-        except LedgerError as error:
-            for _, future in batch:
-                _fail(future, error)
         except BaseException as error:
             for _, future in batch:
-                _fail(future, error)
-            raise
+                future.set_exception(error)
+            if not isinstance(error, LedgerError):
+                raise
         else:
             for (_, future), result in zip(batch, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
-
-
-def _fail(future: asyncio.Future[Result], error: BaseException) -> None:
-    if not future.done():
-        future.set_exception(error)
-        # A caller that went away never looks: that is no forgotten exception.
-        future.exception()
+                future.set_result(result)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pointsman_operator.ledger import database as database_module
+from pointsman_operator.ledger.clock import SystemClock
 from pointsman_operator.ledger.database import Database, file_system
 from pointsman_operator.ledger.errors import StoreRefused, StoreUnavailable
 from pointsman_operator.ledger.schema import meta
@@ -26,6 +30,20 @@ def test_the_longest_mount_point_says_the_file_system() -> None:
     """A mount inside another wins; a folder whose name only begins alike does not."""
     cases = {"/": "ext4", "/data/x": "nfs4", "/data/my disk/x": "xfs", "/database": "tmpfs"}
     assert {path: file_system(Path(path), MOUNTS) for path in cases} == cases
+
+
+def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named by its type; no file is made there."""
+    here = file_system(tmp_path.resolve(), Path("/proc/self/mountinfo").read_text())
+    monkeypatch.setattr(database_module, "NETWORK_FILE_SYSTEMS", {here})
+    with pytest.raises(StoreRefused, match=f"lies on {here}"):
+        asyncio.run(Database.open(tmp_path / "x.db", HandClock()))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_system_clock_is_the_hosts() -> None:
+    """Unix milliseconds."""
+    assert abs(SystemClock().now_ms() - time.time() * 1000) < 60_000
 
 
 async def test_a_second_process_is_refused(tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from pointsman_operator.ledger import limits
 from pointsman_operator.ledger.accounts import Threshold
 from pointsman_operator.ledger.arithmetic import Pot
+from pointsman_operator.ledger.errors import NotReleasable
 from pointsman_operator.ledger.messages import Denial, SyncAnswer
 from support.ledger_world import DAY, TODAY, LedgerWorld, day_account, report, want
 
@@ -153,6 +156,27 @@ def test_a_final_sync_closes_what_was_never_used(world: LedgerWorld) -> None:
     world.sync(wants=[want(100)])
     world.sync(final=True)
     assert pot(world).available == 1000
+
+
+def test_a_final_sync_leaves_open_what_it_names(world: LedgerWorld) -> None:
+    """A call still runs on it: the lease ends by its own report, or by its expiry."""
+    mine = lease_id(world.sync(wants=[want(100)]))
+    world.sync(final=True, leases=[report(mine, spent=30)])
+    assert (pot(world).settled, pot(world).leased) == (30, 70)
+
+
+def test_an_operator_releases_what_is_unconfirmed(world: LedgerWorld) -> None:
+    """Lost and closed leases of that window are freed; open ones are not touched."""
+    world.sync("lost", wants=[want(100)])
+    world.clock.time_ms += 2 * limits.HARD_EXPIRY_MS
+    world.run(world.ledger.sweep())
+    world.sync("open", wants=[want(50)])
+    world.sync("done", leases=[report("u-1", spent=5, unconfirmed=7, closed=True)])
+    world.sync("clean", leases=[report("u-1", spent=5, closed=True)])
+    assert world.run(world.ledger.release(DAY, TODAY, "gone")) == 107
+    assert pot(world) == Pot(1000, settled=10, leased=50, holders=1)
+    with pytest.raises(NotReleasable, match="nothing is unconfirmed"):
+        world.run(world.ledger.release(DAY, TODAY, "again"))
 
 
 def test_an_unknown_lease_is_booked_with_what_was_spent(world: LedgerWorld) -> None:
