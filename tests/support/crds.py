@@ -102,13 +102,13 @@ def _schemas() -> dict[str, dict[str, Any]]:
 
 def closed(schema: dict[str, Any]) -> dict[str, Any]:
     """With unknown fields refused, as `kubectl apply` asks the server to."""
-    closed = dict(schema)
+    strict = dict(schema)
     if "properties" in schema:
-        closed["properties"] = {k: closed(v) for k, v in schema["properties"].items()}
-        closed["additionalProperties"] = False
+        strict["properties"] = {k: closed(v) for k, v in schema["properties"].items()}
+        strict["additionalProperties"] = False
     if "items" in schema:
-        closed["items"] = closed(schema["items"])
-    return closed
+        strict["items"] = closed(schema["items"])
+    return strict
 
 
 def _distinct(value: Any, schema: dict[str, Any]) -> bool:
