@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::large::Large;
 use crate::relay::{Cut, Relay};
 
 /// What goes down to the app.
@@ -14,6 +15,8 @@ use crate::relay::{Cut, Relay};
 pub enum Answer {
     /// Known bytes; `None` once sent.
     Whole(Option<Bytes>),
+    /// A document too large to be buffered.
+    Large(Box<Large>),
     /// Server-sent events as they come.
     Stream(Box<Relay>),
 }
@@ -42,6 +45,7 @@ impl Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Large(large) => large.poll_frame(cx),
             Self::Stream(relay) => relay.poll_frame(cx),
         }
     }
@@ -55,7 +59,7 @@ impl Body for Answer {
             Self::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Self::Stream(_) => SizeHint::default(),
+            Self::Large(_) | Self::Stream(_) => SizeHint::default(),
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::call::{Call, Endpoint};
+use crate::collect::{Collected, collect};
 use crate::decode::Decoder;
 use crate::error::{Class, classify};
 use crate::limits;
@@ -28,6 +29,8 @@ use crate::wire::openai_chat::Answer as Read;
 pub enum Attempted {
     /// A whole, valid answer.
     Whole(Whole),
+    /// A plain answer too large to be buffered.
+    Large(Box<Begun>),
     /// A stream whose first content is here.
     Stream(Box<Opened>),
     /// Nothing usable.
@@ -43,6 +46,21 @@ pub struct Whole {
     pub body: Bytes,
     /// What it says: usage, id, finish reasons.
     pub read: Read,
+}
+
+/// A plain answer of which more has come than is buffered.
+#[derive(Debug)]
+pub struct Begun {
+    /// Upstream headers.
+    pub headers: HeaderMap,
+    /// What has come.
+    pub first: Bytes,
+    /// The rest of the body.
+    pub body: Incoming,
+    /// The connection it occupies.
+    pub connection: Connection,
+    /// Where the upstream compressed although asked not to.
+    pub decoder: Option<Decoder>,
 }
 
 /// A stream that has begun.
@@ -228,9 +246,15 @@ async fn answer(call: &Call, exchange: Exchange) -> Attempted {
     if call.wants_stream() {
         return open(call, head.headers, body, connection, decoder).await;
     }
-    match whole(body, decoder, limits::PLAIN_ANSWER_BYTES).await {
+    let (mut body, mut decoder) = (body, decoder);
+    let collected = collect(&mut body, decoder.as_mut(), limits::PLAIN_ANSWER_BYTES).await;
+    match collected {
         Err(class) => failed(class),
-        Ok(bytes) => {
+        Ok(Collected::Part(first)) => {
+            let headers = head.headers;
+            Attempted::Large(Box::new(Begun { headers, first, body, connection, decoder }))
+        }
+        Ok(Collected::All(bytes)) => {
             connection.recycle();
             let read = match call.endpoint {
                 Endpoint::Chat => Read::chat(&bytes),
@@ -246,12 +270,16 @@ async fn answer(call: &Call, exchange: Exchange) -> Attempted {
 
 /// An answer that is no success: classified by status, headers and body.
 async fn refused(response: Response<Incoming>, connection: Connection) -> Failure {
-    let (head, body) = response.into_parts();
-    let bytes = whole(body, None, limits::ERROR_BODY_BYTES).await;
-    if bytes.is_ok() {
-        connection.recycle();
-    }
-    let bytes = bytes.unwrap_or_default();
+    let (head, mut body) = response.into_parts();
+    let bytes = match collect(&mut body, None, limits::ERROR_BODY_BYTES).await {
+        Ok(Collected::All(bytes)) => {
+            connection.recycle();
+            bytes
+        }
+        // An error page that is too long or cut still has a status and a beginning.
+        Ok(Collected::Part(bytes)) => bytes,
+        Err(_) => Bytes::new(),
+    };
     let found = classify(head.status.as_u16(), &head.headers, &bytes, now());
     let content_type = head.headers.get(CONTENT_TYPE).cloned();
     let content_type = content_type.unwrap_or(HeaderValue::from_static("application/json"));
@@ -272,41 +300,6 @@ async fn refused(response: Response<Incoming>, connection: Connection) -> Failur
 )]
 fn now() -> SystemTime {
     SystemTime::now()
-}
-
-/// Reads a body to its end, at most `most` bytes.
-async fn whole(
-    mut body: Incoming,
-    mut decoder: Option<Decoder>,
-    most: usize,
-) -> Result<Bytes, Class> {
-    let mut first: Option<Bytes> = None;
-    let mut all = BytesMut::new();
-    let mut length = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Class::TruncatedEarly)?;
-        let Ok(mut piece) = frame.into_data() else { continue };
-        if let Some(decoder) = &mut decoder {
-            piece = decoder.push(&piece).map_err(|fault| fault.class(false))?;
-        }
-        length += piece.len();
-        if length > most {
-            return Err(Class::Server);
-        }
-        match (&mut first, all.is_empty()) {
-            (None, _) => first = Some(piece),
-            (Some(begun), true) => {
-                all.reserve(begun.len() + piece.len());
-                all.extend_from_slice(begun);
-                all.extend_from_slice(&piece);
-            }
-            (Some(_), false) => all.extend_from_slice(&piece),
-        }
-    }
-    if let Some(decoder) = decoder {
-        decoder.finish().map_err(|fault| fault.class(false))?;
-    }
-    Ok(if all.is_empty() { first.unwrap_or_default() } else { all.freeze() })
 }
 
 /// Waits for the first content of a stream.

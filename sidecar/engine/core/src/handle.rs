@@ -20,10 +20,11 @@ use crate::answer::Answer;
 use crate::attempt::{Attempts, RetryBudget, Step};
 use crate::call::{Call, Endpoint, Outcome};
 use crate::choose;
-use crate::dispatch::{self, Attempted, Failure, Opened, Whole};
+use crate::dispatch::{self, Attempted, Begun, Failure, Opened, Whole};
 use crate::engine::Shared;
 use crate::error::{Class, Refusal};
 use crate::intake;
+use crate::large::Large;
 use crate::limits;
 use crate::plan::Plan;
 use crate::price::Usd;
@@ -109,6 +110,7 @@ async fn serve(mut call: Call, head: Parts, body: Incoming) -> Reply {
     call.stages.upstream = call.elapsed_us().saturating_sub(before);
     match ended {
         Ok(Attempted::Whole(whole)) => answer(call, whole),
+        Ok(Attempted::Large(begun)) => large(call, *begun, deadline),
         Ok(Attempted::Stream(opened)) => stream(call, *opened, deadline),
         Ok(Attempted::Failed(failure)) => failed(call, failure),
         Err(refusal) => refused(call, &refusal),
@@ -233,6 +235,13 @@ fn stream(call: Call, opened: Opened, deadline: Instant) -> Reply {
     }
     call.first_token();
     *reply.body_mut() = Answer::Stream(Box::new(Relay::new(call, opened, deadline)));
+    reply
+}
+
+/// An answer too large to be buffered: its cost is known at its end, in the record.
+fn large(call: Call, begun: Begun, deadline: Instant) -> Reply {
+    let mut reply = begin_reply(&call, &begun.headers);
+    *reply.body_mut() = Answer::Large(Box::new(Large::new(call, begun, deadline)));
     reply
 }
 

@@ -212,3 +212,5 @@ pub const NEXT_WINDOW_LEAD_MS: u64 = 60_000;
 pub const NEXT_WINDOW_SPREAD_MS: u64 = 120_000;
 /// Time between two renewals until the hub has named one, milliseconds.
 pub const RENEW_MS: u64 = 30_000;
+/// The end of a large answer that is kept to read its usage from.
+pub const LARGE_TAIL_BYTES: usize = 4 << 10;

@@ -1,0 +1,144 @@
+//! A plain answer too large to be buffered (a thousand embeddings, say): passed on as it comes, its
+//! usage read from its end. One that breaks off is aborted, so that it never looks complete (I9).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::time::{Instant, Sleep};
+
+use crate::call::{Call, Endpoint, Outcome};
+use crate::decode::Decoder;
+use crate::dispatch::Begun;
+use crate::error::Class;
+use crate::limits;
+use crate::relay::Cut;
+use crate::upstream::Connection;
+use crate::usage::Usage;
+
+/// One large answer on its way.
+#[derive(Debug)]
+pub struct Large {
+    call: Call,
+    first: Option<Bytes>,
+    upstream: Option<(Incoming, Connection)>,
+    decoder: Option<Decoder>,
+    /// The last bytes that went down: usage stands at the end.
+    tail: Vec<u8>,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl Large {
+    /// Takes over an answer that has begun, and its call.
+    #[must_use]
+    pub fn new(call: Call, begun: Begun, deadline: Instant) -> Self {
+        let mut large = Self {
+            call,
+            first: None,
+            upstream: Some((begun.body, begun.connection)),
+            decoder: begun.decoder,
+            tail: Vec::with_capacity(2 * limits::LARGE_TAIL_BYTES),
+            deadline: Box::pin(tokio::time::sleep_until(deadline)),
+        };
+        large.remember(&begun.first);
+        large.first = Some(begun.first);
+        large
+    }
+
+    /// The next frame for the app.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
+        loop {
+            let Some((body, _)) = &mut self.upstream else { return Poll::Ready(None) };
+            let polled = Pin::new(body).poll_frame(cx);
+            let Poll::Ready(polled) = polled else {
+                std::task::ready!(self.deadline.as_mut().poll(cx));
+                return Poll::Ready(Some(Err(self.cut())));
+            };
+            let piece = match polled {
+                None => return self.finish(),
+                Some(Err(_)) => return Poll::Ready(Some(Err(self.cut()))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(piece) => piece,
+                    Err(_) => continue,
+                },
+            };
+            let decoded = match &mut self.decoder {
+                None => piece,
+                Some(decoder) => match decoder.push(&piece) {
+                    Ok(piece) => piece,
+                    Err(_) => return Poll::Ready(Some(Err(self.cut()))),
+                },
+            };
+            if !decoded.is_empty() {
+                self.remember(&decoded);
+                return Poll::Ready(Some(Ok(Frame::data(decoded))));
+            }
+        }
+    }
+
+    fn remember(&mut self, piece: &[u8]) {
+        let keep = piece.len().min(limits::LARGE_TAIL_BYTES);
+        self.tail.extend_from_slice(&piece[piece.len() - keep..]);
+        if self.tail.len() > 2 * limits::LARGE_TAIL_BYTES {
+            self.tail.drain(..self.tail.len() - limits::LARGE_TAIL_BYTES);
+        }
+    }
+
+    fn finish(&mut self) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let whole = self.decoder.as_ref().is_none_or(|decoder| decoder.finish().is_ok());
+        if !whole || !self.tail.trim_ascii_end().ends_with(b"}") {
+            return Poll::Ready(Some(Err(self.cut())));
+        }
+        if let Some(usage) = usage_at_end(&self.tail, self.call.endpoint) {
+            self.call.book_reported(usage);
+        } // else the bound that was booked at dispatch stands: never a zero bill
+        self.call.note_upstream("");
+        self.call.target_answered();
+        self.call.end(Outcome::Ok, 200);
+        if let Some((_, connection)) = self.upstream.take() {
+            connection.recycle();
+        }
+        Poll::Ready(None)
+    }
+
+    fn cut(&mut self) -> Cut {
+        self.upstream = None;
+        self.call.class = Some(Class::MidStream);
+        self.call.target_failed(Class::MidStream);
+        self.call.end(Outcome::Cut, 200);
+        Cut
+    }
+}
+
+/// The last `"usage": {…}` of a document's end.
+fn usage_at_end(tail: &[u8], endpoint: Endpoint) -> Option<Usage> {
+    let at = memchr::memmem::rfind(tail, b"\"usage\"")? + b"\"usage\"".len();
+    let value = tail.get(at..)?.trim_ascii_start().strip_prefix(b":")?;
+    let usage = <&RawValue>::deserialize(&mut serde_json::Deserializer::from_slice(value)).ok()?;
+    let usage = usage.get().as_bytes();
+    match endpoint {
+        Endpoint::Chat => Usage::of_chat(usage),
+        Endpoint::Embeddings => Usage::of_embeddings(usage),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_read_from_the_end_whatever_comes_before() {
+        let tail = br#"0.1,0.2]}],"model":"e","usage" : {"prompt_tokens":7,"total_tokens":7}}"#;
+        assert_eq!(usage_at_end(tail, Endpoint::Embeddings).unwrap().input, 7);
+        assert_eq!(usage_at_end(br#"0.1]}],"model":"e"}"#, Endpoint::Embeddings), None);
+        assert_eq!(usage_at_end(br#""usage":{"prompt_"#, Endpoint::Embeddings), None);
+    }
+}
