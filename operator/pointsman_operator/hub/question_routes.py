@@ -41,8 +41,8 @@ async def spend(state: State, by: SpendBy = SpendBy.MODEL, since: str = "") -> d
     for row in rows:
         total = total.plus(row.counters)
     return {
-        "rows": [{"key": row.key, **asdict(row.counters)} for row in rows],
-        "total": asdict(total),
+        "rows": [{"key": row.key, **row.counters._asdict()} for row in rows],
+        "total": total._asdict(),
     }
 
 

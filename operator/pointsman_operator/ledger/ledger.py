@@ -26,6 +26,7 @@ from pointsman_operator.ledger.messages import SyncAnswer, SyncRequest
 from pointsman_operator.ledger.schema import leases, pots
 from pointsman_operator.ledger.spend import SpendBy, SpendRow, book_usage, roll_up, spend_by
 from pointsman_operator.ledger.store import (
+    chunks,
     load_books,
     read_pot,
     select_leases,
@@ -132,15 +133,9 @@ class Ledger:
         """Each account's current window and others with open money; with `every`, all of them."""
         now = moment(self.database.clock.now_ms())
         current = {a.name: a.window.at(now) for a in self.accounts.values()}
+        keys = [(name, window.key) for name, window in current.items()]
         async with self.database.reading() as connection:
-            query = select(pots)
-            if not every:
-                shown = tuple_(pots.c.account, pots.c.window).in_(
-                    [(name, window.key) for name, window in current.items()]
-                )
-                query = query.where(or_(shown, pots.c.leased != 0, pots.c.unconfirmed != 0))
-            rows = (await connection.execute(query)).mappings()
-            found = {pot.key: pot for pot in map(read_pot, rows)}
+            found = {pot.key: pot for pot in await _shown_pots(connection, keys, every=every)}
         for name, window in current.items():
             key, limit = (name, window.key), self.accounts[name].limit
             known = found.get(key) or WindowPot(key, Pot(limit), end=window.end.isoformat())
@@ -201,6 +196,18 @@ async def _drop_old_leases(connection: AsyncConnection, now_ms: int) -> None:
     done = leases.c.state.in_([LeaseState.CLOSED, LeaseState.RELEASED])
     old = leases.c.seen_ms < now_ms - limits.LEASES_KEPT_MS
     await connection.execute(delete(leases).where(done, old, leases.c.unconfirmed == 0))
+
+
+async def _shown_pots(
+    connection: AsyncConnection, current: Sequence[PotKey], *, every: bool
+) -> list[WindowPot]:
+    holds_money = or_(pots.c.leased != 0, pots.c.unconfirmed != 0)
+    queries = [select(pots) if every else select(pots).where(holds_money)]
+    if not every:
+        key = tuple_(pots.c.account, pots.c.window)
+        queries += [select(pots).where(key.in_(some)) for some in chunks(current)]
+    rows = [row for query in queries for row in (await connection.execute(query)).mappings()]
+    return [read_pot(row) for row in rows]
 
 
 def _balance(pot: WindowPot, accounts: Mapping[str, Account]) -> Balance:

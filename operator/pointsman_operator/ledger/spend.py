@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from operator import add, sub
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Table, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,9 +42,8 @@ class SpendBy(StrEnum):
     ENDPOINT = "endpoint"
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """Requests, tokens, and picodollars."""
+class Counters(NamedTuple):
+    """Requests, tokens, and picodollars. A tuple: thousands are made a second."""
 
     requests: int = 0
     input_tokens: int = 0
@@ -52,20 +52,19 @@ class Counters:
 
     def plus(self, other: Counters) -> Counters:
         """The sum, counter by counter."""
-        return Counters(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Counters(*map(add, self, other))
 
     def peak(self, other: Counters) -> Counters:
         """The larger of both, counter by counter."""
-        return Counters(*map(max, astuple(self), astuple(other)))
+        return Counters(*map(max, self, other))
 
     def capped(self) -> Counters:
         """At most what a column holds: one dimension tuple's hour never truly gets there."""
-        return Counters(*(min(value, COLUMN_MAX) for value in astuple(self)))
+        return Counters(*(min(value, COLUMN_MAX) for value in self))
 
     def beyond(self, mark: Counters) -> Counters:
         """What is new since the mark; a counter that fell adds nothing."""
-        pairs = zip(astuple(self), astuple(mark), strict=True)
-        return Counters(*(max(0, now - before) for now, before in pairs))
+        return Counters(*(max(0, gain) for gain in map(sub, self, mark)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ async def book_usage(
     moved: list[dict[str, Any]] = []
     for ref, counters in reported.items():
         before = marks.get(ref, Counters())
-        row = {"ref": ref, "seen_ms": now_ms, **asdict(before.peak(counters))}
+        row = {"ref": ref, "seen_ms": now_ms, **before.peak(counters)._asdict()}
         (moved if ref in marks else fresh).append(row)
         group = reference(*groups[ref])
         gained[group] = gained[group].plus(counters.beyond(before))
@@ -179,7 +178,7 @@ async def _add(connection: AsyncConnection, minute_ms: int, gained: Mapping[str,
     rows: tuple[list[dict[str, Any]], list[dict[str, Any]]] = [], []
     for ref, counters in gained.items():
         total = stored.get(ref, Counters()).plus(counters).capped()
-        rows[ref in stored].append({"minute_ms": minute_ms, "ref": ref, **asdict(total)})
+        rows[ref in stored].append({"minute_ms": minute_ms, "ref": ref, **total._asdict()})
     fresh, changed = rows
     if fresh:
         await connection.execute(insert(spend), fresh)

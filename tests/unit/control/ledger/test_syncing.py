@@ -165,6 +165,17 @@ def test_a_final_sync_leaves_open_what_it_names(world: LedgerWorld) -> None:
     assert (pot(world).settled, pot(world).leased) == (30, 70)
 
 
+def test_balances_show_what_matters_now(world: LedgerWorld) -> None:
+    """Current windows and those with open money; a past window without any only on demand."""
+    done = report("u-1", window="2026-11-20+01:00", spent=5, closed=True)
+    open_money = report("u-2", window="2026-11-21+01:00", unconfirmed=5, closed=True)
+    world.sync(leases=[done, open_money])
+    shown = {b.window for b in world.run(world.ledger.balances())}
+    assert shown == {"2026-11-21+01:00", TODAY}
+    every = {b.window for b in world.run(world.ledger.balances(every=True))}
+    assert every == shown | {"2026-11-20+01:00"}
+
+
 def test_an_operator_releases_what_is_unconfirmed(world: LedgerWorld) -> None:
     """Lost and closed leases of that window are freed; open ones are not touched."""
     world.sync("lost", wants=[want(100)])
