@@ -60,7 +60,10 @@ def _measure(
     results = measure(plan, present, options.rounds, folder, _say)
     if results.has("throughput", "hyper"):
         check_baseline(results)
-    return rows(results, subject)
+    found = rows(results, subject)
+    if subject is not None:
+        subject.check_books(results.requests("sidecar"))
+    return found
 
 
 def _options() -> argparse.Namespace:

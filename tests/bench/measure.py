@@ -43,6 +43,11 @@ class Results:
         """Sorted latencies of each round."""
         return [one.samples_ns for one in self.of(case, target)]
 
+    def requests(self, target: str) -> int:
+        """All requests that a target answered."""
+        of_target = [runs for (_, name), runs in self.runs.items() if name == target]
+        return sum(one.requests for runs in of_target for one in runs)
+
     def bound(self, case: str, target: str) -> list[Run]:
         """The rounds in which the target itself kept core 0 busy, which was the limit."""
         return [

@@ -27,6 +27,8 @@ from pointsman_operator.hub.state import DATABASE
 
 FIRST_REQUESTS = 100
 """After them the idle memory is read."""
+BOOKED_WITHIN_S = 90.0
+"""A few times the lease's renewal."""
 _LOOK_EVERY_S = 0.05
 
 
@@ -37,8 +39,24 @@ class Subject:
     target: Target
     rss_idle_mib: float
     """After the first requests."""
+    hub: HubClient
+    """The hub that keeps its book."""
     hub_database: Path
     """The hub's store, decisions among it."""
+
+    def check_books(self, requests: int) -> None:
+        """Raise BenchError unless the hub's ledger learns of so many requests, within its limit.
+
+        A bench whose Budget was not on would measure another product.
+        """
+        deadline = time.monotonic() + BOOKED_WITHIN_S
+        booked = 0
+        while booked < requests and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY_S)
+            booked = self.hub.spend("model")["total"]["requests"]
+        accounts = self.hub.budgets()
+        if booked < requests or not accounts or any(one["overrun"] for one in accounts):
+            raise BenchError(f"{booked} of {requests} requests are booked, accounts: {accounts}")
 
 
 @contextmanager
@@ -71,7 +89,7 @@ def sidecar(folder: Path, origin: str, secure: str, certificate: Path) -> Iterat
         bodies = folder / "first.jsonl"
         write_bodies(bodies, "auto", 1024)
         rss_idle_mib = _first_requests(target, bodies, folder)
-        yield Subject(target, rss_idle_mib, state.path / DATABASE)
+        yield Subject(target, rss_idle_mib, client, state.path / DATABASE)
 
 
 def _sidecar_environment(state: State, hub: str, data: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from bench.rows import Row, rows
 from bench.stages import trimmed_mean
 from bench.subject import Subject
 from bench.targets import Target
+from pointsman_operator.cli.hub_client import HubClient
 
 KEYS = ["name", "unit", "value", "low", "high", "baseline", "ratio", "method"]
 
@@ -57,7 +58,9 @@ def subject(tmp_path: Path) -> Subject:
             values = (str(number), 1_000_000 + number * 1000 // 30, body)
             store.execute("INSERT INTO records VALUES (?, ?, ?)", values)
         store.commit()
-    return Subject(Target("sidecar", "127.0.0.1:1", (1,)), 42.0, database)
+    (tmp_path / "token").write_text("t")
+    hub = HubClient("http://127.0.0.1:1", tmp_path / "token")
+    return Subject(Target("sidecar", "127.0.0.1:1", (1,)), 42.0, hub, database)
 
 
 def test_added_latency_is_less_the_origin_and_beside_hyper(subject: Subject) -> None:
@@ -78,6 +81,11 @@ def test_records_that_were_not_drained_fail_the_bench(subject: Subject) -> None:
     object.__setattr__(results.runs["throughput", "sidecar"][0], "began_s", 999.5)
     with pytest.raises(BenchError, match="15 decisions"):
         rows(results, subject)
+
+
+def test_requests_of_all_cases_have_to_be_booked() -> None:
+    """What the ledger is asked for is every request that the sidecar answered."""
+    assert _results().requests("sidecar") == 4 * 5 * 1000
 
 
 def test_interrupted_calls_do_not_move_a_stage() -> None:
