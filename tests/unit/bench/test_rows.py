@@ -78,7 +78,9 @@ def test_added_latency_is_less_the_origin_and_beside_hyper(subject: Subject) -> 
 def test_records_that_were_not_drained_fail_the_bench(subject: Subject) -> None:
     """Too few decisions in the hub's store: not everything was on."""
     results = _results()
-    object.__setattr__(results.runs["throughput", "sidecar"][0], "began_s", 999.5)
+    first = results.runs["throughput", "sidecar"][0]
+    object.__setattr__(first, "began_s", 1001.5)
+    object.__setattr__(first, "seconds", 3.0)
     with pytest.raises(BenchError, match="15 decisions"):
         rows(results, subject)
 
