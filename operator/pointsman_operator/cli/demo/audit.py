@@ -1,6 +1,10 @@
 """The ledger against the bill: what we say a call cost, and what the provider wants for it.
 
-The bill is the simulator's own, in its own process and file; it shares no pricing code with us.
+The bill is the simulator's own, in its own process and file; it shares no pricing code with us. A
+call that ended is booked as billed, to the picodollar. A cut call is booked at the most that it can
+have cost, which exceeds its bill by at most the published epsilon (engine, `usage.rs`): a token is
+at least a byte of text and never more than 768 bytes on the wire. An attempt that was given up
+before it answered is kept as *unconfirmed* on every account, at the most that it can have cost.
 """
 
 from __future__ import annotations
@@ -8,7 +12,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,8 @@ from pointsman_operator.cli.demo.calls import Call
 
 DIRECT = "direct-"
 """How calls that go past Pointsman name themselves: nobody should have booked them."""
+WIRE_BYTES_A_TOKEN = 6 * 128
+"""No token is longer: 128 bytes of text, each six bytes as a JSON escape."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +32,27 @@ class Billed:
     ended: bool
 
 
-@dataclass(frozen=True)
-class Audit:
-    """Picodollars, and what does not add up."""
+@dataclass
+class Sums:
+    """Picodollars of one kind of call."""
 
-    ended: int
-    ended_billed: int
-    ended_booked: int
-    cut: int
-    cut_billed: int
-    cut_booked: int
-    epsilon: int
+    calls: int = 0
+    billed: int = 0
+    booked: int = 0
+    epsilon: int = 0
+
+
+@dataclass
+class Audit:
+    """What was billed and booked, in picodollars, and what does not add up."""
+
     ledger: int
+    unconfirmed: int
     bill: int
-    problems: tuple[str, ...]
+    ended: Sums = field(default_factory=Sums)
+    cut: Sums = field(default_factory=Sums)
+    abandoned: Sums = field(default_factory=Sums)
+    problems: list[str] = field(default_factory=list)
 
 
 def bills(files: Iterable[Path]) -> dict[str, Billed]:
@@ -56,11 +69,12 @@ def bills(files: Iterable[Path]) -> dict[str, Billed]:
     return found
 
 
-def by_request(billed: Mapping[str, Billed]) -> dict[str, list[Billed]]:
-    """All attempts of each request."""
-    found: dict[str, list[Billed]] = defaultdict(list)
+def by_request(billed: Mapping[str, Billed]) -> dict[str, dict[int, Billed]]:
+    """All attempts of each request by number."""
+    found: dict[str, dict[int, Billed]] = defaultdict(dict)
     for name, bill in billed.items():
-        found[name.rpartition(".")[0]].append(bill)
+        request_id, _, number = name.rpartition(".")
+        found[request_id][int(number)] = bill
     return found
 
 
@@ -69,42 +83,58 @@ def audit(
     records: Mapping[str, dict[str, Any]],
     billed: Mapping[str, Billed],
     ledger: int,
-    epsilon_per_cut: int,
+    unconfirmed: int,
 ) -> Audit:
-    """Hold every call's record against the bill, and the ledger's total against the whole bill.
+    """Hold every call's record against the bill, and the ledger's totals against the whole bill.
 
-    `epsilon_per_cut` is what one cut stream may be booked above its bill; `ledger` is what the hub
-    says was spent at simulated providers, calls that are not listed here included.
+    `ledger` is what the hub says was spent at simulated providers, calls that are not listed here
+    included; `unconfirmed` is what it holds back besides, on an account that binds every call.
     """
     attempts = by_request(billed)
-    problems: list[str] = []
-    sums: dict[str, int] = defaultdict(int)
+    found = Audit(ledger, unconfirmed, sum(bill.cost for bill in billed.values()))
     for call in calls:
         record = records.get(call.request_id)
         if record is None:
-            problems.append(f"no record of {call.request_id or 'a call without an id'}")
-            continue
-        known = attempts.get(call.request_id, [])
-        bill, booked = sum(one.cost for one in known), int(record["cost"])
-        kind = "ended" if all(one.ended for one in known) else "cut"
-        sums[kind] += 1
-        sums[f"{kind}_billed"] += bill
-        sums[f"{kind}_booked"] += booked
-        most = bill if kind == "ended" else bill + epsilon_per_cut * len(known)
-        if not bill <= booked <= most:
-            problems.append(f"{call.request_id} ({kind}): billed {bill}, booked {booked}")
-    bill = sum(one.cost for one in billed.values())
-    if ledger - bill != sums["cut_booked"] - sums["cut_billed"]:
-        problems.append(f"the ledger has {ledger}, the bill {bill}; cut calls do not explain it")
-    return Audit(
-        ended=sums["ended"],
-        ended_billed=sums["ended_billed"],
-        ended_booked=sums["ended_booked"],
-        cut=sums["cut"],
-        cut_billed=sums["cut_billed"],
-        cut_booked=sums["cut_booked"],
-        epsilon=epsilon_per_cut * sums["cut"],
-        ledger=ledger,
-        bill=bill,
-        problems=tuple(problems),
-    )
+            found.problems.append(f"no record of {call.request_id or call.error}")
+        else:
+            weigh(found, call, record, attempts.get(call.request_id, {}))
+    surplus = found.cut.booked - found.cut.billed
+    if ledger - (found.bill - found.abandoned.billed) != surplus:
+        found.problems.append(
+            f"ledger {ledger} and bill {found.bill} differ by more than cut calls"
+        )
+    if found.abandoned.billed > unconfirmed:
+        found.problems.append(
+            f"attempts given up are billed {found.abandoned.billed}, held back {unconfirmed}"
+        )
+    return found
+
+
+def weigh(
+    found: Audit, call: Call, record: Mapping[str, Any], attempts: Mapping[int, Billed]
+) -> None:
+    """One call: its last attempt is what it is booked for, earlier ones were given up."""
+    last = len(record.get("attempts", ()))
+    answer = attempts.get(last, Billed(0, ended=True))
+    for number, bill in attempts.items():
+        if number != last:
+            found.abandoned.calls += 1
+            found.abandoned.billed += bill.cost
+    booked = int(record["cost"])
+    sums = found.ended if answer.ended else found.cut
+    epsilon = 0 if answer.ended else published_epsilon(call, record)
+    sums.calls += 1
+    sums.billed += answer.cost
+    sums.booked += booked
+    sums.epsilon += epsilon
+    if not answer.cost <= booked <= answer.cost + epsilon:
+        kind = "ended" if answer.ended else "cut"
+        found.problems.append(f"{call.request_id} ({kind}): billed {answer.cost}, booked {booked}")
+
+
+def published_epsilon(call: Call, record: Mapping[str, Any]) -> int:
+    """What is booked less the least that a call with this much text can have cost."""
+    fewest = -(-len(call.text.encode()) // WIRE_BYTES_A_TOKEN)
+    prices = record["prices"]
+    least = int(prices.get("cachedInput", prices["input"])) + fewest * int(prices["output"])
+    return max(int(record["cost"]) - least, 0)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 import openai
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, Omit, omit
 
 CALL_TIMEOUT_S = 60.0
 SIMULATED = "x-pointsman-simulated"
@@ -20,6 +20,7 @@ class Call:
     asked_model: str
     stream: bool
     team: str
+    max_tokens: int | Omit = omit
     began_s: float = 0.0
     first_s: float | None = None
     ended_s: float = 0.0
@@ -74,6 +75,7 @@ async def whole(client: AsyncOpenAI, call: Call, extra: dict[str, str]) -> None:
     raw = await client.chat.completions.with_raw_response.create(
         model=call.asked_model,
         messages=[{"role": "user", "content": call.prompt}],
+        max_completion_tokens=call.max_tokens,
         extra_headers=extra,
     )
     note(call, dict(raw.headers))

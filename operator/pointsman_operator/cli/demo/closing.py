@@ -103,8 +103,8 @@ def show_failover(act: Failover) -> None:
     back = "never" if act.back_after_s is None else f"{act.back_after_s:.1f} s"
     OUT.print(
         f"failover: {act.in_mid_answer} streams were in mid-answer when the provider died; "
-        f"{act.cut} raised the SDK's error, {act.failed_before_answer} calls failed that had not "
-        f"begun to answer",
+        f"{act.cut} raised the SDK's error, {act.ended_whole} had all been sent, "
+        f"{act.failed_before_answer} calls failed that had not begun to answer",
         highlight=False,
     )
     OUT.print(f"  switched after {switched}, back {back} after the recovery", highlight=False)
@@ -116,6 +116,8 @@ def show_pocket(act: Pocket, budgets: list[dict[str, Any]]) -> None:
         f"budget {BUDGET}: {act.before} calls as usual, {act.downgraded} on cheap models, then:",
         highlight=False,
     )
+    if act.not_leased:
+        OUT.print(f"  ({act.not_leased} refused meanwhile: the ledger did not answer in 250 ms)")
     OUT.print(f"  [red]{type(act.refusal).__name__}[/]: {escape(act.message)}", highlight=False)
     for row in budgets:
         if row["account"].startswith(f"{BUDGET}/"):
@@ -127,17 +129,16 @@ def show_pocket(act: Pocket, budgets: list[dict[str, Any]]) -> None:
 
 def show_audit(found: Audit) -> None:
     """The ledger beside the simulators' bill."""
-    OUT.print(
-        f"the books: {found.ended} calls that ended are billed {found.ended_billed} picodollars "
-        f"and booked {found.ended_booked}",
-        highlight=False,
-    )
-    OUT.print(
-        f"  {found.cut} cut calls are billed {found.cut_billed} and booked {found.cut_booked}; "
-        f"at most {found.epsilon} above is allowed",
-        highlight=False,
-    )
-    OUT.print(f"  ledger {found.ledger}, bill {found.bill} picodollars", highlight=False)
+    ended, cut, given_up = found.ended, found.cut, found.abandoned
+    rows = [
+        ("calls that ended", ended.calls, ended.billed, ended.booked, "equal"),
+        ("cut calls", cut.calls, cut.billed, cut.booked, f"at most {cut.epsilon} above"),
+        ("attempts given up", given_up.calls, given_up.billed, found.unconfirmed, "unconfirmed"),
+        ("in all", "", found.bill, found.ledger, ""),
+    ]
+    OUT.print()
+    columns = ("", ">calls", ">billed by the simulators", ">booked by Pointsman", "")
+    OUT.print(table("The books, in picodollars", columns, rows))
 
 
 def show_verdict(story: Story, page: Path) -> None:

@@ -7,13 +7,14 @@ import itertools
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import openai
 from openai import AsyncOpenAI
 
 from pointsman_operator.cli.demo.calls import Call, ask
+from pointsman_operator.cli.demo.traffic import ANSWER
 from pointsman_operator.cli.local.providers import Simulator
 from pointsman_operator.demo_data.questions import Question
 
@@ -37,6 +38,8 @@ class Failover:
     restarted_s: float
     in_mid_answer: int
     cut: int
+    ended_whole: int
+    looked_complete: int
     failed_before_answer: int
     not_the_sdks_error: int
     switched_after_s: float | None
@@ -46,10 +49,10 @@ class Failover:
     def problems(self) -> list[str]:
         """What did not hold."""
         found = []
-        if self.in_mid_answer < 10:  # noqa: PLR2004  # the number that the demo promises
-            found.append(f"only {self.in_mid_answer} streams were in mid-answer at the kill")
-        if self.cut < self.in_mid_answer:
-            found.append(f"{self.in_mid_answer - self.cut} cut streams looked complete")
+        if self.cut < 10:  # noqa: PLR2004  # the number that the demo promises
+            found.append(f"the kill cut {self.cut} streams in mid-answer only")
+        if self.looked_complete:
+            found.append(f"{self.looked_complete} cut streams looked complete")
         if self.failed_before_answer:
             found.append(f"{self.failed_before_answer} calls failed that had not begun to answer")
         if self.not_the_sdks_error:
@@ -65,6 +68,7 @@ async def act(
     client: AsyncOpenAI,
     questions: Sequence[Question],
     primary: Simulator,
+    upstream: Mapping[str, str],
     models: frozenset[str],
     done: Callable[[], None],
 ) -> Failover:
@@ -109,6 +113,8 @@ async def act(
         restarted_s=restarted_s,
         in_mid_answer=len(hit),
         cut=sum(call.cut for call in hit),
+        ended_whole=sum(call.ok and is_whole(call, questions, upstream) for call in hit),
+        looked_complete=sum(call.ok and not is_whole(call, questions, upstream) for call in calls),
         failed_before_answer=sum(call.failed_before_answer for call in calls),
         not_the_sdks_error=sum(not isinstance(call.error, openai.APIError) for call in cut),
         switched_after_s=min(switched) - killed_s if switched else None,
@@ -138,6 +144,18 @@ async def until(condition: Callable[[], object], within_s: float) -> None:
 def in_mid_answer(calls: Sequence[Call]) -> list[Call]:
     """Streams that have begun to answer and have not ended."""
     return [call for call in calls if call.first_s is not None and not call.ended_s]
+
+
+def is_whole(call: Call, questions: Sequence[Question], upstream: Mapping[str, str]) -> bool:
+    """Whether an answer is all that the record says: one cut short must not look complete."""
+    question = next(one for one in questions if one.prompt == call.prompt)
+    recorded = question.answers[upstream[call.model]]
+    return len(call.text) == max(recorded.chars, len(final_line(recorded.text)))
+
+
+def final_line(answer: str) -> str:
+    """How a recorded final answer ends the simulator's text."""
+    return f"{ANSWER}{answer}" if answer else ""
 
 
 def shortest(question: Question) -> int:

@@ -176,8 +176,8 @@ def money(story: Story) -> str:
     if story.audit is not None:
         books = story.audit
         totals = [
-            ("calls that ended", books.ended, books.ended_billed, books.ended_booked),
-            ("cut calls", books.cut, books.cut_billed, books.cut_booked),
+            ("calls that ended", books.ended.calls, books.ended.billed, books.ended.booked),
+            ("cut calls", books.cut.calls, books.cut.billed, books.cut.booked),
         ]
         parts.append("<h2>The books, in picodollars</h2>")
         parts.append(grid(("", "calls", "billed by the simulator", "booked by Pointsman"), totals))

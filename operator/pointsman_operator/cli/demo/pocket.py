@@ -17,7 +17,13 @@ from pointsman_operator.demo_data.questions import Question
 TEAM = "trial"
 BUDGET = "demo/trial"
 MAX_TIER = 0
-WORKERS = 6
+MODEL = "expert"
+"""The example's rule that asks a dear model first."""
+MAX_TOKENS = 256
+"""The answers' cap: what is reserved for a running call is no more than it can cost."""
+BRISK = {"firstTokenMs": 20, "tokensPerSecond": 2000}
+"""How the simulated providers answer meanwhile: this act is about money, not about time."""
+WORKERS = 2
 MAX_CALLS = 300
 """Far more than the Budget pays for; the act ends at its first refusal."""
 
@@ -29,6 +35,7 @@ class Pocket:
     calls: tuple[Call, ...]
     before: int
     downgraded: int
+    not_leased: int
     refusal: openai.APIStatusError | None
     above_tier: int
 
@@ -77,10 +84,10 @@ async def spend(
 ) -> None:
     """One worker: plain calls, so that what is charged is exact."""
     while not refused.is_set() and len(calls) < MAX_CALLS:
-        call = Call(next(prompts), "auto", stream=False, team=TEAM)
+        call = Call(next(prompts), MODEL, stream=False, team=TEAM, max_tokens=MAX_TOKENS)
         calls.append(call)
         await ask(client, call)
-        if not call.ok:
+        if used_up(call):
             refused.set()
         done()
 
@@ -91,14 +98,21 @@ def judge(
     """Which calls the Budget moved to cheap models, and how it ended."""
     served = [call for call in calls if call.ok]
     moved = [call for call in served if downgraded(records.get(call.request_id, {}))]
-    refusals = [call.error for call in calls if isinstance(call.error, openai.APIStatusError)]
+    refusals = [call.error for call in calls if used_up(call)]
+    first = next((error for error in refusals if isinstance(error, openai.APIStatusError)), None)
     return Pocket(
         calls=tuple(calls),
         before=len(served) - len(moved),
         downgraded=len(moved),
-        refusal=refusals[0] if refusals else None,
+        not_leased=sum(not call.ok and not used_up(call) for call in calls),
+        refusal=first,
         above_tier=sum(tiers.get(call.model, 9) > MAX_TIER for call in moved),
     )
+
+
+def used_up(call: Call) -> bool:
+    """Whether this is the Budget's own refusal; a ledger that is slow on a busy machine is not."""
+    return isinstance(call.error, openai.APIStatusError) and "used up" in call.error.message
 
 
 def downgraded(record: dict[str, Any]) -> bool:

@@ -17,10 +17,10 @@ from pointsman_operator.cli.demo.audit import Audit, audit, bills
 from pointsman_operator.cli.demo.calls import Call, sdk
 from pointsman_operator.cli.demo.stage import PRIMARY, Stage, raise_curtain
 from pointsman_operator.cli.output import OUT
-from pointsman_operator.demo_data.questions import Question, load
+from pointsman_operator.demo_data.questions import load
 
-EPSILON_TOKENS = 4
-"""What a cut stream may be booked above its bill: two chunks of two tokens, at the output price."""
+EVERY_CALL = "demo/company/"
+"""Accounts of the Budget that binds every call of the example."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,14 @@ async def acts(stage: Stage, story: Story, *, local: bool) -> None:
     simulator = stage.stack.simulators[PRIMARY]
     with progress(f"Act 2: {PRIMARY} is killed, and comes back", 3) as step:
         story.failover = await failover.act(
-            client, questions, simulator, stage.served_by(PRIMARY), step
+            client, questions, simulator, stage.upstream, stage.served_by(PRIMARY), step
         )
-    short = sorted(questions, key=length)
     with progress("Act 3: the trial team's budget ends", None) as step:
-        last = await pocket.act(client, short, step)
+        for provider in stage.stack.simulators.values():
+            await asyncio.to_thread(provider.behave, [{"do": pocket.BRISK}])
+        last = await pocket.act(client, questions, step)
     await client.close()
-    story.pocket = pocket.Pocket(tuple(last), 0, 0, None, 0)
+    story.pocket = pocket.Pocket(tuple(last), 0, 0, 0, None, 0)
 
 
 def close_the_books(stage: Stage, story: Story) -> None:
@@ -116,7 +117,9 @@ def close_the_books(stage: Stage, story: Story) -> None:
         records=story.records,
         billed=bills(simulator.bill for simulator in simulators.values()),
         ledger=sum(r["cost"] for r in story.spend["provider"]["rows"] if r["key"] in simulators),
-        epsilon_per_cut=EPSILON_TOKENS * dearest(stage),
+        unconfirmed=sum(
+            row["unconfirmed"] for row in story.budgets if row["account"].startswith(EVERY_CALL)
+        ),
     )
     story.problems = [
         *private.problems(story.private),
@@ -130,18 +133,14 @@ def close_the_books(stage: Stage, story: Story) -> None:
 def measure(stage: Stage, done: Callable[[], None]) -> latency.Latency:
     """Direct to the primary's simulator, and through the sidecar to the same model."""
     name = min(stage.served_by(PRIMARY))
-    direct = stage.stack.simulators[PRIMARY].base_url
-    return latency.measure(direct, stage.stack.base_url, stage.upstream[name], name, done)
-
-
-def dearest(stage: Stage) -> int:
-    """Picodollars of the dearest output token that a stream of act 2 can be billed."""
-    return max(price.output for price in stage.prices.values())
-
-
-def length(question: Question) -> int:
-    """Characters of a question's longest recorded answer."""
-    return max(answer.chars for answer in question.answers.values())
+    provider = stage.stack.simulators[PRIMARY]
+    provider.behave([{"do": latency.INSTANT}])
+    try:
+        return latency.measure(
+            provider.base_url, stage.stack.base_url, stage.upstream[name], name, done
+        )
+    finally:
+        provider.behave([])
 
 
 def show_answer(call: Call) -> None:

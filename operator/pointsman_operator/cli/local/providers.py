@@ -10,10 +10,12 @@ import os
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from pointsman_operator.cli.local.children import Child, StackError, wait_until
 from pointsman_operator.cli.state import State
@@ -63,6 +65,11 @@ class Simulator:
         self.child.start()
         wait_until(announce.exists, [self.child], f"{self.child.name}'s start", START_WITHIN_S)
         self.address = json.loads(announce.read_text())["address"]
+
+    def behave(self, script: Sequence[Mapping[str, Any]]) -> None:
+        """Replace its script while it runs; an empty one is a healthy provider."""
+        address = f"http://{self.address}/_sim/behaviour"
+        httpx.post(address, json=list(script), trust_env=False).raise_for_status()
 
     def config(self, announce: Path) -> dict[str, Any]:
         """The simulator's configuration (docs/contracts.md, section 7)."""
