@@ -52,9 +52,10 @@ pub struct Holder {
 /// A table whose Budgets cannot be kept.
 #[derive(Debug, Error)]
 pub enum BudgetError {
-    /// More limits than the book has room for.
+    /// More limits than the book has room for, or too many of earlier tables still hold money.
     #[error(
-        "the table's Budgets have {count} limits for this workload, at most {ACCOUNTS} can be kept"
+        "the table's Budgets have {count} limits for this workload; at most {ACCOUNTS} can be kept, \
+         and fewer while the leases of earlier tables are not closed"
     )]
     TooManyAccounts {
         /// How many.

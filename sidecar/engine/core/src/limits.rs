@@ -168,6 +168,9 @@ pub const LEAST_CAP_TOKENS: u64 = 16;
 
 /// Accounts of one table that can be booked on; more are refused with the table.
 pub const ACCOUNTS: usize = 256;
+/// Accounts known at once, with those of earlier tables whose leases are not yet closed; more are
+/// refused with the table.
+pub const ACCOUNTS_HELD: usize = 2_048;
 /// Accounts that may bind one request; a request that more bind is refused, never booked in part.
 pub const ACCOUNTS_PER_REQUEST: usize = 16;
 /// Leases held at once: two windows an account, and some that drain. One journal slot each.

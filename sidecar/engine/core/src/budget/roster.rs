@@ -7,7 +7,7 @@ use super::subjects::{AccountRef, concerns};
 use super::{BudgetError, Holder};
 use crate::journal::LeaseNames;
 use crate::lease::{Lease, Phase, Window};
-use crate::limits::{ACCOUNTS, LEASES};
+use crate::limits::{ACCOUNTS, ACCOUNTS_HELD, LEASES};
 use crate::table::{Budget, Limit, RouteTable};
 
 impl State {
@@ -19,7 +19,7 @@ impl State {
     ) -> Result<Vec<Vec<AccountRef>>, BudgetError> {
         let mine = |budget: &&Budget| concerns(&budget.subject, holder);
         let count = table.budgets.iter().filter(mine).map(|it| it.limits.len()).sum::<usize>();
-        if count > ACCOUNTS {
+        if count > ACCOUNTS || self.accounts.len() + count > ACCOUNTS_HELD {
             return Err(BudgetError::TooManyAccounts { count });
         }
         self.accounts.iter_mut().for_each(|it| it.listed = false);

@@ -18,6 +18,8 @@ mod task;
 #[cfg(test)]
 mod transport;
 #[cfg(test)]
+mod usage;
+#[cfg(test)]
 mod windows;
 #[cfg(test)]
 mod world;
