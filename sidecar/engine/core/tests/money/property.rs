@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use pointsman_core::budget::{Admission, Charge};
+use pointsman_core::budget::{Admission, Charge, Waiter};
 use pointsman_core::ledger::document::{SyncAnswer, SyncRequest};
 use pointsman_core::ledger::farewell;
 use proptest::prelude::*;
@@ -53,7 +53,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(DAY_MS.unsigned_abs() / 2),
     ];
     let step = prop_oneof![
-        8 => (0..3_usize, 1..CENT).prop_map(|(at, amount)| Step::Admit(at, amount)),
+        8 => (0..3_usize, 1..2 * CENT).prop_map(|(at, amount)| Step::Admit(at, amount)),
         2 => (0..64_usize, 1..CENT).prop_map(|(call, amount)| Step::TopUp(call, amount)),
         8 => (0..64_usize, 0..=100_u64, 0..=30_u64).prop_map(|(c, s, u)| Step::Settle(c, s, u)),
         6 => (0..3_usize, fate).prop_map(|(at, fate)| Step::Sync(at, fate)),
@@ -74,6 +74,8 @@ struct Fleet {
     world: World,
     sidecars: Vec<(Sidecar, Folder)>,
     calls: Vec<Call>,
+    /// By sidecar: who waits for its next sync, and for how much.
+    waiters: Vec<(usize, u64, Waiter)>,
     stale: BTreeMap<usize, SyncAnswer>,
     /// By window: what calls cost that ended, and what given-up attempts may have.
     billed: BTreeMap<i64, u64>,
@@ -90,6 +92,7 @@ impl Fleet {
             world,
             sidecars: Vec::new(),
             calls: Vec::new(),
+            waiters: Vec::new(),
             stale: BTreeMap::new(),
             billed: BTreeMap::new(),
             cut: BTreeMap::new(),
@@ -132,8 +135,22 @@ impl Fleet {
 
     fn admit(&mut self, at: usize, amount: u64) {
         let window = self.world.hub.window();
-        if let Admission::Granted(charge) = self.sidecars[at].0.admit(amount) {
-            self.calls.push(Call { sidecar: at, charge, window });
+        match self.sidecars[at].0.admit(amount) {
+            Admission::Granted(charge) => self.calls.push(Call { sidecar: at, charge, window }),
+            Admission::Wait(waiter) => self.waiters.push((at, amount, waiter)),
+            Admission::Refused(_) => {}
+        }
+    }
+
+    /// The next sync is over: who waited tries once more, then leaves or waits on.
+    fn wake(&mut self, at: usize) {
+        let (woken, kept) =
+            std::mem::take(&mut self.waiters).into_iter().partition(|it| it.0 == at);
+        self.waiters = kept;
+        let woken: Vec<(usize, u64, Waiter)> = woken;
+        for (at, amount, waiter) in woken {
+            drop(waiter);
+            self.admit(at, amount);
         }
     }
 
@@ -169,6 +186,7 @@ impl Fleet {
             }
         }
         self.stale.insert(at, answer);
+        self.wake(at);
     }
 
     /// The process is gone with its calls; its journal is found by the next start.
@@ -184,6 +202,7 @@ impl Fleet {
         for call in gone {
             *self.cut.entry(call.window).or_default() += call.charge.reserved();
         }
+        self.waiters.retain(|it| it.0 != at);
         let started = self.start(at, folder);
         self.sidecars[at] = started;
         self.stale.remove(&at);
@@ -215,6 +234,7 @@ impl Fleet {
 
     /// All calls end, all is reported: the hub's books equal the bill.
     fn finish(mut self) {
+        self.waiters.clear();
         while !self.calls.is_empty() {
             self.settle(0, 50, 0);
         }
