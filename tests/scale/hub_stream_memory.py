@@ -1,4 +1,4 @@
-"""Measure the hub's resident memory a stream over TLS, for each event loop and TLS buffer size.
+"""Measure the hub's resident memory a stream over TLS, for each event loop and kind of answer.
 
 Run by hand (`python tests/scale/hub_stream_memory.py`); the figures are in docs/decisions.md. A
 child process serves an endless NDJSON stream with FastAPI and uvicorn, another holds N TLS
@@ -31,12 +31,14 @@ from starlette.types import Receive, Scope, Send
 
 LIMIT_KIB = 60
 WARM_STREAMS = 50
+TOKEN = "measured"
 COMBINATIONS = (
     ("asyncio", 256, "streaming"),
     ("asyncio", 16, "streaming"),
     ("asyncio", 16, "lean"),
     ("uvloop", 256, "streaming"),
     ("uvloop", 256, "lean"),
+    ("uvloop", 256, "hub"),
 )
 
 
@@ -95,9 +97,15 @@ def _measure(loop: str, buffer_kib: int, answer: str, streams: int) -> dict[str,
         _write_certificate(Path(folder))
         port = str(20000 + streams % 7919)
         shared = ["--folder", folder, "--port", port]
+        (Path(folder) / "token").write_text(TOKEN)
+        (Path(folder) / "token").chmod(0o600)
         choice = ["--loop", loop, "--buffer-kib", str(buffer_kib), "--answer", answer]
-        serve = ["--serve", *choice, *shared]
-        server = subprocess.Popen([sys.executable, __file__, *serve])
+        serve = [__file__, "--serve", *choice, *shared]
+        if answer == "hub":
+            serve = ["-m", "pointsman_operator.hub", "--state", folder]
+            serve += ["--listen", f"127.0.0.1:{port}", "--log-level", "warning"]
+            serve += ["--tls-cert", f"{folder}/tls.crt", "--tls-key", f"{folder}/tls.key"]
+        server = subprocess.Popen([sys.executable, *serve])
         try:
             # The first connections pay for lazy imports and caches: the base line comes after.
             _hold_while(shared, WARM_STREAMS, server.pid)
@@ -195,7 +203,9 @@ async def _open_stream(
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, ssl=context, server_hostname="localhost", limit=4096
         )
-        writer.write(b"GET /v1/stream HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        query = "sidecar=s&boot=1&namespace=demo&workload=support"
+        head = f"GET /v1/stream?{query} HTTP/1.1\r\nhost: localhost\r\n"
+        writer.write(f"{head}authorization: Bearer {TOKEN}\r\n\r\n".encode())
         await reader.readuntil(b"ping")
         return writer
 

@@ -128,7 +128,7 @@ class Feed:
 
 
 class StreamAnswer(Response):
-    """The stream's body: one coroutine and one future, 46 KiB a stream (docs/decisions.md)."""
+    """The stream's body: one coroutine and one future, 51 KiB a stream (docs/decisions.md)."""
 
     media_type = "application/x-ndjson"
 

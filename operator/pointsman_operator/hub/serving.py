@@ -48,7 +48,7 @@ def _configuration(app: FastAPI, settings: HubSettings) -> uvicorn.Config:
         app,
         host=settings.host,
         port=settings.port,
-        # Measured: 46 KiB a TLS stream, asyncio's own loop takes 303 (docs/decisions.md).
+        # Measured: 51 KiB a TLS stream, asyncio's own loop takes 303 (docs/decisions.md).
         loop="uvloop",
         log_level=settings.log_level,
         access_log=False,
