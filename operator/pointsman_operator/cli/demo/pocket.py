@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,6 @@ MAX_TOKENS = 256
 """The answers' cap: what is reserved for a running call is no more than it can cost."""
 BRISK = {"firstTokenMs": 20, "tokensPerSecond": 2000}
 """How the simulated providers answer meanwhile: this act is about money, not about time."""
-WORKERS = 2
 MAX_CALLS = 300
 """Far more than the Budget pays for; the act ends at its first refusal."""
 
@@ -66,30 +64,19 @@ class Pocket:
 async def act(
     client: AsyncOpenAI, questions: Sequence[Question], done: Callable[[], None]
 ) -> list[Call]:
-    """Spend the team's pocket money, until a call is refused."""
-    prompts = itertools.cycle(question.prompt for question in questions)
+    """Spend the team's pocket money call by call until one is refused; plain calls cost exactly.
+
+    One after the other: what a running call may cost is reserved, and two of the dear model's
+    reservations are more than the last fifth of so small a Budget.
+    """
     calls: list[Call] = []
-    refused = asyncio.Event()
-    workers = [spend(client, prompts, calls, refused, done) for _ in range(WORKERS)]
-    await asyncio.gather(*workers)
-    return calls
-
-
-async def spend(
-    client: AsyncOpenAI,
-    prompts: Iterator[str],
-    calls: list[Call],
-    refused: asyncio.Event,
-    done: Callable[[], None],
-) -> None:
-    """One worker: plain calls, so that what is charged is exact."""
-    while not refused.is_set() and len(calls) < MAX_CALLS:
-        call = Call(next(prompts), MODEL, stream=False, team=TEAM, max_tokens=MAX_TOKENS)
-        calls.append(call)
-        await ask(client, call)
-        if used_up(call):
-            refused.set()
+    for question in itertools.islice(itertools.cycle(questions), MAX_CALLS):
+        call = Call(question.prompt, MODEL, stream=False, team=TEAM, max_tokens=MAX_TOKENS)
+        calls.append(await ask(client, call))
         done()
+        if used_up(call):
+            break
+    return calls
 
 
 def judge(
