@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench.bodies import write_bodies
 from bench.children import STARTS_WITHIN_S, free_address, running, wait_for_status
@@ -29,6 +30,8 @@ FIRST_REQUESTS = 100
 """After them the idle memory is read."""
 BOOKED_WITHIN_S = 90.0
 """A few times the lease's renewal."""
+MEMORY = Path("/dev/shm")  # noqa: S108  # a fresh private folder in it
+"""Where the sidecar keeps its journal and last good table: in a pod, a memory-backed emptyDir."""
 _LOOK_EVERY_S = 0.05
 
 
@@ -77,7 +80,9 @@ def sidecar(folder: Path, origin: str, secure: str, certificate: Path) -> Iterat
         fence = f"{state.installation()},{state.next_start()},bench"
         client.put_table(policy, table.data, fence)
         command = [sys.executable, "-P", "-m", "pointsman_sidecar"]
+        memory = stack.enter_context(TemporaryDirectory(dir=MEMORY, prefix="pointsman-bench-"))
         environment = _sidecar_environment(state, hub_address, data) | {
+            "POINTSMAN_STATE_DIR": memory,
             "POINTSMAN_NAMESPACE": table.policy.namespace,
             "POINTSMAN_WORKLOAD": table.policy.name,
             "SSL_CERT_FILE": str(certificate),
@@ -100,7 +105,6 @@ def _sidecar_environment(state: State, hub: str, data: str) -> dict[str, str]:
         "POINTSMAN_HUB_URL": f"http://{hub}",
         "POINTSMAN_HUB_TOKEN_FILE": str(state.token_file),
         "POINTSMAN_SECRETS_DIR": str(state.secrets),
-        "POINTSMAN_STATE_DIR": str(state.folder("sidecar")),
         "POINTSMAN_SIDECAR": "bench-" + state.installation(),
         "POINTSMAN_POD": "bench",
     }
