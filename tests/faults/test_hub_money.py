@@ -13,6 +13,9 @@ import pytest
 
 from support.hub_process import ACCOUNT, HubProcess, budget, hub_process, route_table
 
+# Whole processes start here, on a machine that may be busy with others.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
 CENT = 10**10
 
 

@@ -10,6 +10,9 @@ import pytest
 
 from support.hub_process import ACCOUNT, HubProcess, budget, hub_process, route_table
 
+# Whole processes start here, on a machine that may be busy with others.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
 AMOUNT = 10**12
 WANTED = {"account": ACCOUNT, "need": 1000, "prefer": 1000}
 
@@ -85,3 +88,23 @@ def test_a_second_hub_on_the_same_state_is_refused(tmp_path: Path) -> None:
             second.start()
         assert second.process.wait(timeout=30) == 69
         assert hub.http.get("/healthz").status_code == 200
+
+
+def test_an_address_in_use_is_an_exit_code(tmp_path: Path) -> None:
+    """69, and the log says which address."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    with hub_process(first) as hub:
+        late = HubProcess(second, ["--listen", hub.address])
+        with pytest.raises(AssertionError, match="address already in use"):
+            late.start()
+        assert late.process.wait(timeout=30) == 69
+
+
+def test_wrong_settings_are_an_exit_code(tmp_path: Path) -> None:
+    """64, and every problem on a line of its own."""
+    late = HubProcess(tmp_path, ["--listen", "nowhere", "--log-level", "loud"])
+    with pytest.raises(AssertionError, match=r"address: .*\nlog_level: "):
+        late.start()
+    assert late.process.wait(timeout=30) == 64

@@ -11,6 +11,9 @@ import pytest
 
 from support.hub_process import ACCOUNT, FENCE, HubProcess, budget, route_table
 
+# Whole processes start here, on a machine that may be busy with others.
+pytestmark = pytest.mark.timeout(240)
+
 SYNC = {"sidecar": "a", "boot": "1", "seq": 1}
 
 

@@ -15,6 +15,9 @@ import pytest
 from support.eventually import eventually
 from support.hub_process import HubProcess, route_table
 
+# Whole processes start here, on a machine that may be busy with others.
+pytestmark = pytest.mark.timeout(240)
+
 
 @contextmanager
 def stream(hub: HubProcess, **query: str) -> Iterator[Iterator[dict[str, Any]]]:
