@@ -64,7 +64,11 @@ type Ledger = (oneshot::Sender<()>, JoinHandle<bool>);
 
 /// The ledger client; `None` without a hub: enforced Budgets then refuse.
 fn start_ledger(shared: &Shared) -> std::io::Result<Option<Ledger>> {
-    let Some(hub) = &shared.config.hub else { return Ok(None) };
+    let Some(hub) = &shared.config.hub else {
+        // Said once, so that no call waits for an answer that cannot come.
+        shared.book.sync_failed("no hub is configured");
+        return Ok(None);
+    };
     let transport = HttpTransport::new(&hub.url, Some(hub.token_file.clone()), hub.ca_file.clone())
         .map_err(std::io::Error::other)?;
     let recovered = std::mem::take(&mut *shared.recovered.lock());

@@ -165,6 +165,8 @@ fn build(call: &Call, pieces: &[Bytes], head: &HeaderMap) -> Result<Request<Piec
     };
     let body = Pieces::new(splice(pieces, &edits(call)));
     let mut request = Request::new(body);
+    // Room for all of them: a map that grows on the way hashes everything again.
+    *request.headers_mut() = HeaderMap::with_capacity(12);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri.clone();
     let headers = request.headers_mut();

@@ -87,7 +87,7 @@ pub async fn handle(worker: Rc<Worker>, request: Request<Incoming>) -> Reply {
     };
     match endpoint(&head) {
         Ok(Some(endpoint)) => {
-            let call = Call::begin(worker, plan, endpoint, &head.headers);
+            let call = Box::new(Call::begin(worker, plan, endpoint, &head.headers));
             serve(call, head, body).await
         }
         Ok(None) => models(&plan),
@@ -98,7 +98,7 @@ pub async fn handle(worker: Rc<Worker>, request: Request<Incoming>) -> Reply {
     }
 }
 
-async fn serve(mut call: Call, head: Parts, body: Incoming) -> Reply {
+async fn serve(mut call: Box<Call>, head: Parts, body: Incoming) -> Reply {
     let pieces = match prepare(&mut call, &head, body).await {
         Ok(pieces) => pieces,
         Err(refusal) => return refused(call, &refusal),
@@ -213,7 +213,7 @@ fn endpoint(head: &Parts) -> Result<Option<Endpoint>, Refusal> {
 }
 
 /// A plain answer: the provider's bytes, its cost exact.
-fn answer(mut call: Call, whole: Whole) -> Reply {
+fn answer(mut call: Box<Call>, whole: Whole) -> Reply {
     call.book_answer(&whole.read);
     call.note_upstream(whole.read.id.as_deref().unwrap_or_default());
     call.target_answered();
@@ -226,7 +226,7 @@ fn answer(mut call: Call, whole: Whole) -> Reply {
     reply
 }
 
-fn stream(call: Call, opened: Opened, deadline: Instant) -> Reply {
+fn stream(call: Box<Call>, opened: Opened, deadline: Instant) -> Reply {
     let mut reply = begin_reply(&call, &opened.headers);
     if let Ok(cost) =
         HeaderValue::from_str(&Usd(call.reserved.max(call.expected_cost())).to_string())
@@ -239,7 +239,7 @@ fn stream(call: Call, opened: Opened, deadline: Instant) -> Reply {
 }
 
 /// An answer too large to be buffered: its cost is known at its end, in the record.
-fn large(call: Call, begun: Begun, deadline: Instant) -> Reply {
+fn large(call: Box<Call>, begun: Begun, deadline: Instant) -> Reply {
     let mut reply = begin_reply(&call, &begun.headers);
     *reply.body_mut() = Answer::Large(Box::new(Large::new(call, begun, deadline)));
     reply
@@ -248,6 +248,7 @@ fn large(call: Call, begun: Begun, deadline: Instant) -> Reply {
 /// Status 200 with our headers and those of the provider's that callers use.
 fn begin_reply(call: &Call, upstream: &HeaderMap) -> Reply {
     let mut reply = Response::new(Answer::Whole(None));
+    *reply.headers_mut() = HeaderMap::with_capacity(12);
     let headers = reply.headers_mut();
     let passed = upstream.iter().filter(|(name, _)| {
         let name = name.as_str();
@@ -277,7 +278,7 @@ fn identify(headers: &mut HeaderMap, id: &str) {
 }
 
 /// All attempts failed: the provider's own answer where its class passes it on, else ours.
-fn failed(mut call: Call, failure: Failure) -> Reply {
+fn failed(mut call: Box<Call>, failure: Failure) -> Reply {
     let Failure { class, answer, .. } = failure;
     let passed = answer.filter(|_| class.passes_answer());
     let Some((status, content_type, bytes)) = passed else {
@@ -297,7 +298,7 @@ fn failed(mut call: Call, failure: Failure) -> Reply {
     reply
 }
 
-fn refused(mut call: Call, refusal: &Refusal) -> Reply {
+fn refused(mut call: Box<Call>, refusal: &Refusal) -> Reply {
     call.worker().shared.stats.refusal(refusal.label());
     call.class = Some(refusal.class());
     call.end(Outcome::Refused, refusal.status().as_u16());

@@ -24,7 +24,7 @@ use crate::usage::Usage;
 /// One large answer on its way.
 #[derive(Debug)]
 pub struct Large {
-    call: Call,
+    call: Box<Call>,
     first: Option<Bytes>,
     upstream: Option<(Incoming, Connection)>,
     decoder: Option<Decoder>,
@@ -36,7 +36,7 @@ pub struct Large {
 impl Large {
     /// Takes over an answer that has begun, and its call.
     #[must_use]
-    pub fn new(call: Call, begun: Begun, deadline: Instant) -> Self {
+    pub fn new(call: Box<Call>, begun: Begun, deadline: Instant) -> Self {
         let mut large = Self {
             call,
             first: None,

@@ -33,6 +33,8 @@ pub const HTTP_BUFFER_BYTES: usize = 512 << 10;
 pub const REQUEST_HEADERS: usize = 200;
 /// How long a caller may take over its request head.
 pub const HEADER_READ_TIMEOUT_MS: u64 = 15_000;
+/// Between two ticks of a data thread's nearest timer; shorter than any timeout of a request.
+pub const NEAR_TIMER_MS: u64 = 250;
 /// How long a caller may pause within its request body.
 pub const BODY_IDLE_TIMEOUT_MS: u64 = 30_000;
 /// Calls in flight a process; above: 503. Streams count until their last byte.

@@ -17,6 +17,7 @@ use crate::call::{Call, Outcome};
 use crate::decode::Decoder;
 use crate::dispatch::Opened;
 use crate::error::Class;
+use crate::limits;
 use crate::reserve;
 use crate::sse::{ChatStream, StreamFault, budget_cut_event, cut_event};
 use crate::upstream::Connection;
@@ -30,6 +31,10 @@ pub struct Cut;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Relaying,
+    /// The reservation is used up: the ledger has until then to grant more; upstream waits.
+    Paying {
+        until: Instant,
+    },
     /// The error event is on its way; the body is aborted once hyper has had its chance to flush it.
     Cutting {
         flushed: bool,
@@ -40,7 +45,7 @@ enum State {
 /// One stream in relay.
 #[derive(Debug)]
 pub struct Relay {
-    call: Call,
+    call: Box<Call>,
     upstream: Option<(Incoming, Connection)>,
     stream: ChatStream,
     decoder: Option<Decoder>,
@@ -55,13 +60,15 @@ pub struct Relay {
 
 /// How long the error event gets to reach the socket before the body is aborted.
 const FLUSH_TIME: Duration = Duration::from_millis(5);
+/// Between two tries to pay.
+const PAYMENT_PAUSE: Duration = Duration::from_millis(10);
 /// How long a finished stream's connection may take to show its end, to be used again.
 const RECYCLE_TIME: Duration = Duration::from_millis(500);
 
 impl Relay {
     /// Takes over an opened stream and its call.
     #[must_use]
-    pub fn new(call: Call, opened: Opened, deadline: Instant) -> Self {
+    pub fn new(call: Box<Call>, opened: Opened, deadline: Instant) -> Self {
         let timeouts = call.route().map(|route| route.route.timeouts).unwrap_or_default();
         let idle = Duration::from_millis(timeouts.stream_idle_ms);
         let now = Instant::now();
@@ -91,7 +98,11 @@ impl Relay {
             match self.state {
                 State::Ended => return Poll::Ready(None),
                 State::Cutting { flushed } => return self.poll_cut(flushed, cx),
+                State::Paying { until } => std::task::ready!(self.poll_payment(until, cx)),
                 State::Relaying => {}
+            }
+            if self.state != State::Relaying {
+                continue;
             }
             let Some((body, _)) = &mut self.upstream else {
                 self.cut(&StreamFault::Truncated);
@@ -129,11 +140,30 @@ impl Relay {
         if let Err(fault) = pushed {
             return self.cut(&fault);
         }
-        if let Err(refusal) = reserve::top_up(&mut self.call, self.stream.seen()) {
-            self.upstream = None; // cancels the provider's work at once
-            self.ready.push_back(budget_cut_event(&refusal));
-            self.begin_cut(Class::Budget);
+        if reserve::top_up(&mut self.call, self.stream.seen()).is_err() {
+            let until = Instant::now() + Duration::from_millis(limits::BUDGET_WAIT_MS);
+            self.timer.as_mut().reset(Instant::now());
+            self.state = State::Paying { until };
         }
+    }
+
+    /// Tries again until the ledger grants more or its time is over; then the stream is cut.
+    fn poll_payment(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        std::task::ready!(self.timer.as_mut().poll(cx));
+        let now = Instant::now();
+        match reserve::top_up(&mut self.call, self.stream.seen()) {
+            Ok(()) => {
+                self.state = State::Relaying;
+                self.timer.as_mut().reset(self.deadline.min(now + self.idle));
+            }
+            Err(refusal) if now >= until => {
+                self.upstream = None; // cancels the provider's work at once
+                self.ready.push_back(budget_cut_event(&refusal));
+                self.begin_cut(Class::Budget);
+            }
+            Err(_) => self.timer.as_mut().reset(now + PAYMENT_PAUSE),
+        }
+        Poll::Ready(())
     }
 
     fn upstream_ended(&mut self) {
