@@ -23,29 +23,10 @@ from openai import AsyncOpenAI, OpenAI
 from support.eventually import eventually
 from support.processes import Sidecar, Simulator, ended
 from support.scenes import CUT_TEXT, CUTS, LONG_TEXT, Scene
-from support.tables import model, table
+from support.tables import budget, model, table
 from support.worlds import SIDECAR_PYTHON, World
 
 QUESTION: Any = [{"role": "user", "content": "What is six times seven?"}]
-BUDGET = {
-    "namespace": "demo",
-    "name": "team",
-    "subject": {"namespaces": [], "workloads": [], "models": []},
-    "limits": [
-        {
-            "name": "day",
-            "amount": 5_000_000_000_000,
-            "window": {"calendar": "Day", "timeZone": "UTC"},
-        }
-    ],
-    "thresholds": [{"percent": 100, "action": "Block"}],
-    "enforcement": {
-        "mode": "Enforce",
-        "onLedgerUnavailable": "Deny",
-        "outageHorizonSeconds": 900,
-        "defaultMaxTokens": 4096,
-    },
-}
 
 
 def test_a_bad_request_is_the_providers_own_word(client: OpenAI) -> None:
@@ -135,7 +116,7 @@ def test_the_sdk_retries_until_there_is_a_table(tmp_path: Path, own: World) -> N
 
 def test_an_enforced_budget_without_its_ledger(tmp_path: Path, own: World) -> None:
     """A Budget that does not pay raises RateLimitError, as a provider's quota does, unretried."""
-    document = table([model("plain", own.upstream.url)], budgets=[BUDGET])
+    document = table([model("plain", own.upstream.url)], budgets=[budget(5_000_000_000_000)])
     sidecar = Sidecar(tmp_path, document, python=SIDECAR_PYTHON)
     with ended(sidecar), OpenAI(base_url=f"{sidecar.url}/v1", api_key="none") as client:
         for streamed in (False, True):

@@ -54,13 +54,14 @@ class HubProcess:
 
     folder: Path
     arguments: list[str] = field(default_factory=list)
+    python: str = sys.executable
 
     def start(self) -> None:
         """Start and wait until it says where it serves."""
         announce = self.folder / "announce"
         announce.unlink(missing_ok=True)
         state = ["--state", str(self.folder), "--announce", str(announce)]
-        command = [sys.executable, "-m", "pointsman_operator.hub", "--listen", "127.0.0.1:0"]
+        command = [self.python, "-m", "pointsman_operator.hub", "--listen", "127.0.0.1:0"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, *state, *self.arguments], stdout=log, stderr=log
@@ -116,9 +117,11 @@ class HubProcess:
 
 
 @contextmanager
-def hub_process(folder: Path, *arguments: str) -> Iterator[HubProcess]:
+def hub_process(
+    folder: Path, *arguments: str, python: str = sys.executable
+) -> Iterator[HubProcess]:
     """A running hub; ended with the block."""
-    hub = HubProcess(folder, list(arguments))
+    hub = HubProcess(folder, list(arguments), python)
     hub.start()
     try:
         yield hub

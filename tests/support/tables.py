@@ -44,6 +44,25 @@ def route(*names: str, strategy: str = "Failover", **changes: Any) -> dict[str, 
     return {"strategy": strategy, "candidates": candidates, **changes}
 
 
+def budget(amount: int, **enforcement: Any) -> dict[str, Any]:
+    """`demo/team`: a daily limit in picodollars, enforced on every call."""
+    window = {"calendar": "Day", "timeZone": "UTC"}
+    return {
+        "namespace": "demo",
+        "name": "team",
+        "subject": {"namespaces": [], "workloads": [], "models": []},
+        "limits": [{"name": "day", "amount": amount, "window": window}],
+        "thresholds": [{"percent": 100, "action": "Block"}],
+        "enforcement": {
+            "mode": "Enforce",
+            "onLedgerUnavailable": "SpendLease",
+            "outageHorizonSeconds": 900,
+            "defaultMaxTokens": 4096,
+            **enforcement,
+        },
+    }
+
+
 def table(
     models: list[dict[str, Any]],
     rules: list[dict[str, Any]] | None = None,
