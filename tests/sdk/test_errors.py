@@ -78,7 +78,7 @@ def test_exhausted_fallbacks(world: World, client: OpenAI) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind", "status"),
-    [("retried", openai.InternalServerError, 502), ("busy", openai.InternalServerError, 503)],
+    [("retried", openai.InternalServerError, 502), ("busy", openai.RateLimitError, 429)],
 )
 def test_the_sdk_does_not_retry_what_we_retried(
     world: World, client: OpenAI, name: str, kind: type[openai.APIStatusError], status: int

@@ -11,7 +11,7 @@ from support.wheels import Wheel
 pytestmark = pytest.mark.timeout(600)
 
 MIB = 1024 * 1024
-ENGINE_MIB = {"dev": 16, "demo": 10, "release": 8}
+ENGINE_MIB = {"dev": 14, "demo": 8, "release": 8}
 DATA = (
     "catalog/catalogue.json",
     "demo_data/questions.json.gz",
