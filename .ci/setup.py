@@ -25,6 +25,7 @@ STAMPS = VENV / ".stamps"
 ENGINE = ROOT / "sidecar" / "engine"
 REQUIREMENTS = ROOT / "requirements"
 EX_UNAVAILABLE = 69
+NODE_MAJOR = 20
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,9 @@ def make_node() -> None:
     """The foreign simulator, pinned by tests/sdk/package-lock.json, into build/node."""
     if shutil.which("npm") is None:
         apt_install("nodejs", "npm")
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    if int(said.lstrip("v").split(".")[0]) < NODE_MAJOR:
+        raise SystemExit(f"the outside simulator needs node {NODE_MAJOR} or newer, not {said}")
     home = ROOT / "build" / "node"
     home.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):

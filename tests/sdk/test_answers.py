@@ -5,7 +5,8 @@ with our simulator alone or in another way here:
 
 - embeddings in base64: it always answers lists of numbers, whatever was asked for. The SDK takes
   both, so the vectors are compared either way, and base64 as such with our simulator alone;
-- dimensions of embeddings: a fixture is one vector.
+- dimensions of embeddings: a fixture is one vector;
+- several choices (`n`).
 Neither looks into images, so that a picture arrives whole is read in what they were sent.
 """
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 QUESTION = "What is six times seven?"
 ANSWER = "The answer is forty-two."
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PIXEL = base64.b64encode(bytes(range(256)) * 40).decode()
 
 
@@ -217,16 +219,33 @@ def test_models(client: OpenAI) -> None:
     assert {"main/plain", "main/tools"} <= {entry.id for entry in client.models.list()}
 
 
-def test_unknown_fields_survive(world: World, client: OpenAI) -> None:
-    """What neither the SDK nor we know goes up as it is, and the caller's own key does not."""
+def test_what_goes_up(world: World, client: OpenAI) -> None:
+    """Fields that we do not know go up as they are; the caller's key and own headers stay here."""
     client.chat.completions.create(
         model="plain",
         messages=[{"role": "user", "content": QUESTION}],
         extra_body={"x_future": {"deep": [1, None, "é"]}},
+        extra_headers={"cookie": "session=0815", "x-pointsman-team": "blue", "traceparent": TRACE},
     )
     sent = world.upstream.bodies("plain-2026")[-1]
     assert sent["x_future"] == {"deep": [1, None, "é"]}
     assert sent["model"] == "plain-2026"
+    head = world.upstream.heads("plain-2026")[-1].lower()
+    assert "x-client-request-id" in head
+    assert TRACE[3:35] in head
+    for private in (client.api_key, "authorization", "x-pointsman", "session=0815"):
+        assert private not in head
+
+
+def test_two_choices(own: World) -> None:
+    """With `n`, plain answers and streams keep their choices apart (aimock knows no `n`)."""
+    question: Any = [{"role": "user", "content": QUESTION}]
+    with OpenAI(base_url=own.base_url, api_key="none", max_retries=0) as client:
+        plain = client.chat.completions.create(model="plain", messages=question, n=2)
+        with client.chat.completions.stream(model="plain", messages=question, n=2) as stream:
+            streamed = stream.get_final_completion()
+    for choices in (plain.choices, streamed.choices):
+        assert [choice.message.content for choice in choices] == [ANSWER, ANSWER]
 
 
 async def test_async(async_client: AsyncOpenAI) -> None:

@@ -25,6 +25,9 @@ class Upstream(Protocol):
     def bodies(self, model: str) -> list[dict[str, Any]]:
         """What was asked of one upstream model, oldest first."""
 
+    def heads(self, model: str) -> list[str]:
+        """The headers that came with each, as one text."""
+
     def abandoned(self) -> int | None:
         """How many answers their client did not wait for; `None` where it does not count them."""
 
@@ -43,15 +46,25 @@ class OurSimulator(Simulator):
         super().__init__(folder, behaviour=rules, capture=str(self.captured))
 
     def bodies(self, model: str) -> list[dict[str, Any]]:
-        """From its capture; a body is complete once its head is there."""
-        heads = sorted(self.captured.glob("*.head.json"))
-        bodies = [head.with_name(head.name.replace("head.json", "body")) for head in heads]
-        documents = [json.loads(body.read_bytes()) for body in bodies if body.stat().st_size]
-        return [document for document in documents if document["model"] == model]
+        """From its capture."""
+        return [body for _, body in self._captured(model)]
+
+    def heads(self, model: str) -> list[str]:
+        """From its capture."""
+        return [head for head, _ in self._captured(model)]
 
     def abandoned(self) -> int:
         """It counts them."""
         return int(self.stats()["cancelled"])
+
+    def _captured(self, model: str) -> list[tuple[str, dict[str, Any]]]:
+        found = []
+        for head in sorted(self.captured.glob("*.head.json")):  # written after the body
+            body = head.with_name(head.name.replace("head.json", "body")).read_bytes()
+            document = json.loads(body or "{}")
+            if document.get("model") == model:
+                found.append((head.read_text(), document))
+        return found
 
 
 class Aimock(Process):
@@ -72,13 +85,17 @@ class Aimock(Process):
 
     def bodies(self, model: str) -> list[dict[str, Any]]:
         """From its journal, which adds members of its own that begin with `_`."""
-        return [body for entry in self._journal() if (body := entry["body"])["model"] == model]
+        return [entry["body"] for entry in self._journal(model)]
+
+    def heads(self, model: str) -> list[str]:
+        """From its journal."""
+        return [json.dumps(entry["headers"]) for entry in self._journal(model)]
 
     def abandoned(self) -> int | None:
         """It goes on talking to closed sockets and notes nothing of it."""
         return None
 
-    def _journal(self) -> list[dict[str, Any]]:
+    def _journal(self, model: str) -> list[dict[str, Any]]:
         answer = httpx.get(f"{self.url}/__aimock/journal")
         entries: list[dict[str, Any]] = answer.raise_for_status().json()
-        return entries
+        return [entry for entry in entries if entry["body"]["model"] == model]
