@@ -7,7 +7,10 @@ class ConfigRejected(EngineError):
     """The configuration document is not one that the engine can run with."""
 
 class TableRejected(EngineError):
-    """The table is not valid, or asks for a newer reader; the one in force stays."""
+    """The table is not valid, or asks for a newer reader; the one in force stays.
+
+    Its two arguments: a condition's reason (`Invalid`, `SidecarOutdated`, …) and a sentence.
+    """
 
 class BindFailed(EngineError):
     """An address of the configuration could not be bound."""

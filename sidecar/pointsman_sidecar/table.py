@@ -113,7 +113,7 @@ class Tables:
                 try:
                     self._engine.load(envelope.table)
                 except TableRejected as error:
-                    reason = str(error)
+                    reason = ": ".join(error.args)
             if reason:
                 LOGGER.warning("table %s refused: %s", envelope.digest, reason)
                 self._in_force = InForce(current.digest, current.fence, envelope.digest, reason)

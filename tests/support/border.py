@@ -22,7 +22,7 @@ class RecordingEngine:
     def load(self, table: bytes) -> str:
         """Take a table unless it holds the word `unreadable`."""
         if b"unreadable" in table:
-            raise TableRejected("models[0].tier: not a number")
+            raise TableRejected("Invalid", "models[0].tier: not a number")
         self.loaded.append(table)
         return digest_of(table)
 

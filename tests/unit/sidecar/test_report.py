@@ -81,7 +81,7 @@ def test_a_refused_table_is_told(hub: ScriptedHub, reporting: Reporting) -> None
     eventually(lambda: hub.reports)
     rejected = hub.reports[0]["rejected"]
     assert rejected["digest"] == digest_of(bad)
-    assert "models[0].tier" in rejected["reason"]
+    assert rejected["reason"] == "Invalid: models[0].tier: not a number"
     reporting.end()
 
 

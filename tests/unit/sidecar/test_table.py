@@ -65,7 +65,7 @@ def test_a_table_that_the_engine_refuses_leaves_the_old_one() -> None:
     assert not tables.offer(bad, authenticated=True)
     state = tables.in_force()
     assert (state.digest, state.rejected_digest) == (good.digest, bad.digest)
-    assert "models[0].tier" in state.rejected_reason
+    assert state.rejected_reason == "Invalid: models[0].tier: not a number"
     tables.offer(envelope("better"), authenticated=True)
     assert tables.in_force().rejected_digest == ""
 

@@ -113,7 +113,8 @@ def test_i10_every_leaf_of_a_full_document_acts(index: int) -> None:
     world = [*deepcopy(list(FULL)), _rival(), _guest()]
     before = _effect(world)
     assert before is not None
-    silent, refused = set(), set()
+    silent: set[str] = set()
+    refused: set[str] = set()
     for path in _leaves(FULL[index]["spec"]):
         name = _name(index, path)
         effects = (_effect(spoiled) for spoiled in _variants(world, index, path))
