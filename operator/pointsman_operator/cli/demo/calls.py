@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import openai
@@ -53,15 +54,21 @@ def sdk(base_url: str) -> AsyncOpenAI:
     )
 
 
-async def ask(client: AsyncOpenAI, call: Call, headers: dict[str, str] | None = None) -> Call:
-    """Make the call; the SDK's own errors are the outcome, anything else is a bug and is raised."""
+def unheard(_piece: str) -> None:
+    """Nobody watches this stream."""
+
+
+async def ask(client: AsyncOpenAI, call: Call, heard: Callable[[str], None] = unheard) -> Call:
+    """Make the call; the SDK's own errors are the outcome, anything else is a bug and is raised.
+
+    `heard` gets each piece of a streamed answer as it comes.
+    """
     call.began_s = time.monotonic()
-    extra = {"x-pointsman-team": call.team, **(headers or {})}
     try:
         if call.stream:
-            await stream(client, call, extra)
+            await stream(client, call, heard)
         else:
-            await whole(client, call, extra)
+            await whole(client, call)
     except openai.OpenAIError as error:
         call.error = error
         if isinstance(error, openai.APIStatusError):
@@ -70,25 +77,25 @@ async def ask(client: AsyncOpenAI, call: Call, headers: dict[str, str] | None = 
     return call
 
 
-async def whole(client: AsyncOpenAI, call: Call, extra: dict[str, str]) -> None:
+async def whole(client: AsyncOpenAI, call: Call) -> None:
     """A plain answer."""
     raw = await client.chat.completions.with_raw_response.create(
         model=call.asked_model,
         messages=[{"role": "user", "content": call.prompt}],
         max_completion_tokens=call.max_tokens,
-        extra_headers=extra,
+        extra_headers={"x-pointsman-team": call.team},
     )
     note(call, dict(raw.headers))
     call.text = raw.parse().choices[0].message.content or ""
     call.first_s = time.monotonic()
 
 
-async def stream(client: AsyncOpenAI, call: Call, extra: dict[str, str]) -> None:
+async def stream(client: AsyncOpenAI, call: Call, heard: Callable[[str], None]) -> None:
     """A streamed answer; the first content is noted when it comes."""
     raw = await client.chat.completions.with_raw_response.create(
         model=call.asked_model,
         messages=[{"role": "user", "content": call.prompt}],
-        extra_headers=extra,
+        extra_headers={"x-pointsman-team": call.team},
         stream=True,
     )
     note(call, dict(raw.headers))
@@ -98,6 +105,7 @@ async def stream(client: AsyncOpenAI, call: Call, extra: dict[str, str]) -> None
             if choice.delta.content:
                 call.first_s = call.first_s or time.monotonic()
                 pieces.append(choice.delta.content)
+                heard(choice.delta.content)
         call.text = "".join(pieces)
 
 

@@ -17,12 +17,13 @@ PROMPTS = (
 )
 
 
-async def act(client: AsyncOpenAI, show: Callable[[Call], None]) -> list[Call]:
-    """Ask one after the other, streamed; each is shown when it has answered."""
+async def act(client: AsyncOpenAI, show: Callable[[str], None]) -> list[Call]:
+    """Ask one after the other, streamed; prompts and answers are shown as they come."""
     calls = []
     for prompt in PROMPTS:
-        call = await ask(client, Call(prompt, "auto", stream=True, team=TEAM))
-        show(call)
+        show(f"> {prompt}\n  ")
+        call = await ask(client, Call(prompt, "auto", stream=True, team=TEAM), show)
+        show(f"\n  [{call.model or call.error}]\n")
         calls.append(call)
     return calls
 

@@ -80,7 +80,7 @@ async def acts(stage: Stage, story: Story, *, local: bool) -> None:
     questions = load()
     client = sdk(stage.stack.base_url)
     if local:
-        story.private = await private.act(client, show_answer)
+        story.private = await private.act(client, show_piece)
     with progress(f"Act 1: {len(questions)} recorded questions", len(questions)) as step:
         first = await traffic.act(client, questions, step)
     story.traffic = traffic.judge(questions, first, stage.upstream, stage.prices)
@@ -143,10 +143,9 @@ def measure(stage: Stage, done: Callable[[], None]) -> latency.Latency:
         provider.behave([])
 
 
-def show_answer(call: Call) -> None:
-    """A real model's answer, as it came."""
-    OUT.print(f"  [cyan]{call.prompt}[/]", highlight=False)
-    OUT.print(f"  {call.model}: {call.text.strip() or call.error}", highlight=False, markup=False)
+def show_piece(piece: str) -> None:
+    """A piece of a real model's answer, as it comes."""
+    OUT.print(piece, end="", highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

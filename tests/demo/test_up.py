@@ -1,0 +1,146 @@
+"""`pointsman up` as a user has it: an answer, a change of mind, a crash, a clean end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from support.eventually import eventually
+from support.tree import ROOT
+
+PROGRAM = str(Path(sys.executable).parent / "pointsman")
+QUESTION = {"model": "auto", "messages": [{"role": "user", "content": "What is 17 * 23?"}]}
+pytestmark = pytest.mark.timeout(120)
+
+
+class Up:
+    """A running `pointsman up` on a copy of the example."""
+
+    def __init__(self, folder: Path) -> None:
+        self.resources = folder / "resources"
+        self.state = folder / "state"
+        shutil.copytree(ROOT / "examples" / "demo", self.resources)
+        command = [PROGRAM, "up", "-f", str(self.resources), "--state", str(self.state)]
+        self.process = subprocess.Popen(
+            [*command, "--port", "0", "--json"],
+            env=os.environ | {"OPENAI_API_KEY": "", "GEMINI_API_KEY": ""},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.said: dict[str, Any] = json.loads(self.process.stdout.readline())
+
+    def ask(self, **changes: object) -> httpx.Response:
+        """One plain call."""
+        url = f"{self.said['base_url']}/chat/completions"
+        return httpx.post(url, json=QUESTION | changes, trust_env=False, timeout=30)
+
+    def run(self, *arguments: str) -> Any:
+        """Another command on the same state, its JSON."""
+        command = [PROGRAM, *arguments, "--state", str(self.state), "--json"]
+        outcome = subprocess.run(command, capture_output=True, text=True, check=True)
+        return json.loads(outcome.stdout)
+
+    def end(self, number: int) -> int:
+        """Send a signal and wait; its exit status."""
+        assert self.process.stdout is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(60)
+        self.process.stdout.close()
+        return status
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Up]:
+    """Up, and ended with SIGINT as Ctrl-C does."""
+    up = Up(tmp_path)
+    yield up
+    assert up.end(signal.SIGINT) == 0
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_call_is_answered_explained_and_booked(running: Up) -> None:
+    """The base URL answers; the id in the answer explains it, and spend and budgets count it."""
+    answer = running.ask()
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-pointsman-simulated"] == "1"
+    request_id = answer.headers["x-pointsman-request-id"]
+    record = running.run("explain", request_id)
+    assert record["model"] == answer.headers["x-pointsman-model"]
+    assert record["rule"] == "smart"
+    assert len(record["candidates"]) == 8
+    eventually(lambda: running.run("spend")["total"]["requests"] == 1, within_s=60)
+    total = running.run("spend", "--by", "provider")["total"]
+    assert total["cost"] == record["cost"] > 0
+    accounts = {row["account"] for row in running.run("budgets")}
+    assert {"demo/company/month", "demo/trial/month"} <= accounts
+
+
+def test_a_change_in_the_folder_is_served(running: Up) -> None:
+    """An edited policy is in force soon; one that cannot be read changes nothing."""
+    policy = running.resources / "policy.yaml"
+    text = policy.read_text()
+    assert running.ask(model="novel").status_code == 404
+    policy.write_text(text.replace('models: ["auto", "gpt-*"]', 'models: ["auto", "novel"]'))
+    eventually(lambda: running.ask(model="novel").status_code == 200, within_s=30)
+    policy.write_text("spec: [")
+    assert running.ask(model="novel").status_code == 200
+
+
+def test_what_dies_is_started_again(running: Up) -> None:
+    """A sidecar killed outright is back within seconds, with its table."""
+    before = running.said["pid"]
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: not alive(before))
+    eventually(lambda: answers(running), within_s=30)
+
+
+def answers(running: Up) -> bool:
+    """Whether the base URL serves at this moment."""
+    try:
+        return running.ask().status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def test_the_end_leaves_nothing_behind(tmp_path: Path) -> None:
+    """After SIGTERM no child runs, the announcement is gone, and the token stays the owner's."""
+    up = Up(tmp_path)
+    children = [
+        int(pid)
+        for pid in Path(f"/proc/{up.process.pid}/task/{up.process.pid}/children")
+        .read_text()
+        .split()
+    ]
+    assert len(children) == 6
+    assert up.end(signal.SIGTERM) == 0
+    assert [pid for pid in children if alive(pid)] == []
+    assert not (up.state / "up.json").exists()
+    assert (up.state / "token").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_taken_port_is_told(running: Up, tmp_path: Path) -> None:
+    """A second one on the same port says so, with status 69."""
+    port = running.said["base_url"].removesuffix("/v1").rpartition(":")[2]
+    command = [PROGRAM, "up", "-f", str(running.resources), "--state", str(tmp_path / "other")]
+    outcome = subprocess.run(
+        [*command, "--port", port], capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 69
+    assert port in outcome.stderr
