@@ -45,6 +45,15 @@ def test_our_own_bad_request_names_the_parameter(client: OpenAI) -> None:
             model="plain", messages=QUESTION, extra_body={"max_tokens": "many"}
         )
     assert raised.value.param == "max_tokens"
+    assert raised.value.message.count("max_tokens") == 1
+
+
+def test_a_name_beyond_its_bound_is_a_bad_request(client: OpenAI) -> None:
+    """A model name of a megabyte is told as what it is, not echoed."""
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.chat.completions.create(model="m" * 1_000_000, messages=QUESTION)
+    assert raised.value.param == "model"
+    assert len(raised.value.message) < 500
 
 
 @pytest.mark.parametrize("streamed", [False, True])

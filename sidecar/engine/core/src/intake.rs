@@ -121,9 +121,14 @@ async fn push_in_slices(scanner: &mut Scanner, piece: &[u8]) -> Result<(), ScanE
 fn refusal(error: &ScanError) -> Refusal {
     match error {
         ScanError::DuplicateKey { key } => Refusal::DuplicateKey { key: key.to_string() },
-        ScanError::WrongType { key, .. } => {
-            Refusal::BadValue { param: key.to_string(), reason: error.to_string() }
-        }
+        ScanError::WrongType { key, expected } => Refusal::BadValue {
+            param: key.to_string(),
+            reason: format!("it must be {expected}; correct it or leave it out"),
+        },
+        ScanError::TooLong { key, limit } => Refusal::BadValue {
+            param: key.to_string(),
+            reason: format!("it is longer than {limit} bytes; shorten it"),
+        },
         _ => Refusal::BadJson { reason: error.to_string() },
     }
 }
