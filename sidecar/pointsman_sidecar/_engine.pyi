@@ -1,5 +1,9 @@
 """The border to Rust: documents cross it as bytes, never a request. Shapes: docs/contracts.md."""
 
+from typing import Self, final
+
+__all__ = ["BindFailed", "ConfigRejected", "Engine", "EngineError", "TableRejected"]
+
 class EngineError(Exception):
     """What the engine raises; the three below say which of its doors refused."""
 
@@ -15,10 +19,11 @@ class TableRejected(EngineError):
 class BindFailed(EngineError):
     """An address of the configuration could not be bound."""
 
+@final
 class Engine:
     """The data plane. One a process; every method may be called from any thread."""
 
-    def __init__(self, config: bytes) -> None:
+    def __new__(cls, config: bytes) -> Self:
         """Read the configuration (section 2) and bind its addresses."""
 
     def run(self) -> None:
