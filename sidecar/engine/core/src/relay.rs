@@ -134,13 +134,16 @@ impl Relay {
                 Err(fault) => return self.cut(&fault.into()),
             },
         };
+        let before = self.stream.delta_bytes();
         let pushed = self.stream.push(piece, &mut self.out);
         self.ready.extend(self.out.drain(..));
         self.meter();
         if let Err(fault) = pushed {
             return self.cut(&fault);
         }
-        if reserve::top_up(&mut self.call, self.stream.seen()).is_err() {
+        // What ends an answer (its usage, `[DONE]`) costs nothing more and is never held back.
+        let goes_on = self.stream.delta_bytes() > before && !self.stream.done();
+        if goes_on && reserve::top_up(&mut self.call, self.stream.seen()).is_err() {
             let until = Instant::now() + Duration::from_millis(limits::BUDGET_WAIT_MS);
             self.timer.as_mut().reset(Instant::now());
             self.state = State::Paying { until };

@@ -42,8 +42,8 @@ pub async fn reserve(call: &mut Call, head: &HeaderMap) -> Result<(), Refusal> {
 /// # Errors
 /// The Budget has no more: the stream must be cut.
 pub fn top_up(call: &mut Call, seen: &Seen) -> Result<(), Refusal> {
-    if call.charge.is_none() || seen.reported.is_some() {
-        return Ok(()); // the final usage is settled as it is
+    if call.charge.is_none() {
+        return Ok(());
     }
     let Some((model, planned)) = call.model() else { return Ok(()) };
     let spent = price::cost(&model.pricing, &call.meter.estimate(seen, &planned.calibration));
@@ -129,7 +129,8 @@ async fn fit(
     if each < limits::LEAST_CAP_TOKENS {
         return Err(too_little(&refusal, affordable));
     }
-    let cap = each.min(call.capped.or_else(|| call.output_cap()).unwrap_or(u64::MAX));
+    let asked = call.output_cap().map(|cap| cap / call.choices());
+    let cap = each.min(call.capped.or(asked).unwrap_or(u64::MAX));
     call.capped = Some(cap);
     call.meter = meter(call);
     let amount = price::upper_bound(pricing, call.meter.input_bound, cap * call.choices());
