@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -79,6 +80,8 @@ def serve(settings: Settings, engine: Engine) -> int:
         duties["file"] = FileSource(settings.table_path, tables).run
     supervisor = Supervisor(duties)
     supervisor.start()
+    # Ctrl-C is the engine's, too: Python's own handler would end the drain with a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     engine.run()
     supervisor.stop(limits.FINAL_REPORT_S)
     return EX_OK

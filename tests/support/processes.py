@@ -89,17 +89,19 @@ class Simulator(Process):
         self.announce.unlink(missing_ok=True)
         super().__init__([simulator_binary(), "provider", "--config", path], folder / f"{name}.log")
         eventually(lambda: self.alive() and self.announce.exists(), START_S)
-        self.address = str(json.loads(self.announce.read_text())["address"])
+        announced = json.loads(self.announce.read_text())
+        self.address = str(announced["address"])
+        self.control = f"http://{announced['control']}"
         scheme = "https" if "tls" in config else "http"
         self.url = f"{scheme}://{self.address}"
 
     def script(self, *rules: dict[str, Any]) -> None:
         """Replace its behaviour; rules are tried in order."""
-        httpx.post(f"{self.url}/_sim/behaviour", json=list(rules)).raise_for_status()
+        httpx.post(f"{self.control}/_sim/behaviour", json=list(rules)).raise_for_status()
 
     def stats(self) -> dict[str, Any]:
         """Its counts."""
-        answer: dict[str, Any] = httpx.get(f"{self.url}/_sim/stats").json()
+        answer: dict[str, Any] = httpx.get(f"{self.control}/_sim/stats").json()
         return answer
 
     def bill(self) -> dict[str, dict[str, Any]]:
@@ -117,6 +119,7 @@ class Sidecar(Process):
         folder: Path,
         table: dict[str, Any] | None = None,
         python: str = sys.executable,
+        program: Sequence[str | Path] = ("-m", "pointsman_sidecar"),
         **variables: str,
     ) -> None:
         self.folder = folder
@@ -139,7 +142,7 @@ class Sidecar(Process):
             self.write_table(table)
             settings["POINTSMAN_TABLE_PATH"] = str(self.table_path)
         super().__init__(
-            [python, "-m", "pointsman_sidecar"],
+            [python, *program],
             folder / "sidecar.log",
             **{**settings, **variables},
         )
@@ -157,6 +160,12 @@ class Sidecar(Process):
         fresh = self.table_path.with_suffix(".new")
         fresh.write_bytes(canonical(table))
         fresh.replace(self.table_path)
+
+    def rss_mib(self) -> float:
+        """Resident memory of the process now."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        (row,) = [row for row in status.splitlines() if row.startswith("VmRSS:")]
+        return int(row.split()[1]) / 1024
 
     def state(self) -> dict[str, Any]:
         """`/debug/state`."""

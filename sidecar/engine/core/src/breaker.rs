@@ -9,6 +9,7 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub struct Breaker {
     open_until_ms: AtomicU64,
+    opened_ms: AtomicU64,
     probe_until_ms: AtomicU64,
     failures: AtomicU32,
     openings: AtomicU32,
@@ -53,13 +54,27 @@ impl Breaker {
         }
     }
 
-    /// A good answer closes the breaker.
-    pub fn on_success(&self) {
-        if self.open_until_ms.load(Relaxed) != 0 || self.failures.load(Relaxed) != 0 {
+    /// A good answer closes the breaker, unless its attempt began before the breaker opened: that
+    /// tells nothing about now.
+    pub fn on_success(&self, began_ms: u64) {
+        let open = self.open_until_ms.load(Relaxed) != 0;
+        if open && began_ms < self.opened_ms.load(Relaxed) {
+            return;
+        }
+        if open || self.failures.load(Relaxed) != 0 {
             self.open_until_ms.store(0, Relaxed);
             self.probe_until_ms.store(0, Relaxed);
             self.failures.store(0, Relaxed);
             self.openings.store(0, Relaxed);
+        }
+    }
+
+    /// The probe's answer has begun: others need not wait for its end, but the next failure opens again.
+    pub fn on_first_token(&self, began_ms: u64) {
+        if self.open_until_ms.load(Relaxed) != 0 && began_ms >= self.opened_ms.load(Relaxed) {
+            self.open_until_ms.store(0, Relaxed);
+            self.probe_until_ms.store(0, Relaxed);
+            self.failures.store(limits::BREAKER_FAILURES - 1, Relaxed);
         }
     }
 
@@ -70,7 +85,7 @@ impl Breaker {
 
     /// The provider asked for a pause.
     pub fn cool_for(&self, now_ms: u64, pause_ms: u64) {
-        self.open_until(now_ms + pause_ms.min(limits::COOLDOWN_MS));
+        self.open_until(now_ms, pause_ms.min(limits::COOLDOWN_MS));
     }
 
     /// No connection: opens at once, so that an outage costs one request, with doubling pauses.
@@ -81,7 +96,7 @@ impl Breaker {
         let openings = self.openings.fetch_add(1, Relaxed).min(8);
         let pause_ms =
             (limits::BREAKER_FIRST_PAUSE_MS << openings).min(limits::BREAKER_LONGEST_PAUSE_MS);
-        self.open_until(now_ms + pause_ms);
+        self.open_until(now_ms, pause_ms);
     }
 
     /// A server error or a silent target: opens after a run of them, or at once when it was the probe.
@@ -92,8 +107,9 @@ impl Breaker {
         }
     }
 
-    fn open_until(&self, until_ms: u64) {
-        self.open_until_ms.store(until_ms.max(1), Relaxed);
+    fn open_until(&self, now_ms: u64, pause_ms: u64) {
+        self.opened_ms.store(now_ms, Relaxed);
+        self.open_until_ms.store((now_ms + pause_ms).max(1), Relaxed);
         self.probe_until_ms.store(0, Relaxed);
     }
 }
@@ -130,8 +146,30 @@ mod tests {
             !breaker.is_cooling(1_000 + limits::PROBE_MS),
             "a lost probe does not shut it for ever"
         );
-        breaker.on_success();
+        breaker.on_success(1_000);
         assert_eq!(breaker.state(1_002), State::Closed);
+    }
+
+    #[test]
+    fn an_older_calls_success_does_not_end_a_pause() {
+        let breaker = Breaker::default();
+        breaker.cool_for(500, 10_000);
+        breaker.on_success(499);
+        assert!(breaker.is_cooling(501));
+        breaker.on_success(500);
+        assert!(!breaker.is_cooling(501));
+    }
+
+    #[test]
+    fn a_streaming_probe_lets_others_in_at_its_first_token_but_its_cut_opens_again() {
+        let breaker = Breaker::default();
+        breaker.on_unreachable(0);
+        breaker.on_dispatch(1_000);
+        breaker.on_first_token(1_000);
+        assert!(!breaker.is_cooling(1_001));
+        breaker.on_failure(1_002);
+        assert!(breaker.is_cooling(1_003), "one more failure is enough");
+        assert!(breaker.is_cooling(1_002 + 1_999), "and the pause has doubled");
     }
 
     #[test]
@@ -141,7 +179,7 @@ mod tests {
             breaker.on_failure(5);
         }
         assert_eq!(breaker.state(5), State::Closed);
-        breaker.on_success();
+        breaker.on_success(5);
         breaker.on_failure(5);
         assert_eq!(breaker.state(5), State::Closed);
         for _ in 0..limits::BREAKER_FAILURES {

@@ -242,6 +242,10 @@ async fn answer(call: &Call, exchange: Exchange) -> Attempted {
         return Attempted::Failed(refused(Response::from_parts(head, body), connection).await);
     }
     let failed = |class| Attempted::Failed(Failure::new(class, head.status.as_u16(), true));
+    let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    if head.headers.iter().map(length).sum::<usize>() > limits::UPSTREAM_HEAD_BYTES {
+        return failed(Class::Server);
+    }
     let limit =
         if call.wants_stream() { limits::STREAM_DECODED_BYTES } else { limits::PLAIN_ANSWER_BYTES };
     let Ok(decoder) = Decoder::of(&head.headers, limit) else { return failed(Class::Server) };
@@ -273,14 +277,18 @@ async fn answer(call: &Call, exchange: Exchange) -> Attempted {
 /// An answer that is no success: classified by status, headers and body.
 async fn refused(response: Response<Incoming>, connection: Connection) -> Failure {
     let (head, mut body) = response.into_parts();
-    let bytes = match collect(&mut body, None, limits::ERROR_BODY_BYTES).await {
+    let read = match Decoder::of(&head.headers, limits::ERROR_BODY_BYTES) {
+        Ok(mut decoder) => collect(&mut body, decoder.as_mut(), limits::ERROR_BODY_BYTES).await,
+        Err(_) => Err(Class::Server),
+    };
+    let (bytes, whole) = match read {
         Ok(Collected::All(bytes)) => {
             connection.recycle();
-            bytes
+            (bytes, true)
         }
-        // An error page that is too long or cut still has a status and a beginning.
-        Ok(Collected::Part(bytes)) => bytes,
-        Err(_) => Bytes::new(),
+        // An error page that is too long still has a status and a beginning.
+        Ok(Collected::Part(bytes)) => (bytes, false),
+        Err(_) => (Bytes::new(), false),
     };
     let found = classify(head.status.as_u16(), &head.headers, &bytes, now());
     let content_type = head.headers.get(CONTENT_TYPE).cloned();
@@ -291,7 +299,8 @@ async fn refused(response: Response<Incoming>, connection: Connection) -> Failur
         retry_after: found.retry_after,
         capability_gap: found.capability_gap,
         billable: false,
-        answer: Some((head.status, content_type, bytes)),
+        // One that broke off, cannot be decoded or says nothing is not passed on as if it were whole.
+        answer: (whole && !bytes.is_empty()).then_some((head.status, content_type, bytes)),
     }
 }
 

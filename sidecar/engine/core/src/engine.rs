@@ -224,6 +224,7 @@ impl Engine {
             let body = move || run_data_thread(listener, shared, roots, watched);
             threads.push(thread.spawn(body).map_err(runtime_error)?);
         }
+        drop(watched); // the data threads hold the rest: when they are done, the drain is over
         let background = Background {
             shared: self.shared.clone(),
             admin: sockets.admin,

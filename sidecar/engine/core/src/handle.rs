@@ -301,7 +301,9 @@ fn failed(mut call: Box<Call>, failure: Failure) -> Reply {
 fn refused(mut call: Box<Call>, refusal: &Refusal) -> Reply {
     call.worker().shared.stats.refusal(refusal.label());
     call.class = Some(refusal.class());
-    call.end(Outcome::Refused, refusal.status().as_u16());
+    let gone = *refusal == Refusal::CallerGone;
+    let outcome = if gone { Outcome::Cancelled } else { Outcome::Refused };
+    call.end(outcome, refusal.status().as_u16());
     refuse(refusal, Some(&call.id))
 }
 

@@ -90,8 +90,7 @@ pub async fn read(
     while let Some(frame) =
         tokio::time::timeout(idle, body.frame()).await.map_err(|_| Refusal::RequestTooSlow)?
     {
-        let frame =
-            frame.map_err(|_| Refusal::BadJson { reason: "the body broke off".to_owned() })?;
+        let frame = frame.map_err(|_| Refusal::CallerGone)?;
         let Ok(piece) = frame.into_data() else { continue };
         length += piece.len();
         if length > limits::REQUEST_BODY_BYTES {

@@ -37,6 +37,10 @@ pub const HEADER_READ_TIMEOUT_MS: u64 = 15_000;
 pub const NEAR_TIMER_MS: u64 = 250;
 /// How long a caller may pause within its request body.
 pub const BODY_IDLE_TIMEOUT_MS: u64 = 30_000;
+/// Open connections of apps a data thread; above, they wait in the listen queue.
+pub const CONNECTIONS: usize = 16_384;
+/// How soon a full or failing listener looks again.
+pub const ACCEPT_PAUSE_MS: u64 = 20;
 /// Calls in flight a process; above: 503. Streams count until their last byte.
 pub const IN_FLIGHT_REQUESTS: u64 = 8_192;
 /// Request bytes held by calls in flight (<= 40 % of the default 256 MiB memory limit); above: 503.

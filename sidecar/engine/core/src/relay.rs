@@ -116,7 +116,7 @@ impl Relay {
                 }
                 Poll::Ready(Some(Err(_))) => self.cut(&StreamFault::Broken),
                 Poll::Ready(None) => self.upstream_ended(),
-                Poll::Pending if self.stream.done() => self.complete(),
+                Poll::Pending if self.stream.done() => self.complete(false),
                 Poll::Pending => {
                     std::task::ready!(self.timer.as_mut().poll(cx));
                     self.on_timer();
@@ -173,7 +173,7 @@ impl Relay {
         let finished = self.stream.finish(&mut self.out);
         self.ready.extend(self.out.drain(..));
         match finished {
-            Ok(()) => self.complete(),
+            Ok(()) => self.complete(true),
             Err(fault) => self.cut(&fault),
         }
     }
@@ -184,7 +184,8 @@ impl Relay {
         self.call.book_seen(self.stream.seen(), ending);
     }
 
-    fn complete(&mut self) {
+    /// `ended`: the upstream's body has shown its end, so its connection may be used again.
+    fn complete(&mut self, ended: bool) {
         self.state = State::Ended;
         self.call.book_seen(self.stream.seen(), Ending::Complete);
         self.call.learn(self.stream.seen());
@@ -192,7 +193,7 @@ impl Relay {
         self.call.target_answered();
         self.call.end(Outcome::Ok, 200);
         if let Some((body, connection)) = self.upstream.take() {
-            if body.is_end_stream() {
+            if ended {
                 connection.recycle();
             } else {
                 tokio::task::spawn_local(recycle_at_end(body, connection));
@@ -208,8 +209,7 @@ impl Relay {
     }
 
     fn begin_cut(&mut self, class: Class) {
-        self.call.class = Some(class);
-        self.call.note_upstream(self.stream.upstream_id().unwrap_or_default());
+        self.call.attempt_cut(class, self.stream.upstream_id().unwrap_or_default());
         self.call.end(Outcome::Cut, 200);
         self.state = State::Cutting { flushed: false };
     }
@@ -243,8 +243,17 @@ impl Relay {
 
 async fn recycle_at_end(mut body: Incoming, connection: Connection) {
     use http_body_util::BodyExt;
-    let end = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
-    if tokio::time::timeout(RECYCLE_TIME, end).await.is_ok() && body.is_end_stream() {
+    // `is_end_stream` never says so of a chunked body: only the frame after the last one does.
+    let end = async {
+        loop {
+            match body.frame().await {
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return false,
+                None => return true,
+            }
+        }
+    };
+    if tokio::time::timeout(RECYCLE_TIME, end).await.is_ok_and(|whole| whole) {
         connection.recycle();
     }
 }

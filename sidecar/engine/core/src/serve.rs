@@ -2,13 +2,14 @@
 //! Each data thread runs its own single-threaded runtime; a background thread runs the admin port,
 //! the ledger client and the signals. `Engine::run` parks the caller until the drain is over.
 
+mod malformed;
+
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use http::Request;
@@ -26,6 +27,7 @@ use crate::error::Refusal;
 use crate::handle::{Reply, Worker, handle, refuse};
 use crate::limits;
 use crate::upstream::TlsRoots;
+use malformed::Worded;
 
 /// Where the engine is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,17 +92,20 @@ async fn accept_until_drain(
 ) {
     let mut stop = phase.clone();
     let mut draining = pin!(stop.wait_for(|phase| *phase >= Phase::Draining));
+    let pause = Duration::from_millis(limits::ACCEPT_PAUSE_MS);
     loop {
+        let full = worker.connections.get() >= limits::CONNECTIONS;
         tokio::select! {
             biased;
             _ = &mut draining => return,
-            accepted = listener.accept() => match accepted {
+            () = tokio::time::sleep(pause), if full => {}
+            accepted = listener.accept(), if !full => match accepted {
                 Ok((stream, _)) => {
                     phase.mark_unchanged();
                     tokio::task::spawn_local(serve_connection(stream, worker.clone(), phase.clone()));
                 }
                 // Out of descriptors or the like: others may close soon.
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(_) => tokio::time::sleep(pause).await,
             },
         }
     }
@@ -141,7 +146,7 @@ async fn serve_connection(
         .max_buf_size(limits::HTTP_BUFFER_BYTES)
         .max_headers(limits::REQUEST_HEADERS)
         .half_close(false)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Worded::new(stream)), service);
     let mut connection = pin!(connection);
     // A connection's own errors (resets, garbage) concern nobody else.
     tokio::select! {
@@ -185,10 +190,10 @@ pub async fn lead_drain(shared: &Shared, phase: &watch::Sender<Phase>) -> std::i
         () = shared.shutdown.notified() => {}
     }
     phase.send_replace(Phase::Draining);
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(shared.config.drain_seconds);
-    while shared.in_flight.load(Relaxed) > 0 && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    // Connections, not calls: a call has ended when its last byte is handed over, not yet sent.
+    let drained = phase.closed();
+    let limit = Duration::from_secs(shared.config.drain_seconds);
+    drop(tokio::time::timeout(limit, drained).await);
     phase.send_replace(Phase::Ended);
     Ok(())
 }

@@ -10,6 +10,8 @@ fn every_variant() -> Vec<Refusal> {
         Refusal::BodyTooLarge { limit: 1 },
         Refusal::HeadersTooLarge { limit: 1 },
         Refusal::RequestTooSlow,
+        Refusal::CallerGone,
+        Refusal::BadHead,
         Refusal::EncodedBody { encoding: text() },
         Refusal::BadJson { reason: text() },
         Refusal::DuplicateKey { key: text() },

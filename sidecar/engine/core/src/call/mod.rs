@@ -239,7 +239,7 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if !self.ended {
-            self.class.get_or_insert(Class::CallerGone);
+            self.attempt_abandoned();
             self.end(Outcome::Cancelled, 499);
         }
     }

@@ -130,13 +130,14 @@ impl Call {
     /// The current target gave a whole answer.
     pub fn target_answered(&self) {
         if let Some((_, planned)) = self.model() {
-            planned.breaker.on_success();
+            planned.breaker.on_success(self.attempt_began_ms());
         }
     }
 
     /// The first content is here.
     pub fn first_token(&self) {
         if let Some((_, planned)) = self.model() {
+            planned.breaker.on_first_token(self.attempt_began_ms());
             planned.stats.first_token.observe(self.elapsed_us() as f64 / 1e6);
         }
     }
@@ -186,6 +187,32 @@ impl Call {
         if let (Some(usage), Some((_, planned))) = (&seen.reported, self.model()) {
             planned.calibration.learn(seen.bytes, usage);
         }
+    }
+
+    /// The caller left: that tells nothing about the target, so a probe's place is free again.
+    pub(super) fn attempt_abandoned(&mut self) {
+        self.class.get_or_insert(Class::CallerGone);
+        let end_us = self.elapsed_us();
+        let Some(row) = self.attempts.last_mut().filter(|row| row.end_us == 0) else { return };
+        row.class = Class::CallerGone.label();
+        row.end_us = end_us;
+        if let Some((_, planned)) = self.model() {
+            planned.breaker.on_neutral();
+        }
+    }
+
+    /// The answer broke off after its beginning had gone down.
+    pub fn attempt_cut(&mut self, class: Class, upstream_id: &str) {
+        self.class = Some(class);
+        self.note_upstream(upstream_id);
+        if let Some(row) = self.attempts.last_mut() {
+            row.class = class.label();
+        }
+    }
+
+    fn attempt_began_ms(&self) -> u64 {
+        let start_us = self.attempts.last().map_or(0, |row| row.start_us);
+        (self.started_us + start_us) / 1_000
     }
 
     fn now_ms(&self) -> u64 {

@@ -29,6 +29,8 @@ fn of_request(refusal: &Refusal) -> Option<String> {
             )
         }
         Refusal::RequestTooSlow => "The request did not arrive in time. Send it again.".to_owned(),
+        Refusal::BadHead => "The request's head is not readable HTTP/1.1.".to_owned(),
+        Refusal::CallerGone => "The request broke off before its end.".to_owned(),
         Refusal::EncodedBody { encoding } => format!(
             "The request body is encoded as '{}'. Send plain JSON, without content-encoding.",
             short(encoding)

@@ -21,8 +21,12 @@ pub enum Refusal {
         /// Bytes.
         limit: usize,
     },
+    /// The request's head is no HTTP.
+    BadHead,
     /// The request did not arrive in time.
     RequestTooSlow,
+    /// The caller left before its request was complete: nobody reads this.
+    CallerGone,
     /// The body is compressed; we read only plain JSON.
     EncodedBody {
         /// Its content-encoding.
@@ -262,7 +266,12 @@ impl Refusal {
                 bad(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large")
             }
             Self::RequestTooSlow => bad(StatusCode::REQUEST_TIMEOUT, "request_too_slow"),
+            Self::CallerGone => {
+                let code = "caller_gone";
+                fact(Class::CallerGone.status(), INVALID, code, code, Class::CallerGone, Silent)
+            }
             Self::EncodedBody { .. } => bad(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded_body"),
+            Self::BadHead => bad(StatusCode::BAD_REQUEST, "invalid_http"),
             Self::BadJson { .. } => bad(StatusCode::BAD_REQUEST, "invalid_json"),
             Self::DuplicateKey { .. } => bad(StatusCode::BAD_REQUEST, "duplicate_key"),
             Self::BadValue { .. } => bad(StatusCode::BAD_REQUEST, "invalid_value"),

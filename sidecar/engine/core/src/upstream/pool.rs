@@ -63,6 +63,11 @@ impl Connection {
 pub struct PerOrigin {
     idle: RefCell<Vec<(http1::SendRequest<Pieces>, Instant)>>,
     shared: RefCell<Vec<Shared>>,
+    /// A TLS peer that chose HTTP/1.1: nothing to share.
+    http1_only: Cell<bool>,
+    /// Held while a connection that many may share is being made.
+    opening: tokio::sync::Mutex<()>,
+    failure: RefCell<Option<(Instant, String)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -152,8 +157,40 @@ impl Pool {
         self.origins.borrow_mut().entry(origin.clone()).or_default().clone()
     }
 
-    /// Opens a connection: an HTTP/1.1 sender, or `None` when a shared one was added.
+    /// Opens a connection: an HTTP/1.1 sender, or `None` when there is room on a shared one. Where the
+    /// peer may share, one handshake goes at a time, and those who waited for it share its failure.
     async fn open(
+        &self,
+        origin: &Origin,
+        per_origin: &Rc<PerOrigin>,
+    ) -> Result<Option<http1::SendRequest<Pieces>>, SendError> {
+        if !origin.tls || per_origin.http1_only.get() {
+            return self.dial(origin, per_origin).await;
+        }
+        let began = Instant::now();
+        let turn = per_origin.opening.lock().await;
+        if per_origin.shared_with_room().is_some() {
+            return Ok(None);
+        }
+        let failed = per_origin.failure.borrow().clone().filter(|(at, _)| *at >= began);
+        if let Some((_, why)) = failed {
+            return Err(SendError::Unreachable(why));
+        }
+        if per_origin.http1_only.get() {
+            drop(turn);
+            return self.dial(origin, per_origin).await;
+        }
+        let opened = self.dial(origin, per_origin).await;
+        match &opened {
+            Ok(sender) => per_origin.http1_only.set(sender.is_some()),
+            Err(SendError::Unreachable(why) | SendError::Broken(why)) => {
+                *per_origin.failure.borrow_mut() = Some((Instant::now(), why.clone()));
+            }
+        }
+        opened
+    }
+
+    async fn dial(
         &self,
         origin: &Origin,
         per_origin: &Rc<PerOrigin>,

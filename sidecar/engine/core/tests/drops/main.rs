@@ -1,0 +1,147 @@
+//! I11: a call dropped at any await settles its reservation, frees its slot, closes its upstream and
+//! leaves one record. The call and its answer's body are dropped at their first poll, their second, and
+//! so on until nothing is left to drop.
+
+#![cfg(test)]
+
+mod dropping;
+mod origin;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use pointsman_core::engine::{Engine, Shared};
+use pointsman_core::handle::{Worker, handle};
+use pointsman_core::upstream::TlsRoots;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::LocalSet;
+
+use dropping::DropAfter;
+use origin::{Fault, Origin};
+
+/// More polls than any of these calls takes.
+const MOST_POLLS: usize = 2_000;
+
+fn engine(origin: &Origin) -> Engine {
+    let free = json!({"address": "127.0.0.1:0", "debugAddress": "127.0.0.1:0"});
+    let config = json!({"data": {"address": "127.0.0.1:0"}, "admin": free});
+    let engine = Engine::new(config.to_string().as_bytes()).unwrap();
+    let model = json!({
+        "name": "main/m", "pool": {"namespace": "demo", "name": "main"},
+        "provider": {"type": "SelfHosted", "label": "o", "model": "m",
+                     "baseURL": format!("http://{}/v1", origin.address)},
+        "pricing": {"input": 1, "output": 1}, "capabilities": ["chat"],
+        "contextWindow": 100_000, "maxOutputTokens": 1_000
+    });
+    let budget = json!({
+        "namespace": "demo", "name": "team", "limits": [{"name": "day", "amount": 1_000_000_000}],
+        "enforcement": {"mode": "Audit", "onLedgerUnavailable": "Allow",
+                        "outageHorizonSeconds": 900, "defaultMaxTokens": 100}
+    });
+    let table = json!({
+        "version": 1, "minReader": 1, "policy": {"namespace": "demo", "name": "p"},
+        "models": [model], "default": {"action": "Deny"}, "budgets": [budget],
+        "rules": [{"name": "all", "route": {
+            "strategy": "Failover", "candidates": [{"model": "main/m"}],
+            "retries": {"maxAttempts": 3, "budgetPercent": 100, "minPerSecond": 1000}
+        }}]
+    });
+    engine.load(table.to_string().as_bytes()).unwrap();
+    engine
+}
+
+/// One call whose polls are counted down from `left`; whether it was dropped.
+async fn call(worker: &Rc<Worker>, stream: bool, left: usize) -> bool {
+    let left = Rc::new(Cell::new(left));
+    let (mut caller, callee) = tokio::io::duplex(1 << 16);
+    let (worker, counted) = (worker.clone(), left.clone());
+    let service = service_fn(move |request: Request<Incoming>| {
+        DropAfter::new(handle(worker.clone(), request), counted.clone())
+    });
+    let served = tokio::task::spawn_local(async move {
+        drop(http1::Builder::new().serve_connection(TokioIo::new(callee), service).await);
+    });
+    let body =
+        json!({"model": "m", "stream": stream, "messages": [{"role": "user", "content": "x"}]});
+    let body = body.to_string();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    caller.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    caller.read_to_end(&mut answer).await.unwrap();
+    served.await.unwrap();
+    let dropped = left.get() == 0;
+    assert!(dropped || answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    dropped
+}
+
+/// Nothing of a call is left, here or upstream.
+async fn settled(shared: &Shared, origin: &Origin, polls: usize) {
+    for _ in 0..2_000 {
+        if shared.in_flight.load(Relaxed) == 0 && origin.open.get() == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(shared.in_flight.load(Relaxed), 0, "slot, dropped at poll {polls}");
+    assert_eq!(origin.open.get(), 0, "upstream, dropped at poll {polls}");
+    assert_eq!(shared.body_bytes.load(Relaxed), 0, "bytes, dropped at poll {polls}");
+    for standing in shared.book.standings() {
+        assert_eq!(standing.reserved, 0, "{} at poll {polls}", standing.account);
+    }
+}
+
+fn records(shared: &Arc<Shared>) -> Vec<Value> {
+    serde_json::from_str(&shared.records.drain()).unwrap()
+}
+
+async fn drop_at_every_poll(stream: bool, fault: Fault) {
+    let origin = Origin::start(fault).await;
+    let engine = engine(&origin);
+    let shared = engine.shared();
+    let worker = Rc::new(Worker::new(shared.clone(), TlsRoots::load().unwrap()));
+    let mut cancelled = 0;
+    for polls in 1..MOST_POLLS {
+        let dropped = call(&worker, stream, polls).await;
+        settled(shared, &origin, polls).await;
+        let left = records(shared);
+        assert_eq!(left.len(), 1, "records of a call dropped at poll {polls}");
+        let outcome = left[0]["outcome"].as_str().unwrap();
+        cancelled += usize::from(outcome == "cancelled");
+        if !dropped {
+            assert_eq!(outcome, "ok");
+            assert!(cancelled > 2, "only {cancelled} calls were dropped while they ran");
+            return;
+        }
+    }
+    panic!("the call never ended by itself");
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(LocalSet::new().run_until(test));
+}
+
+#[test]
+fn i11_a_plain_call_dropped_at_every_poll() {
+    run(drop_at_every_poll(false, Fault::None));
+}
+
+#[test]
+fn i11_a_stream_dropped_at_every_poll() {
+    run(drop_at_every_poll(true, Fault::None));
+}
+
+#[test]
+fn i11_a_call_that_is_retried_dropped_at_every_poll() {
+    run(drop_at_every_poll(true, Fault::EveryOther));
+}

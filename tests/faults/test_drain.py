@@ -1,0 +1,91 @@
+"""SIGTERM: what can finish finishes, what is new goes elsewhere, the process ends with status 0."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.eventually import eventually
+from support.line import asked, line
+
+STREAMS = 50
+
+
+def test_fifty_live_streams_outlive_sigterm(tmp_path: Path) -> None:
+    """None breaks; new connections are refused meanwhile; the status is 0."""
+    with line(tmp_path, "a") as made:
+        made.script("a", {"text": "word " * 60, "tokensPerSecond": 30})
+        with ThreadPoolExecutor(STREAMS) as pool:
+            streams = [pool.submit(made.stream) for _ in range(STREAMS)]
+            eventually(lambda: made.providers["a"].stats()["open"] == STREAMS)
+            made.sidecar.child.send_signal(signal.SIGTERM)
+            eventually(lambda: refused(made.sidecar.url))
+            assert made.sidecar.child.poll() is None, "it waits for its streams"
+            seen = [one.result() for one in streams]
+        assert all(one.done and one.text == "word " * 60 for one in seen)
+        assert made.sidecar.child.wait(5) == 0
+
+
+def refused(url: str) -> bool:
+    """Whether a new connection is not taken."""
+    host, port = url.removeprefix("http://").split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return True
+    return False
+
+
+def test_a_stream_longer_than_the_drain_is_cut_where_its_caller_sees_it(tmp_path: Path) -> None:
+    """After `drainSeconds` the process ends; the stream does not look complete."""
+    with line(tmp_path, "a", POINTSMAN_DRAIN_SECONDS="1") as made:
+        made.script("a", {"text": "word " * 4000, "tokensPerSecond": 20})
+        with ThreadPoolExecutor(1) as pool:
+            stream = pool.submit(made.stream)
+            eventually(lambda: made.providers["a"].stats()["open"] == 1)
+            began = time.monotonic()
+            assert made.sidecar.terminate() == 0
+            assert 0.9 < time.monotonic() - began < 6
+            assert stream.result().broken
+            assert not stream.result().done
+        eventually(lambda: made.providers["a"].stats()["open"] == 0)
+
+
+def test_an_answer_that_is_still_being_read_outlives_sigterm(tmp_path: Path) -> None:
+    """A call has ended for us when its bytes are handed over; for its caller when they are read."""
+    with line(tmp_path, "a") as made:
+        text = "x" * 7_000_000
+        made.script("a", {"text": text})
+        with httpx.Client(timeout=20) as client:
+            url = f"{made.sidecar.url}/v1/chat/completions"
+            with client.stream("POST", url, json=asked()) as answer:
+                pieces = answer.iter_raw(65536)
+                got = [next(pieces)]
+                eventually(lambda: made.sidecar.state()["in_flight"] == 0)
+                made.sidecar.child.send_signal(signal.SIGTERM)
+                eventually(lambda: refused(made.sidecar.url))
+                got += list(pieces)
+        assert text in b"".join(got).decode()
+        assert made.sidecar.child.wait(5) == 0
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_sidecar_ends_at_once_although_connections_are_open(
+    tmp_path: Path, signal_number: signal.Signals
+) -> None:
+    """Idle keep-alive connections do not hold up the drain."""
+    with line(tmp_path, "a") as made:
+        host, port = made.sidecar.url.removeprefix("http://").split(":")
+        with closing(socket.create_connection((host, int(port)))):
+            assert made.chat().status_code == 200
+            began = time.monotonic()
+            made.sidecar.child.send_signal(signal_number)
+            assert made.sidecar.child.wait(5) == 0
+            assert time.monotonic() - began < 3
