@@ -59,6 +59,8 @@ class GroupCommit(Generic[Item, Result]):
         except BaseException as error:
             for _, future in batch:
                 future.set_exception(error)
+                # Read once: a caller that went away must not leave a complaint about it behind.
+                future.exception()
             if not isinstance(error, LedgerError):
                 raise
         else:

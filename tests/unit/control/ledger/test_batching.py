@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -103,7 +104,9 @@ async def test_a_caller_that_goes_away_does_not_undo_the_commit() -> None:
     assert store.batches == [[0]]
 
 
-async def test_a_failure_after_everybody_left_is_not_noise() -> None:
+async def test_a_failure_after_everybody_left_is_not_noise(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """Nobody retrieves the exception, and nothing complains about that."""
     store = Store(error=StoreUnavailable("full"))
     commits = group(store)
@@ -112,3 +115,6 @@ async def test_a_failure_after_everybody_left_is_not_noise() -> None:
     await asyncio.gather(task, return_exceptions=True)
     store.go.set()
     await commits.close()
+    del task, commits
+    gc.collect()
+    assert caplog.records == []
