@@ -19,6 +19,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel
@@ -215,8 +216,15 @@ def test_embeddings_in_base64(own: World) -> None:
 
 
 def test_models(client: OpenAI) -> None:
-    """The SDK lists what the table serves."""
-    assert {"main/plain", "main/tools"} <= {entry.id for entry in client.models.list()}
+    """The SDK lists the names that a call may give, models' and rules', and finds each."""
+    listed = {entry.id: entry.owned_by for entry in client.models.list()}
+    assert listed["main/plain"] == "sim-plain"
+    assert listed["spare"] == "pointsman"
+    for name in ("main/plain", "plain", "spare"):
+        assert client.models.retrieve(name).id == name
+    with pytest.raises(openai.NotFoundError) as raised:
+        client.models.retrieve("main/none")
+    assert raised.value.code == "model_not_found"
 
 
 def test_what_goes_up(world: World, client: OpenAI) -> None:

@@ -11,9 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
-use serde_json::json;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
@@ -26,6 +25,7 @@ use crate::error::{Class, Refusal};
 use crate::intake;
 use crate::large::Large;
 use crate::limits;
+use crate::models;
 use crate::plan::Plan;
 use crate::price::Usd;
 use crate::relay::Relay;
@@ -80,21 +80,16 @@ pub async fn handle(worker: Rc<Worker>, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let plan = match admit(&worker, &head).await {
         Ok(plan) => plan,
-        Err(refusal) => {
-            worker.shared.stats.refusal(refusal.label());
-            return refuse(&refusal, None);
-        }
+        Err(refusal) => return turn_away(&worker, &refusal),
     };
     match endpoint(&head) {
         Ok(Some(endpoint)) => {
             let call = Box::new(Call::begin(worker, plan, endpoint, &head.headers));
             serve(call, head, body).await
         }
-        Ok(None) => models(&plan),
-        Err(refusal) => {
-            worker.shared.stats.refusal(refusal.label());
-            refuse(&refusal, None)
-        }
+        Ok(None) => models::answer(&plan.table, head.uri.path())
+            .unwrap_or_else(|refusal| turn_away(&worker, &refusal)),
+        Err(refusal) => turn_away(&worker, &refusal),
     }
 }
 
@@ -196,13 +191,13 @@ async fn admit(worker: &Worker, head: &Parts) -> Result<Arc<Plan>, Refusal> {
         .ok_or(Refusal::NoTable)
 }
 
-/// Which endpoint a request is for; `None` is the list of models.
+/// Which endpoint a request is for; `None` asks for the models.
 fn endpoint(head: &Parts) -> Result<Option<Endpoint>, Refusal> {
     let path = head.uri.path();
     let (endpoint, method) = match path {
         "/v1/chat/completions" => (Some(Endpoint::Chat), Method::POST),
         "/v1/embeddings" => (Some(Endpoint::Embeddings), Method::POST),
-        "/v1/models" => (None, Method::GET),
+        path if models::is_path(path) => (None, Method::GET),
         _ => return Err(Refusal::NotFound { path: path.to_owned() }),
     };
     if head.method == method {
@@ -307,6 +302,12 @@ fn refused(mut call: Box<Call>, refusal: &Refusal) -> Reply {
     refuse(refusal, Some(&call.id))
 }
 
+/// A refusal before there is a call.
+fn turn_away(worker: &Worker, refusal: &Refusal) -> Reply {
+    worker.shared.stats.refusal(refusal.label());
+    refuse(refusal, None)
+}
+
 /// An answer of our own.
 #[must_use]
 pub fn refuse(refusal: &Refusal, id: Option<&str>) -> Reply {
@@ -314,21 +315,5 @@ pub fn refuse(refusal: &Refusal, id: Option<&str>) -> Reply {
     if let Some(id) = id {
         identify(reply.headers_mut(), id);
     }
-    reply
-}
-
-/// `GET /v1/models`: the pool's models and their literal aliases.
-fn models(plan: &Plan) -> Reply {
-    let entry = |id: &str, owner: &str| json!({"id": id, "object": "model", "created": 0, "owned_by": owner});
-    let mut data = Vec::new();
-    for model in &plan.table.models {
-        data.push(entry(&model.name, &model.provider.label));
-        let literal = model.aliases.iter().filter(|alias| !alias.contains('*'));
-        data.extend(literal.map(|alias| entry(alias, &model.provider.label)));
-    }
-    let mut reply =
-        Response::new(Answer::whole(json!({"object": "list", "data": data}).to_string()));
-    *reply.status_mut() = StatusCode::OK;
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     reply
 }

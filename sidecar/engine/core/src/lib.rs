@@ -33,6 +33,7 @@ pub mod large;
 pub mod lease;
 pub mod ledger;
 pub mod limits;
+pub mod models;
 pub mod plan;
 pub mod price;
 pub mod record;
