@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,14 +27,14 @@ pytestmark = pytest.mark.timeout(120)
 class Up:
     """A running `pointsman up` on a copy of the example."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
         self.resources = folder / "resources"
         self.state = folder / "state"
         shutil.copytree(ROOT / "examples" / "demo", self.resources)
         command = [PROGRAM, "up", "-f", str(self.resources), "--state", str(self.state)]
         self.process = subprocess.Popen(
             [*command, "--port", "0", "--json"],
-            env=os.environ | {"OPENAI_API_KEY": "", "GEMINI_API_KEY": ""},
+            env=os.environ | {"OPENAI_API_KEY": "", "GEMINI_API_KEY": ""} | dict(variables),
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -73,6 +74,12 @@ def alive(pid: int) -> bool:
     """Whether a process still runs."""
     status = Path(f"/proc/{pid}/stat")
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def children_of(up: Up) -> list[int]:
+    """The processes that it started."""
+    pid = up.process.pid
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_a_call_is_answered_explained_and_booked(running: Up) -> None:
@@ -122,12 +129,7 @@ def answers(running: Up) -> bool:
 def test_the_end_leaves_nothing_behind(tmp_path: Path) -> None:
     """After SIGTERM no child runs, the announcement is gone, and the token stays the owner's."""
     up = Up(tmp_path)
-    children = [
-        int(pid)
-        for pid in Path(f"/proc/{up.process.pid}/task/{up.process.pid}/children")
-        .read_text()
-        .split()
-    ]
+    children = children_of(up)
     assert len(children) == 6
     assert up.end(signal.SIGTERM) == 0
     assert [pid for pid in children if alive(pid)] == []
@@ -144,3 +146,37 @@ def test_a_taken_port_is_told(running: Up, tmp_path: Path) -> None:
     )
     assert outcome.returncode == 69
     assert port in outcome.stderr
+
+
+def test_i7_only_the_sidecar_sees_a_providers_key(tmp_path: Path) -> None:
+    """I7: with a key set that provider is real, and neither hub nor simulators hold the key."""
+    up = Up(tmp_path, OPENAI_API_KEY="sk-canary-4617")
+    try:
+        assert sorted(up.said["simulated"]) == ["anthropic", "deepinfra", "google"]
+        holders = [
+            pid
+            for pid in children_of(up)
+            if b"sk-canary-4617" in Path(f"/proc/{pid}/environ").read_bytes()
+        ]
+        assert holders == [up.said["pid"]]
+    finally:
+        assert up.end(signal.SIGTERM) == 0
+    written = [path for path in up.state.rglob("*") if path.is_file()]
+    assert [path for path in written if b"sk-canary-4617" in path.read_bytes()] == []
+
+
+def test_the_readmes_client_and_curl_work(running: Up, tmp_path: Path) -> None:
+    """The three lines of Python and the curl command of the README, but for the port."""
+    readme = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"```(\w+)\n(.*?)```", readme, re.DOTALL)
+    (client,) = [text for kind, text in blocks if kind == "python"]
+    (curl,) = [text for kind, text in blocks if kind == "sh" and text.startswith("curl")]
+    script = tmp_path / "client.py"
+    script.write_text(client.replace("http://127.0.0.1:4617/v1", running.said["base_url"]))
+    made = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    assert "ChatCompletion" in made.stdout
+    command = curl.replace("http://127.0.0.1:4617/v1", running.said["base_url"])
+    told = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert told.stdout.startswith("HTTP/1.1 200")
+    assert "x-pointsman-cost" in told.stdout

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from pointsman_operator.cli.local.children import Child, wait_until
+from pointsman_operator.cli.local.children import Child, wait_until, without_provider_keys
 
 READY_WITHIN_S = 40.0
 ALIAS = "smollm2"
@@ -39,9 +39,8 @@ def installed() -> bool:
 def child(port: int, log: Path) -> Child:
     """The server as a child process."""
     module = "pointsman_operator.cli.demo.local_model"
-    return Child(
-        "the local model", (sys.executable, "-P", "-m", module, str(port)), os.environ, log
-    )
+    command = (sys.executable, "-P", "-m", module, str(port))
+    return Child("the local model", command, without_provider_keys(os.environ), log)
 
 
 def wait_ready(server: Child, port: int) -> None:

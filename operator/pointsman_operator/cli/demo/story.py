@@ -81,17 +81,20 @@ async def acts(stage: Stage, story: Story, *, local: bool) -> None:
     client = sdk(stage.stack.base_url)
     if local:
         story.private = await private.act(client, show_piece)
-    with progress(f"Act 1: {len(questions)} recorded questions", len(questions)) as step:
+    title = f"Act 1: {len(questions)} recorded questions (about 60 s to the end)"
+    with progress(title, len(questions)) as step:
         first = await traffic.act(client, questions, step)
     story.traffic = traffic.judge(questions, first, stage.upstream, stage.prices)
-    with progress("Added latency, 200 pairs in turn", latency.WARM_UP + latency.PAIRS) as step:
+    with progress(
+        f"Added latency, {latency.PAIRS} pairs (40 s left)", latency.WARM_UP + latency.PAIRS
+    ) as step:
         story.latency = await asyncio.to_thread(measure, stage, step)
     simulator = stage.stack.simulators[PRIMARY]
-    with progress(f"Act 2: {PRIMARY} is killed, and comes back", 3) as step:
+    with progress(f"Act 2: {PRIMARY} is killed, and comes back (35 s left)", 3) as step:
         story.failover = await failover.act(
             client, questions, simulator, stage.upstream, stage.served_by(PRIMARY), step
         )
-    with progress("Act 3: the trial team's budget ends", None) as step:
+    with progress("Act 3: the trial team's budget ends (15 s left)", None) as step:
         for provider in stage.stack.simulators.values():
             await asyncio.to_thread(provider.behave, [{"do": pocket.BRISK}])
         last = await pocket.act(client, questions, step)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pointsman_operator.catalog.providers import PROVIDERS
+
 LOOK_EVERY_S = 0.02
 LOG_TAIL_LINES = 12
 KILL_AFTER_S = 25.0
@@ -75,6 +77,12 @@ class Child:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         tail = "\n".join(f"  {line}" for line in lines[-LOG_TAIL_LINES:])
         return f"{self.name} ended with status {status}; the end of {self.log}:\n{tail}"
+
+
+def without_provider_keys(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which no provider's key is: only the sidecar may see one (I7)."""
+    keys = {provider.env for provider in PROVIDERS}
+    return {name: value for name, value in environment.items() if name not in keys}
 
 
 def ending_with_us() -> tuple[str, ...]:

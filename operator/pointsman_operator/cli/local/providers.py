@@ -17,7 +17,12 @@ from typing import Any
 
 import httpx
 
-from pointsman_operator.cli.local.children import Child, StackError, wait_until
+from pointsman_operator.cli.local.children import (
+    Child,
+    StackError,
+    wait_until,
+    without_provider_keys,
+)
 from pointsman_operator.cli.state import State
 from pointsman_operator.compile import Compiled
 from pointsman_operator.compile.table import TableCredential, TableModel
@@ -42,7 +47,7 @@ class Simulator:
         self.child = Child(
             name=f"simulated provider {self.label}",
             arguments=(program(), "provider", "--config", str(self.folder / "config.json")),
-            environment=os.environ,
+            environment=without_provider_keys(os.environ),
             log=self.folder / "log",
         )
 

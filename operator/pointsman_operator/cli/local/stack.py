@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from pointsman_operator.api.meta import ObjectName
-from pointsman_operator.catalog.providers import PROVIDERS
 from pointsman_operator.cli.hub_client import HubClient
-from pointsman_operator.cli.local.children import Child, StackError, wait_until
+from pointsman_operator.cli.local.children import (
+    Child,
+    StackError,
+    wait_until,
+    without_provider_keys,
+)
 from pointsman_operator.cli.local.ports import Ports
 from pointsman_operator.cli.local.providers import Simulator, simulators, without_key
 from pointsman_operator.cli.resources import Judged
@@ -177,12 +181,6 @@ def hub_command(state: Path, address: str) -> tuple[str, ...]:
     """How the hub is started: the same module as in a cluster."""
     program = (sys.executable, "-P", "-m", "pointsman_operator.hub")
     return (*program, "--state", str(state), "--listen", address)
-
-
-def without_provider_keys(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which no provider's key is: the hub never sees one (I7)."""
-    keys = {provider.env for provider in PROVIDERS}
-    return {name: value for name, value in environment.items() if name not in keys}
 
 
 def chosen_policy(compiled: Compiled, wanted: str) -> ObjectName:
