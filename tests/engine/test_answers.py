@@ -122,10 +122,10 @@ def test_embeddings_are_answered_and_priced(here: Line) -> None:
 
 
 def test_the_list_of_models_names_the_pool(here: Line) -> None:
-    """`GET /v1/models` has OpenAI's shape."""
+    """`GET /v1/models` has OpenAI's shape: the pool, then the names that rules take."""
     listed = here.http.get("/v1/models").json()
     assert listed["object"] == "list"
-    assert [entry["id"] for entry in listed["data"]] == ["main/a", "main/b"]
+    assert [entry["id"] for entry in listed["data"]] == ["main/a", "main/b", "auto"]
     assert {entry["object"] for entry in listed["data"]} == {"model"}
 
 

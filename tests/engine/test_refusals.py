@@ -12,7 +12,10 @@ from support.eventually import eventually
 from support.line import Line
 
 MIB = 1024 * 1024
-HEAD = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+HEAD = (
+    "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+    "content-type: application/json\r\n"
+)
 
 
 def dial(here: Line) -> socket.socket:

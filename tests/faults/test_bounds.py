@@ -19,7 +19,7 @@ from support.eventually import eventually
 from support.line import Line, asked, line
 from support.tables import model, route, table
 
-IN_FLIGHT = 8_192
+IN_FLIGHT = 4_096
 DESCRIPTORS = 2 * IN_FLIGHT + 1_000
 HEAD = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
 
@@ -34,7 +34,8 @@ def patient(made: Line) -> dict[str, Any]:
 @pytest.fixture
 def single(tmp_path: Path) -> Iterator[Line]:
     """A line of one provider."""
-    with line(tmp_path, "a", build=patient) as made:
+    pace = {"pace": {"deltaTokens": 1000}}
+    with line(tmp_path, "a", build=patient, config=pace) as made:
         yield made
 
 
@@ -60,7 +61,7 @@ def read_all(peer: socket.socket) -> bytes:
 
 @pytest.mark.timeout(180)
 def test_i6_calls_in_flight_are_bounded_and_the_next_is_shed_unread(single: Line) -> None:
-    """With 8,192 calls in flight the next gets 503 before its body is sent; then there is room."""
+    """With 4,096 calls in flight the next gets 503 before its body is sent; then there is room."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert hard >= DESCRIPTORS, "raise the limit of open files (ulimit -Hn)"
     for process in (0, single.sidecar.pid, single.providers["a"].pid):
@@ -87,7 +88,7 @@ def test_i6_calls_in_flight_are_bounded_and_the_next_is_shed_unread(single: Line
 
 def test_i6_a_slow_reader_holds_its_provider_back_and_not_our_memory(single: Line) -> None:
     """A stream of tens of megabytes that nobody reads waits at the provider."""
-    single.script("a", {"outputTokens": 150_000})
+    single.script("a", {"text": "x" * 40_000_000})
     assert single.chat(max_tokens=5).status_code == 200
     before = single.sidecar.rss_mib()
     with closing(dial(single)) as reader:

@@ -19,6 +19,8 @@ from support.eventually import eventually
 from support.tree import ROOT
 
 START_S = 20.0
+# One for all: a client of its own a look would load the trust store each time.
+CLIENT = httpx.Client(timeout=20)
 
 
 def free_port() -> int:
@@ -97,11 +99,11 @@ class Simulator(Process):
 
     def script(self, *rules: dict[str, Any]) -> None:
         """Replace its behaviour; rules are tried in order."""
-        httpx.post(f"{self.control}/_sim/behaviour", json=list(rules)).raise_for_status()
+        CLIENT.post(f"{self.control}/_sim/behaviour", json=list(rules)).raise_for_status()
 
     def stats(self) -> dict[str, Any]:
         """Its counts."""
-        answer: dict[str, Any] = httpx.get(f"{self.control}/_sim/stats").json()
+        answer: dict[str, Any] = CLIENT.get(f"{self.control}/_sim/stats").json()
         return answer
 
     def bill(self) -> dict[str, dict[str, Any]]:
@@ -151,7 +153,7 @@ class Sidecar(Process):
     def probe(self, path: str) -> bool:
         """Whether a probe answers 200."""
         try:
-            return httpx.get(self.admin_url + path).status_code == httpx.codes.OK
+            return CLIENT.get(self.admin_url + path).status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 
@@ -169,19 +171,19 @@ class Sidecar(Process):
 
     def state(self) -> dict[str, Any]:
         """`/debug/state`."""
-        answer: dict[str, Any] = httpx.get(f"{self.admin_url}/debug/state").json()
+        answer: dict[str, Any] = CLIENT.get(f"{self.admin_url}/debug/state").json()
         return answer
 
     def record(self, request_id: str) -> dict[str, Any]:
         """The record of a call, as soon as the ring has it."""
         url = f"{self.admin_url}/debug/decisions/{request_id}"
-        eventually(lambda: httpx.get(url).status_code == httpx.codes.OK)
-        answer: dict[str, Any] = httpx.get(url).json()
+        eventually(lambda: CLIENT.get(url).status_code == httpx.codes.OK)
+        answer: dict[str, Any] = CLIENT.get(url).json()
         return answer
 
     def metric(self, line: str) -> float:
         """The value of one sample, named as in the exposition; 0 where it is absent."""
-        text = httpx.get(f"{self.admin_url}/metrics").text
+        text = CLIENT.get(f"{self.admin_url}/metrics").text
         values = [row.rsplit(" ", 1)[1] for row in text.splitlines() if row.startswith(line + " ")]
         return float(values[0]) if values else 0.0
 
