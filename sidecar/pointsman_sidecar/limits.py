@@ -1,5 +1,10 @@
 """Every bound of the Python side in one place, with its unit (I6); the engine has its own."""
 
+MAX_PORT = 65535
+MAX_DATA_THREADS = 64
+MAX_DRAIN_S = 3600
+"""Largest values of the settings of those names."""
+
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """One event of the hub's stream: a gzipped table in base64."""
 

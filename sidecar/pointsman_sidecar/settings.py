@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-MAX_PORT = 65535
-MAX_DATA_THREADS = 64
-MAX_DRAIN_S = 3600
+from pointsman_sidecar import limits
 
 
 class SettingsError(Exception):
@@ -121,7 +119,7 @@ def contradictions(settings: Settings) -> list[str]:
 def address(text: str) -> str:
     """`host:port`, with an IPv6 host in brackets."""
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > MAX_PORT:
+    if not colon or not host or not port.isdecimal() or int(port) > limits.MAX_PORT:
         raise ValueError(f"{text!r} is not host:port")
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise ValueError(f"{text!r}: write an IPv6 host in brackets")
@@ -178,8 +176,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "namespace": str,
     "workload": str,
     "pod": str,
-    "data_threads": between(1, MAX_DATA_THREADS),
-    "drain_seconds": between(0, MAX_DRAIN_S),
+    "data_threads": between(1, limits.MAX_DATA_THREADS),
+    "drain_seconds": between(0, limits.MAX_DRAIN_S),
     "otlp_endpoint": url,
     "log_level": level,
 }

@@ -40,6 +40,25 @@ TEXT_LENGTH = 256
 URL_LENGTH = 512
 """Base URLs."""
 
+MESSAGE_LENGTH = 4_096
+"""Condition messages are cut here; `pointsman validate` prints all problems."""
+TIME_LENGTH = 40
+"""RFC 3339 with fraction and offset."""
+AMOUNT_LENGTH = 24
+"""Dollars that a status shows, sign and decimals included."""
+LIMIT_LENGTH = 20
+"""Dollars of a limit, as written."""
+PRICE_LENGTH = 14
+"""Dollars of a price, as written."""
+DURATION_LENGTH = 20
+"""A duration such as `1h30m`."""
+DIGEST_LENGTH = 80
+"""`sha256:` and 64 hexadecimal digits."""
+SECRET_KEY_LENGTH = 253
+"""Kubernetes' own bound on the keys of a Secret."""
+CAPABILITIES = 8
+"""Capabilities of one model: more than there are."""
+
 TOKENS = 100_000_000
 """Context windows and token signals."""
 TIER = 9
@@ -47,7 +66,9 @@ TIER = 9
 PERCENT = 100
 """Shares are integers 0-100."""
 WEIGHT = 1_000_000
-"""Weights and priorities."""
+"""Weights of `Weighted`, priorities of `Failover`."""
+PRIORITY = 1_000_000
+"""Priority of a policy, either way."""
 GPUS = 1_024
 """Accelerators behind one self-hosted endpoint."""
 TOKENS_PER_SECOND = 100_000_000

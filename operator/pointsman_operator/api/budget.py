@@ -147,13 +147,13 @@ class LimitStatus(Struct):
 
     name: Name
     """The limit."""
-    spent: Annotated[str, Field(max_length=24)]
+    spent: Annotated[str, Field(max_length=bounds.AMOUNT_LENGTH)]
     """Dollars used in this window, unconfirmed ones included."""
-    remaining: Annotated[str, Field(max_length=24)]
+    remaining: Annotated[str, Field(max_length=bounds.AMOUNT_LENGTH)]
     """Dollars left."""
     percent: Annotated[int, Field(ge=0)]
     """Used share."""
-    resets_at: Annotated[str, Field(max_length=40)]
+    resets_at: Annotated[str, Field(max_length=bounds.TIME_LENGTH)]
     """When the window ends, RFC 3339."""
 
 

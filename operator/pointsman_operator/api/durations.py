@@ -7,12 +7,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from pointsman_operator.api import bounds
 from pointsman_operator.api.rules import Rule
 
 _PART = re.compile(r"([0-9]+)(ms|s|m|h)")
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
-Duration = Annotated[str, Field(pattern=r"^([0-9]{1,6}(ms|s|m|h))+$", max_length=20)]
+Duration = Annotated[
+    str, Field(pattern=r"^([0-9]{1,6}(ms|s|m|h))+$", max_length=bounds.DURATION_LENGTH)
+]
 """A duration in Go's notation without fractions."""
 
 

@@ -170,11 +170,11 @@ class Condition(Struct):
     """Whether it holds."""
     reason: Annotated[str, Field(max_length=bounds.NAME_LENGTH)]
     """Why, as one word for machines."""
-    message: Annotated[str, Field(max_length=4096)] = ""
+    message: Annotated[str, Field(max_length=bounds.MESSAGE_LENGTH)] = ""
     """Why, and what to do, for people."""
     observed_generation: int = 0
     """The generation of the spec that was looked at."""
-    last_transition_time: Annotated[str, Field(max_length=40)] | None = None
+    last_transition_time: Annotated[str, Field(max_length=bounds.TIME_LENGTH)] | None = None
     """When `status` last changed, RFC 3339."""
 
 

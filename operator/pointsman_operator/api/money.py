@@ -83,14 +83,18 @@ def _between(least: str, most: int) -> Rule:
 
 
 LimitUsd = Annotated[
-    str, Field(pattern=USD_PATTERN, max_length=20), _between(">", bounds.LIMIT_USD)
+    str, Field(pattern=USD_PATTERN, max_length=bounds.LIMIT_LENGTH), _between(">", bounds.LIMIT_USD)
 ]
 """Dollars of a limit: a decimal string."""
 PriceUsd = Annotated[
-    str, Field(pattern=PRICE_PATTERN, max_length=14), _between(">=", bounds.PRICE_USD_PER_MTOK)
+    str,
+    Field(pattern=PRICE_PATTERN, max_length=bounds.PRICE_LENGTH),
+    _between(">=", bounds.PRICE_USD_PER_MTOK),
 ]
 """Dollars per million tokens: a decimal string with at most 6 decimals."""
 GpuHourUsd = Annotated[
-    str, Field(pattern=PRICE_PATTERN, max_length=14), _between(">", bounds.GPU_HOUR_USD)
+    str,
+    Field(pattern=PRICE_PATTERN, max_length=bounds.PRICE_LENGTH),
+    _between(">", bounds.GPU_HOUR_USD),
 ]
 """Dollars an accelerator's hour: a decimal string."""

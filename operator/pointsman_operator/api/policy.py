@@ -173,7 +173,7 @@ class RoutingPolicySpec(Struct):
 
     target: Target = Target()
     """Whom the policy serves."""
-    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
+    priority: Annotated[int, Field(ge=-bounds.PRIORITY, le=bounds.PRIORITY)] = 0
     """Where two policies select one workload the higher serves it; then the older."""
     pools: Annotated[
         tuple[PoolRef, ...], Field(min_length=1, max_length=bounds.POOLS_PER_POLICY), BY_NAME
@@ -205,7 +205,7 @@ def undefined_signals(spec: RoutingPolicySpec) -> list[str]:
 class RoutingPolicyStatus(Status):
     """What is true of the policy."""
 
-    table_digest: Annotated[str, Field(max_length=80)] = ""
+    table_digest: Annotated[str, Field(max_length=bounds.DIGEST_LENGTH)] = ""
     """The table that it compiles to."""
     models: int = 0
     """Models that it can route to."""

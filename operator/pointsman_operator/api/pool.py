@@ -33,7 +33,7 @@ class SecretKeyRef(Struct):
 
     name: Name
     """The Secret."""
-    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
+    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=bounds.SECRET_KEY_LENGTH)]
     """The entry that holds the key."""
 
 
@@ -190,7 +190,9 @@ class PoolModel(Struct):
     """Default: the catalogue. A model without a price is refused, never free."""
     quality: Quality | None = None
     """Default: the learned head, then the catalogue."""
-    capabilities: Annotated[tuple[Capability, ...] | None, Field(max_length=8), SET] = None
+    capabilities: Annotated[
+        tuple[Capability, ...] | None, Field(max_length=bounds.CAPABILITIES), SET
+    ] = None
     """What the model can do; default: the catalogue, `[chat]` for self-hosted models."""
     context_window: Annotated[int, Field(ge=1, le=bounds.TOKENS)] | None = None
     """Tokens of prompt and answer together; default: the catalogue."""

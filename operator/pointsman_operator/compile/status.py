@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from pointsman_operator.api import bounds
 from pointsman_operator.api.budget import Budget
 from pointsman_operator.api.kinds import AnyResource
 from pointsman_operator.api.meta import Condition, ObjectRef
@@ -17,9 +18,6 @@ from pointsman_operator.api.problems import Problem, ProblemCode
 if TYPE_CHECKING:
     from pointsman_operator.compile import Compiled
     from pointsman_operator.compile.snapshot import Snapshot
-
-MESSAGE_LENGTH = 4096
-"""Condition messages are cut here; `pointsman validate` prints all problems."""
 
 _OF_CONFLICT = frozenset({ProblemCode.CONFLICTED})
 _OF_ACCEPTANCE = frozenset({ProblemCode.PASS_THROUGH_AMBIGUOUS, ProblemCode.NAMESPACE_NOT_ALLOWED})
@@ -89,7 +87,7 @@ def _condition(
     kind: str, status: Literal["True", "False"], because: tuple[Problem, ...]
 ) -> dict[str, Any]:
     text = "; ".join(f"{p.path}: {p.message}; {p.remedy}" for p in because)
-    cut = text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 1] + "…"
+    cut = text if len(text) <= bounds.MESSAGE_LENGTH else text[: bounds.MESSAGE_LENGTH - 1] + "…"
     return {"type": kind, "status": status, "reason": because[0].code.value, "message": cut}
 
 

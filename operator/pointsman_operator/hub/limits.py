@@ -13,6 +13,12 @@ STREAMS_MAX = 20_000
 SIDECARS_MAX = 40_000
 """Sidecars remembered, connected ones first."""
 LABEL_CHARACTERS_MAX = 512
+DECISION_ID_CHARACTERS_MAX = 128
+REASON_CHARACTERS_MAX = 4_096
+"""Why a sidecar refused a table."""
+RULES_PER_TUNING_MAX = 1_024
+LISTEN_QUEUE = 4_096
+"""Connections that wait to be accepted, when a whole fleet comes back at once."""
 
 PING_EVERY_S = 10.0
 SEND_WITHIN_S = 30.0

@@ -31,7 +31,7 @@ class RejectedTable(_Message):
     """A table that the sidecar would not load."""
 
     digest: Label
-    reason: Annotated[str, Field(max_length=4096)]
+    reason: Annotated[str, Field(max_length=limits.REASON_CHARACTERS_MAX)]
 
 
 class Report(_Message):
@@ -50,7 +50,9 @@ class Report(_Message):
 class TuningRequest(_Message):
     """New lambdas by rule, micro-probability per dollar."""
 
-    lambdas: Annotated[dict[Label, Micro], Field(alias="lambda", max_length=1024)]
+    lambdas: Annotated[
+        dict[Label, Micro], Field(alias="lambda", max_length=limits.RULES_PER_TUNING_MAX)
+    ]
 
 
 class ReleaseRequest(_Message):

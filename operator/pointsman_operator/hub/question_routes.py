@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 
+from pointsman_operator.hub import limits
 from pointsman_operator.hub.access import hub_state
 from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.state import HubState
@@ -19,7 +20,7 @@ from pointsman_operator.ledger.ledger import Balance
 from pointsman_operator.ledger.spend import Counters, SpendBy
 
 State = Annotated[HubState, Depends(hub_state)]
-DecisionId = Annotated[str, Path(max_length=128)]
+DecisionId = Annotated[str, Path(max_length=limits.DECISION_ID_CHARACTERS_MAX)]
 UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 SINCE_HELP = "since: a moment with offset (2026-11-22T10:00:00Z) or a span (90s 15m 24h 7d)"
 

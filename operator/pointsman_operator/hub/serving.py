@@ -53,7 +53,7 @@ def _configuration(app: FastAPI, settings: HubSettings) -> uvicorn.Config:
         log_level=settings.log_level,
         access_log=False,
         server_header=False,
-        backlog=4096,
+        backlog=limits.LISTEN_QUEUE,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=limits.SHUTDOWN_WITHIN_S,

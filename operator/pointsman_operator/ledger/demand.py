@@ -11,10 +11,6 @@ from pointsman_operator.ledger import limits
 PotKey = tuple[str, str]
 """Account and window."""
 
-POTS_REMEMBERED = 10_000
-STARVED_FOR_MS = 10_000
-"""After a need could not be met, leases of that window are recalled for this long."""
-
 
 @dataclass(slots=True)
 class _Recent:
@@ -34,8 +30,8 @@ class Demand:
         self._recent.move_to_end(key)
         recent.needs.append(need)
         if short:
-            recent.starved_until_ms = now_ms + STARVED_FOR_MS
-        if len(self._recent) > POTS_REMEMBERED:
+            recent.starved_until_ms = now_ms + limits.STARVED_FOR_MS
+        if len(self._recent) > limits.POTS_REMEMBERED:
             self._recent.popitem(last=False)
 
     def needs(self, key: PotKey) -> Sequence[int]:

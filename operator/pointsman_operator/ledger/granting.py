@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from pointsman_operator.ledger import limits
 from pointsman_operator.ledger.arithmetic import Pot
 
-RENEWALS_BEFORE_EXPIRY = 3
-"""A lease survives two lost renewals, however short its horizon."""
-
 
 @dataclass(frozen=True, slots=True)
 class Want:
@@ -73,7 +70,7 @@ def p95(needs: Sequence[int]) -> int:
 
 def renew_every_ms(pot: Pot, hard_expiry_ms: int, *, near: bool) -> int:
     """When a holder should sync again: fast near the end, within what one hub can answer."""
-    usual = min(limits.RENEW_EVERY_MS, hard_expiry_ms // RENEWALS_BEFORE_EXPIRY)
+    usual = min(limits.RENEW_EVERY_MS, hard_expiry_ms // limits.RENEWALS_BEFORE_EXPIRY)
     if not near:
         return usual
     paced = pot.holders * 1000 // limits.SYNCS_PER_SECOND_NEAR_END

@@ -35,6 +35,20 @@ SHARE_DIVISOR = 4
 NEEDS_REMEMBERED = 64
 """Recent needs of an account's window from which the p95 reservation is taken."""
 
+POTS_REMEMBERED = 10_000
+"""Accounts' windows whose needs are remembered at once."""
+STARVED_FOR_MS = 10_000
+"""After a need could not be met, leases of that window are recalled for this long."""
+RENEWALS_BEFORE_EXPIRY = 3
+"""A lease survives two lost renewals, however short its horizon."""
+
+ROLLED_UP_MAX = 5_000
+"""Rows that one roll-up takes, so that syncs never wait long behind it."""
+KEYS_PER_QUERY = 500
+"""Well below SQLite's bound on variables."""
+ZONES_CACHED = 64
+WINDOWS_CACHED = 1_024
+"""Time zones and calendar windows that need not be computed again."""
 EXPIRIES_PER_SWEEP_MAX = 1_000
 LEASES_KEPT_MS = 35 * 86_400_000
 """How long a closed lease or an unchanged usage mark is kept for reports that come late."""

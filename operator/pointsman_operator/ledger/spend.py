@@ -27,8 +27,6 @@ MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 PICO_PER_MICRO = 10**6
 COLUMN_MAX = 2**63 - 1
-ROLLED_UP_MAX = 5_000
-"""Rows that one roll-up takes, so that syncs never wait long behind it."""
 
 
 class SpendBy(StrEnum):
@@ -131,7 +129,7 @@ async def roll_up(connection: AsyncConnection, now_ms: int) -> None:
     before_ms -= before_ms % HOUR_MS
     old = select(spend).where(spend.c.minute_ms < before_ms, spend.c.minute_ms % HOUR_MS != 0)
     hours: defaultdict[int, defaultdict[str, Counters]] = defaultdict(lambda: defaultdict(Counters))
-    for row in await connection.execute(old.limit(ROLLED_UP_MAX)):
+    for row in await connection.execute(old.limit(limits.ROLLED_UP_MAX)):
         hour = hours[row.minute_ms - row.minute_ms % HOUR_MS]
         hour[row.ref] = hour[row.ref].plus(_counters(row))
         await connection.execute(

@@ -13,14 +13,12 @@ from typing import Any, TypeVar
 from sqlalchemy import RowMapping, Select, Table, bindparam, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pointsman_operator.ledger import limits
 from pointsman_operator.ledger.arithmetic import LeaseNumbers, LeaseState, Pot
 from pointsman_operator.ledger.books import Books, Changes, Holder, Lease, WindowPot, reference
 from pointsman_operator.ledger.demand import PotKey
 from pointsman_operator.ledger.messages import SyncRequest
 from pointsman_operator.ledger.schema import leases, pots
-
-KEYS_PER_QUERY = 500
-"""Well below SQLite's bound on variables."""
 
 T = TypeVar("T")
 
@@ -89,7 +87,7 @@ async def update_rows(
 def chunks(items: Iterable[T]) -> Iterator[list[T]]:
     """The items in lists that fit a query."""
     iterator = iter(items)
-    while some := list(islice(iterator, KEYS_PER_QUERY)):
+    while some := list(islice(iterator, limits.KEYS_PER_QUERY)):
         yield some
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from pointsman_operator.ledger import limits
+
 _SECOND = dt.timedelta(seconds=1)
 
 
@@ -63,7 +65,7 @@ class WindowSpec:
         return self.at(window.start - _SECOND)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=limits.ZONES_CACHED)
 def zone(name: str) -> zoneinfo.ZoneInfo:
     """The zone of that IANA name; raises `ValueError` when there is none."""
     try:
@@ -80,7 +82,7 @@ def use_pinned_zones() -> None:
     _window.cache_clear()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=limits.WINDOWS_CACHED)
 def _window(spec: WindowSpec, second: int) -> Window:
     local = dt.datetime.fromtimestamp(second, zone(spec.time_zone))
     if spec.calendar is Calendar.HOUR:

@@ -101,13 +101,10 @@ pub struct RetryBudget {
     used: Cell<u32>,
 }
 
-/// Hundredths that may pile up: 100 retries.
-const EARNED_MAX: u64 = 10_000;
-
 impl RetryBudget {
     /// Every request earns a share of a retry.
     pub fn earn(&self, retries: &Retries) {
-        self.earned.set((self.earned.get() + u64::from(retries.budget_percent)).min(EARNED_MAX));
+        self.earned.set((self.earned.get() + u64::from(retries.budget_percent)).min(limits::RETRIES_EARNED_CENTI));
     }
 
     fn spend(&self, retries: &Retries, now_ms: u64) -> bool {

@@ -76,9 +76,6 @@ enum Stage {
     Ended,
 }
 
-/// Bytes inflated at a time.
-const BLOCK: usize = 16 << 10;
-
 impl Decoder {
     /// The decoder that the answer's headers call for; `None`: it is not compressed. `limit` is in
     /// decoded bytes: `limits::PLAIN_ANSWER_BYTES` or `limits::STREAM_DECODED_BYTES`.
@@ -173,7 +170,7 @@ impl Decoder {
 
     fn body<'a>(&mut self, piece: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], DecodeFault> {
         let mut rest = piece;
-        let mut block = [0_u8; BLOCK];
+        let mut block = [0_u8; limits::INFLATE_BLOCK_BYTES];
         loop {
             let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
             let status = self
@@ -181,7 +178,7 @@ impl Decoder {
                 .decompress(rest, &mut block, FlushDecompress::None)
                 .map_err(|_| DecodeFault::Corrupt)?;
             let read = usize::try_from(self.inflate.total_in() - read).unwrap_or(rest.len());
-            let written = usize::try_from(self.inflate.total_out() - written).unwrap_or(BLOCK);
+            let written = usize::try_from(self.inflate.total_out() - written).unwrap_or(limits::INFLATE_BLOCK_BYTES);
             rest = rest.get(read..).unwrap_or_default();
             self.account(&block[..written])?;
             out.extend_from_slice(&block[..written]);
@@ -192,7 +189,7 @@ impl Decoder {
                 };
                 return Ok(rest);
             }
-            if written < BLOCK && (rest.is_empty() || read == 0) {
+            if written < limits::INFLATE_BLOCK_BYTES && (rest.is_empty() || read == 0) {
                 return if rest.is_empty() { Ok(rest) } else { Err(DecodeFault::Corrupt) };
             }
         }

@@ -23,10 +23,7 @@ pub use self::session::{SyncState, Unexpected};
 pub use self::transport::{HttpTransport, SyncError, Transport};
 use crate::budget::Book;
 use crate::journal::Recovered;
-use crate::limits::FINAL_REPORT_MS;
-
-/// Between two tries of the last report.
-const FINAL_RETRY_MS: u64 = 100;
+use crate::limits::{FINAL_REPORT_MS, FINAL_RETRY_MS};
 
 /// Syncs until `shutdown` resolves (after the drain: charges that are open then count as
 /// unconfirmed), then reports the end of this boot. True: the hub has answered everything, the

@@ -51,7 +51,26 @@ pub const TABLE_WAIT_MS: u64 = 2_000;
 /// After the drain the process waits this long for Python before it exits.
 pub const PYTHON_EXIT_WAIT_MS: u64 = 1_000;
 
+/// Connections that wait to be accepted.
+pub const LISTEN_QUEUE: i32 = 1_024;
+/// Between two looks at the connections that are still open while draining.
+pub const DRAIN_LOOK_MS: u64 = 20;
+/// How long the event of a cut stream gets to reach the socket before the body is aborted.
+pub const CUT_FLUSH_MS: u64 = 5;
+/// Between two tries to pay for the rest of a stream.
+pub const PAYMENT_PAUSE_MS: u64 = 10;
+/// How long a finished stream's connection may take to show its end, to be used again.
+pub const RECYCLE_MS: u64 = 500;
+/// How long the admin port rests when it cannot accept.
+pub const ADMIN_ACCEPT_PAUSE_MS: u64 = 20;
+
 // --- upstream ---
+/// Answer head of an egress proxy.
+pub const TUNNEL_HEAD_BYTES: usize = 8 << 10;
+/// How long a read key is used before its file is looked at again (rotation without restart).
+pub const KEY_REREAD_MS: u64 = 2_000;
+/// Largest key file.
+pub const KEY_BYTES: usize = 16 << 10;
 /// Idle HTTP/1.1 connections kept an origin and thread.
 pub const IDLE_CONNECTIONS: usize = 512;
 /// An idle connection older than this is not used: the peer may be closing it.
@@ -90,6 +109,8 @@ pub const KEY_COOLDOWN_MS: u64 = 60_000;
 pub const PROBE_MS: u64 = 10_000;
 /// How long a caller may be kept waiting for a rate limit to pass when nothing else can serve it.
 pub const RATE_LIMIT_PATIENCE_MS: u64 = 2_000;
+/// Hundredths of a retry that requests may save up for each rule and thread: 100 retries.
+pub const RETRIES_EARNED_CENTI: u64 = 10_000;
 /// Jittered pause before a retry on the same target.
 pub const RETRY_PAUSE_MS: std::ops::Range<u64> = 20..120;
 
@@ -114,8 +135,6 @@ pub const SUPERVISOR_SILENCE_MS: u64 = 300_000;
 pub const SCAN_SLICE_BYTES: usize = 128 << 10;
 /// The slowest answer that a plain call waits for, beyond the first-token limit.
 pub const PLAIN_ANSWER_MS_PER_TOKEN: u64 = 50;
-// scan
-
 // Request bodies and rules (`scan`, `rules`).
 
 /// Open containers of a request body; `serde_json`'s own bound, so that both accept the same documents.
@@ -136,6 +155,8 @@ pub const SPAN_SEND_MS: u64 = 5_000;
 pub const STREAM_EVENT_BYTES: usize = 4 << 20;
 /// Bytes around a chunk's text that a stream remembers to recognise the next one.
 pub const STREAM_TEMPLATE_BYTES: usize = 1 << 10;
+/// Chunks without a match after which a stream is taken to have none (obfuscation changes each).
+pub const STREAM_TEMPLATE_MISSES: u8 = 8;
 /// Choices of one call: `n` is at most this at every provider.
 pub const CHOICES: u32 = 128;
 /// Depth of a delta; deeper is no chunk.
@@ -158,6 +179,8 @@ pub const STREAM_DECODED_BYTES: usize = 64 << 20;
 pub const DECODE_RATIO: u64 = 200;
 /// Decoded bytes that are allowed beside the ratio, for small answers.
 pub const DECODE_SLACK_BYTES: u64 = 64 << 10;
+/// Bytes inflated at a time.
+pub const INFLATE_BLOCK_BYTES: usize = 16 << 10;
 /// A gzip header, names and comments included.
 pub const GZIP_HEADER_BYTES: usize = 4 << 10;
 
@@ -170,7 +193,6 @@ pub const STREAM_STEP_TOKENS: u64 = 256;
 pub const STREAM_AHEAD_TOKENS: u64 = 96;
 /// An answer shorter than this is not worth its prompt: refused instead.
 pub const LEAST_CAP_TOKENS: u64 = 16;
-// Money: `budget`, `lease`, `journal`, `ledger`.
 // Money: `budget`, `lease`, `journal`, `ledger`.
 
 /// Accounts of one table that can be booked on; more are refused with the table.
@@ -202,10 +224,14 @@ pub const SYNC_TIMEOUT_MS: u64 = 5_000;
 pub const SYNC_URGENT_GAP_MS: u64 = 20;
 /// Least time between two syncs that only refill, milliseconds.
 pub const SYNC_REFILL_GAP_MS: u64 = 200;
+/// The first pause after a failed sync; the second failure makes an outage, while callers still wait.
+pub const SYNC_FIRST_PAUSE_MS: u64 = 50;
 /// Longest pause after failed syncs, milliseconds.
 pub const SYNC_BACKOFF_MS: u64 = 5_000;
 /// How long the last report at shutdown is tried, milliseconds.
 pub const FINAL_REPORT_MS: u64 = 5_000;
+/// Between two tries of the last report, milliseconds.
+pub const FINAL_RETRY_MS: u64 = 100;
 /// The first lease of an account whose needs are not known: a tenth of a dollar at most, picodollars.
 pub const FIRST_LEASE_PICO: u64 = 100_000_000_000;
 /// And at most one in so many of its limit.
@@ -222,5 +248,7 @@ pub const NEXT_WINDOW_LEAD_MS: u64 = 60_000;
 pub const NEXT_WINDOW_SPREAD_MS: u64 = 120_000;
 /// Time between two renewals until the hub has named one, milliseconds.
 pub const RENEW_MS: u64 = 30_000;
+/// Shortest and longest time between renewals that a hub may set, milliseconds.
+pub const RENEW_RANGE_MS: std::ops::RangeInclusive<u64> = 100..=600_000;
 /// The end of a large answer that is kept to read its usage from.
 pub const LARGE_TAIL_BYTES: usize = 4 << 10;

@@ -59,11 +59,11 @@ pub struct Relay {
 }
 
 /// How long the error event gets to reach the socket before the body is aborted.
-const FLUSH_TIME: Duration = Duration::from_millis(5);
+const FLUSH_TIME: Duration = Duration::from_millis(limits::CUT_FLUSH_MS);
 /// Between two tries to pay.
-const PAYMENT_PAUSE: Duration = Duration::from_millis(10);
+const PAYMENT_PAUSE: Duration = Duration::from_millis(limits::PAYMENT_PAUSE_MS);
 /// How long a finished stream's connection may take to show its end, to be used again.
-const RECYCLE_TIME: Duration = Duration::from_millis(500);
+const RECYCLE_TIME: Duration = Duration::from_millis(limits::RECYCLE_MS);
 
 impl Relay {
     /// Takes over an opened stream and its call.

@@ -8,12 +8,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 use parking_lot::Mutex;
 
+use crate::limits;
 use crate::table::Credential;
-
-/// How long a read key is used before its file is looked at again (rotation without restart).
-const REREAD_AFTER_MS: u64 = 2_000;
-/// Largest key file.
-const KEY_BYTES: usize = 16 << 10;
 
 /// A key ready to be sent, and where it may go beyond its provider's own hosts.
 #[derive(Debug)]
@@ -64,11 +60,14 @@ impl Secrets {
     pub fn resolve(&self, credential: &Credential, now_ms: u64) -> Result<Arc<Key>, Missing> {
         let mut cache = self.cache.lock();
         if let Some((read_ms, key)) = cache.get(credential)
-            && now_ms.saturating_sub(*read_ms) < REREAD_AFTER_MS
+            && now_ms.saturating_sub(*read_ms) < limits::KEY_REREAD_MS
         {
             return key.clone();
         }
         let key = self.read(credential);
+        if cache.len() >= limits::MODELS {
+            cache.clear(); // of tables long gone
+        }
         cache.insert(credential.clone(), (now_ms, key.clone()));
         key
     }
@@ -113,7 +112,7 @@ fn read_entry(secret: &Path, entry: &str) -> Option<String> {
     }
     let path = secret.join(entry);
     let size = std::fs::metadata(&path).ok()?.len();
-    if size > KEY_BYTES as u64 {
+    if size > limits::KEY_BYTES as u64 {
         return None;
     }
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())

@@ -50,7 +50,7 @@ pub fn bind(address: SocketAddr, shared_port: bool) -> std::io::Result<StdListen
     socket.set_reuse_port(shared_port)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(1_024)?;
+    socket.listen(limits::LISTEN_QUEUE)?;
     Ok(socket.into())
 }
 
@@ -114,7 +114,7 @@ async fn accept_until_drain(
 async fn wait_for_calls(worker: &Rc<Worker>, mut phase: watch::Receiver<Phase>) {
     while worker.connections.get() > 0 {
         let ended = phase.wait_for(|phase| *phase >= Phase::Ended);
-        if tokio::time::timeout(Duration::from_millis(20), ended).await.is_ok() {
+        if tokio::time::timeout(Duration::from_millis(limits::DRAIN_LOOK_MS), ended).await.is_ok() {
             return;
         }
     }

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from pointsman_operator.ledger.accounts import Account, Threshold, read_accounts
-from pointsman_operator.ledger.demand import POTS_REMEMBERED, Demand
+from pointsman_operator.ledger.demand import Demand
+from pointsman_operator.ledger.limits import POTS_REMEMBERED
 from pointsman_operator.ledger.windows import Calendar, WindowSpec
 
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::price::Usd;
+
 /// Why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RefusalCode {
@@ -72,7 +74,7 @@ pub struct BudgetRefusal {
 impl fmt::Display for BudgetRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (budget, limit) = (&self.budget, &self.limit);
-        write!(f, "Budget {budget}, limit {limit} ({} USD): ", Dollars(self.amount))?;
+        write!(f, "Budget {budget}, limit {limit} ({} USD): ", Usd(self.amount))?;
         match self.code {
             RefusalCode::Exhausted => write!(f, "not enough is left for this request")?,
             RefusalCode::Blocked => write!(f, "its blocking threshold is reached")?,
@@ -98,35 +100,9 @@ impl fmt::Display for BudgetRefusal {
 
 impl std::error::Error for BudgetRefusal {}
 
-/// Picodollars as dollars, without needless zeros.
-struct Dollars(u64);
-
-impl fmt::Display for Dollars {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const PICO: u64 = 1_000_000_000_000;
-        let (whole, rest) = (self.0 / PICO, self.0 % PICO);
-        let digits = format!("{rest:012}");
-        let digits = digits.trim_end_matches('0');
-        write!(f, "{whole}.{digits:0<2}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BudgetRefusal, Dollars, RefusalCode};
-
-    #[test]
-    fn dollars_are_exact_and_short() {
-        for (pico, text) in [
-            (0, "0.00"),
-            (5_000_000_000_000, "5.00"),
-            (10_000_000_000, "0.01"),
-            (1_234_500_000_000, "1.2345"),
-            (1, "0.000000000001"),
-        ] {
-            assert_eq!(Dollars(pico).to_string(), text);
-        }
-    }
+    use super::{BudgetRefusal, RefusalCode};
 
     #[test]
     fn a_refusal_names_the_budget_and_when_it_resets() {
@@ -144,7 +120,7 @@ mod tests {
         };
         assert_eq!(
             refusal.to_string(),
-            "Budget demo/team, limit day (5.00 USD): not enough is left for this request; \
+            "Budget demo/team, limit day (5 USD): not enough is left for this request; \
              it resets at 2026-11-23T00:00:00+01:00"
         );
     }

@@ -6,10 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::budget::{Book, Urgency};
-use crate::limits::{SYNC_BACKOFF_MS, SYNC_REFILL_GAP_MS, SYNC_URGENT_GAP_MS};
-
-/// The first pause after a failure; the second failure makes an outage, while callers still wait.
-const FIRST_PAUSE_MS: u64 = 50;
+use crate::limits::{SYNC_BACKOFF_MS, SYNC_FIRST_PAUSE_MS, SYNC_REFILL_GAP_MS, SYNC_URGENT_GAP_MS};
 
 /// The rhythm of one conversation.
 #[derive(Debug)]
@@ -46,7 +43,7 @@ impl Pace {
 
     fn gap_ms(&self, urgency: Urgency, renew_ms: u64) -> u64 {
         if self.failures > 0 {
-            let doubled = FIRST_PAUSE_MS << (self.failures - 1).min(20);
+            let doubled = SYNC_FIRST_PAUSE_MS << (self.failures - 1).min(20);
             return doubled.min(SYNC_BACKOFF_MS) * self.jitter / 100;
         }
         match urgency {

@@ -14,9 +14,6 @@ pub(super) struct Template {
     misses: u8,
 }
 
-/// Chunks without a match after which a stream is taken to have none (obfuscation changes each).
-const PATIENCE: u8 = 8;
-
 impl Template {
     /// The text, escaped as on the wire, if the chunk is otherwise byte for byte the remembered one.
     pub(super) fn text<'a>(&mut self, data: &'a [u8]) -> Option<&'a [u8]> {
@@ -35,7 +32,7 @@ impl Template {
     pub(super) fn learn(&mut self, data: &[u8], chunk: &Chunk<'_>) {
         let Some((start, end)) = chunk.only_text(data) else { return };
         let around = data.len() - (end - start);
-        if self.misses >= PATIENCE || around > limits::STREAM_TEMPLATE_BYTES {
+        if self.misses >= limits::STREAM_TEMPLATE_MISSES || around > limits::STREAM_TEMPLATE_BYTES {
             self.prefix.clear();
             return;
         }

@@ -11,9 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::Origin;
-
-/// Answer head of an egress proxy.
-const TUNNEL_HEAD_BYTES: usize = 8 << 10;
+use crate::limits;
 
 /// Client TLS: the system's roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` honoured), ALPN h2 and http/1.1.
 #[derive(Clone)]
@@ -116,7 +114,7 @@ async fn tunnel(
     let mut answer = Vec::with_capacity(512);
     // One byte at a time: what follows the head belongs to the target.
     while !answer.ends_with(b"\r\n\r\n") {
-        if answer.len() >= TUNNEL_HEAD_BYTES {
+        if answer.len() >= limits::TUNNEL_HEAD_BYTES {
             return Err(format!("egress proxy {host}: its answer has no end"));
         }
         answer.push(tcp.read_u8().await.map_err(failed)?);
