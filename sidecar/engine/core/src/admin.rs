@@ -51,7 +51,7 @@ fn spawn(listener: TcpListener, pages: Pages, shared: Arc<Shared>) {
     tokio::task::spawn_local(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
-                tokio::time::sleep(std::time::Duration::from_millis(limits::ADMIN_ACCEPT_PAUSE_MS)).await;
+                tokio::time::sleep(std::time::Duration::from_millis(limits::ACCEPT_PAUSE_MS)).await;
                 continue;
             };
             let shared = shared.clone();

@@ -104,7 +104,10 @@ pub struct RetryBudget {
 impl RetryBudget {
     /// Every request earns a share of a retry.
     pub fn earn(&self, retries: &Retries) {
-        self.earned.set((self.earned.get() + u64::from(retries.budget_percent)).min(limits::RETRIES_EARNED_CENTI));
+        self.earned.set(
+            (self.earned.get() + u64::from(retries.budget_percent))
+                .min(limits::RETRIES_EARNED_CENTI),
+        );
     }
 
     fn spend(&self, retries: &Retries, now_ms: u64) -> bool {

@@ -178,7 +178,8 @@ impl Decoder {
                 .decompress(rest, &mut block, FlushDecompress::None)
                 .map_err(|_| DecodeFault::Corrupt)?;
             let read = usize::try_from(self.inflate.total_in() - read).unwrap_or(rest.len());
-            let written = usize::try_from(self.inflate.total_out() - written).unwrap_or(limits::INFLATE_BLOCK_BYTES);
+            let written = usize::try_from(self.inflate.total_out() - written)
+                .unwrap_or(limits::INFLATE_BLOCK_BYTES);
             rest = rest.get(read..).unwrap_or_default();
             self.account(&block[..written])?;
             out.extend_from_slice(&block[..written]);

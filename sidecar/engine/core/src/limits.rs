@@ -61,8 +61,6 @@ pub const CUT_FLUSH_MS: u64 = 5;
 pub const PAYMENT_PAUSE_MS: u64 = 10;
 /// How long a finished stream's connection may take to show its end, to be used again.
 pub const RECYCLE_MS: u64 = 500;
-/// How long the admin port rests when it cannot accept.
-pub const ADMIN_ACCEPT_PAUSE_MS: u64 = 20;
 
 // --- upstream ---
 /// Answer head of an egress proxy.

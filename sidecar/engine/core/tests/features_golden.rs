@@ -43,7 +43,7 @@ fn split(text: &str) -> (String, String) {
 
 /// Every pinned case gives the pinned task and the pinned vector, to 1e-5.
 #[test]
-fn engine_extracts_what_the_golden_cases_say() {
+fn i3_engine_extracts_what_the_golden_cases_say() {
     let golden = golden();
     assert!(golden.cases.len() >= 60);
     for case in &golden.cases {

@@ -27,7 +27,7 @@ struct Case {
 
 /// Every pinned prompt gives the pinned probabilities, costs and order.
 #[test]
-fn engine_chooses_what_was_evaluated() {
+fn i3_engine_chooses_what_was_evaluated() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/golden/choices/cases.json");
     let golden: Golden = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let heads: Vec<Head> =

@@ -11,7 +11,9 @@ use crate::ledger::document::{
     AccountState, Denied, DeniedCode, LeaseGrant, LeaseReport, SyncAnswer, Want, WindowNames,
 };
 use crate::ledger::instant::unix_ms;
-use crate::limits::{DENIAL_MS, NEXT_WINDOW_LEAD_MS, NEXT_WINDOW_SPREAD_MS, RENEW_MS, RENEW_RANGE_MS};
+use crate::limits::{
+    DENIAL_MS, NEXT_WINDOW_LEAD_MS, NEXT_WINDOW_SPREAD_MS, RENEW_MS, RENEW_RANGE_MS,
+};
 
 impl State {
     /// What is reported now. `last`: this boot ends, every lease closes as it is, and what is still
