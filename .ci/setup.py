@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +27,8 @@ STAMPS = VENV / ".stamps"
 ENGINE = ROOT / "sidecar" / "engine"
 REQUIREMENTS = ROOT / "requirements"
 EX_UNAVAILABLE = 69
+RUST = (1, 90)
+"""As Cargo.toml's rust-version."""
 NODE_MAJOR = 20
 
 
@@ -89,14 +93,26 @@ def missing_tools(kind: str) -> Iterable[str]:
     version = ".".join(map(str, sys.version_info[:3]))
     if tuple(map(int, version.split("."))) < (3, 11):
         yield f"Python 3.11 or newer (this is {version}); choose one with `make PYTHON=…`"
+    if importlib.util.find_spec("ensurepip") is None:
+        yield "Python's venv module: apt-get install python3-venv"
     if kind == "python":
         return
-    if shutil.which("cargo") is None:
-        yield "Rust 1.90 or newer with cargo on the PATH (rustup, or your distribution's package)"
+    if cargo_version() < RUST:
+        newer = ".".join(map(str, RUST))
+        yield f"Rust {newer} or newer with cargo on the PATH, by rustup or your distribution"
     if shutil.which("cc") is None:
         yield "a C linker: apt-get install gcc libc6-dev"
     if kind == "test" and shutil.which("npm") is None and not may_install():
         yield "node and npm, for the outside simulator: apt-get install nodejs npm"
+
+
+def cargo_version() -> tuple[int, ...]:
+    """Cargo's version; (0,) where there is none."""
+    if shutil.which("cargo") is None:
+        return (0,)
+    told = subprocess.run(["cargo", "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"(\d+)\.(\d+)", told.stdout)
+    return (int(found[1]), int(found[2])) if found else (0,)
 
 
 def steps_for(kind: str, profile: str) -> list[Step]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pointsman_operator.cli import exits
@@ -30,9 +31,9 @@ def emit(document: Any) -> None:
 
 def stop(message: str, status: int = exits.UNAVAILABLE, remedy: str = "") -> NoReturn:
     """End with one sentence on standard error, and what to do about it."""
-    ERR.print(f"[bold red]pointsman:[/] {message}", highlight=False)
+    ERR.print(f"[bold red]pointsman:[/] {escape(message)}", highlight=False, soft_wrap=True)
     if remedy:
-        ERR.print(f"  {remedy}", highlight=False)
+        ERR.print(escape(f"  {remedy}"), highlight=False, soft_wrap=True)
     raise typer.Exit(status)
 
 
