@@ -55,13 +55,14 @@ class HubProcess:
     folder: Path
     arguments: list[str] = field(default_factory=list)
     python: str = sys.executable
+    entry: list[str] = field(default_factory=lambda: ["-m", "pointsman_operator.hub"])
 
     def start(self) -> None:
         """Start and wait until it says where it serves."""
         announce = self.folder / "announce"
         announce.unlink(missing_ok=True)
         state = ["--state", str(self.folder), "--announce", str(announce)]
-        command = [self.python, "-m", "pointsman_operator.hub", "--listen", "127.0.0.1:0"]
+        command = [self.python, *self.entry, "--listen", "127.0.0.1:0"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, *state, *self.arguments], stdout=log, stderr=log

@@ -18,7 +18,7 @@ import httpx
 from support.eventually import eventually
 from support.tree import ROOT
 
-START_S = 20.0
+START_S = 45.0
 # One for all: a client of its own a look would load the trust store each time.
 CLIENT = httpx.Client(timeout=20)
 

@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 use crate::call::{Call, Outcome};
 use crate::decode::Decoder;
 use crate::dispatch::Opened;
-use crate::error::Class;
+use crate::error::{Class, Refusal};
 use crate::limits;
 use crate::reserve;
 use crate::sse::{ChatStream, StreamFault, budget_cut_event, cut_event};
@@ -143,10 +143,16 @@ impl Relay {
         }
         // What ends an answer (its usage, `[DONE]`) costs nothing more and is never held back.
         let goes_on = self.stream.delta_bytes() > before && !self.stream.done();
-        if goes_on && reserve::top_up(&mut self.call, self.stream.seen()).is_err() {
-            let until = Instant::now() + Duration::from_millis(limits::BUDGET_WAIT_MS);
-            self.timer.as_mut().reset(Instant::now());
-            self.state = State::Paying { until };
+        let paid =
+            if goes_on { reserve::top_up(&mut self.call, self.stream.seen()) } else { Ok(()) };
+        match paid {
+            Ok(()) => {}
+            Err(refusal) if is_final(&refusal) => self.cut_unpaid(&refusal),
+            Err(_) => {
+                let until = Instant::now() + Duration::from_millis(limits::BUDGET_WAIT_MS);
+                self.timer.as_mut().reset(Instant::now());
+                self.state = State::Paying { until };
+            }
         }
     }
 
@@ -159,11 +165,7 @@ impl Relay {
                 self.state = State::Relaying;
                 self.timer.as_mut().reset(self.deadline.min(now + self.idle));
             }
-            Err(refusal) if now >= until => {
-                self.upstream = None; // cancels the provider's work at once
-                self.ready.push_back(budget_cut_event(&refusal));
-                self.begin_cut(Class::Budget);
-            }
+            Err(refusal) if now >= until || is_final(&refusal) => self.cut_unpaid(&refusal),
             Err(_) => self.timer.as_mut().reset(now + PAYMENT_PAUSE),
         }
         Poll::Ready(())
@@ -208,6 +210,12 @@ impl Relay {
         self.begin_cut(Class::MidStream);
     }
 
+    fn cut_unpaid(&mut self, refusal: &Refusal) {
+        self.upstream = None; // cancels the provider's work at once
+        self.ready.push_back(budget_cut_event(refusal));
+        self.begin_cut(Class::Budget);
+    }
+
     fn begin_cut(&mut self, class: Class) {
         self.call.attempt_cut(class, self.stream.upstream_id().unwrap_or_default());
         self.call.end(Outcome::Cut, 200);
@@ -239,6 +247,11 @@ impl Relay {
             self.timer.as_mut().reset(idle_end.min(self.deadline));
         }
     }
+}
+
+/// The money is gone, so waiting would only let the provider bill more.
+const fn is_final(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::Budget { .. })
 }
 
 async fn recycle_at_end(mut body: Incoming, connection: Connection) {

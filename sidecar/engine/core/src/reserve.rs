@@ -151,8 +151,10 @@ fn too_little(refusal: &BudgetRefusal, affordable: Option<u64>) -> Refusal {
 fn as_refusal(refusal: &BudgetRefusal) -> Refusal {
     let budget = refusal.budget.to_string();
     match refusal.code {
-        RefusalCode::LedgerUnavailable | RefusalCode::JournalUnavailable => {
-            Refusal::LedgerUnavailable { budget }
+        RefusalCode::LedgerUnavailable => Refusal::LedgerUnavailable { budget },
+        RefusalCode::JournalUnavailable => {
+            let detail = refusal.detail.as_deref().unwrap_or_default().to_owned();
+            Refusal::JournalUnavailable { budget, detail }
         }
         RefusalCode::Overloaded => Refusal::Shed,
         _ => Refusal::Budget {

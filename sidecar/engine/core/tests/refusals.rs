@@ -28,6 +28,7 @@ fn every_variant() -> Vec<Refusal> {
         Refusal::DeadlineExceeded { total_ms: 9 },
         Refusal::Budget { budget: text(), limit: text(), resets_at: text() },
         Refusal::LedgerUnavailable { budget: text() },
+        Refusal::JournalUnavailable { budget: text(), detail: text() },
         Refusal::MinimumCap { budget: text(), affordable: 1, resets_at: text() },
         Refusal::Shed,
         Refusal::Draining,

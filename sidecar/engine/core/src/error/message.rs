@@ -108,6 +108,12 @@ fn of_budget(refusal: &Refusal) -> Option<String> {
              or set the Budget's enforcement.onLedgerUnavailable to Allow.",
             short(budget)
         ),
+        Refusal::JournalUnavailable { budget, detail } => format!(
+            "Budget {} is enforced, but the sidecar cannot write its journal ({}), \
+             so it may lease no money. Give its state folder room.",
+            short(budget),
+            short(detail)
+        ),
         Refusal::MinimumCap { budget, affordable, resets_at } => format!(
             "What is left of Budget {} pays for {affordable} tokens of this model's answer only{}. \
              Send a shorter prompt, ask a cheaper model, or raise the Budget's limit.",

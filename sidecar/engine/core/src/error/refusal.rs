@@ -86,6 +86,13 @@ pub enum Refusal {
         /// `namespace/name`.
         budget: String,
     },
+    /// Nothing may be leased for a Budget, because the journal cannot be written.
+    JournalUnavailable {
+        /// `namespace/name`.
+        budget: String,
+        /// What the file system said.
+        detail: String,
+    },
     /// What is left of a Budget does not pay for the least answer.
     MinimumCap {
         /// `namespace/name`.
@@ -294,6 +301,7 @@ impl Refusal {
             }
             Self::Budget { .. } => quota("budget"),
             Self::LedgerUnavailable { .. } => quota("ledger_unavailable"),
+            Self::JournalUnavailable { .. } => quota("journal_unavailable"),
             Self::MinimumCap { .. } => quota("minimum_cap"),
             Self::Shed => shed("overloaded", 1),
             Self::Draining => shed("draining", 1),
