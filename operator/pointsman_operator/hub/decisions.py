@@ -11,8 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, func, insert, select
 
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.errors import HubError
@@ -81,21 +80,21 @@ class Decisions:
     async def _commit(self, batch: Sequence[Sequence[Record]]) -> Sequence[None]:
         given = {record["id"]: record for reported in batch for record in reported}
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             known: set[str] = set()
             for some in chunks(given):
                 query = select(records.c.id).where(records.c.id.in_(some))
-                known.update((await connection.execute(query)).scalars())
+                known.update(connection.execute(query).scalars())
             rows = [
                 {"id": name, "time_ms": record["time_ms"], "body": json.dumps(record)}
                 for name, record in given.items()
                 if name not in known
             ]
             if rows:
-                await connection.execute(insert(records), rows)
+                connection.execute(insert(records), rows)
                 newest = select(func.max(records.c.seq)).scalar_subquery()
                 too_old = records.c.seq <= newest - limits.RECORDS_MAX
-                await connection.execute(delete(records).where(too_old))
+                connection.execute(delete(records).where(too_old))
 
         await self._database.write(work)
         return [None] * len(batch)

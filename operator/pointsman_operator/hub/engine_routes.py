@@ -41,10 +41,9 @@ async def stream(
     return StreamAnswer(state.feed, Subscriber(namespace, workload, digest), entry)
 
 
-@router.post("/ledger/sync")
-async def sync(state: State, request: Request) -> Response:
+async def sync(request: Request) -> Response:
     """Book what was spent, grant what is wanted; an answer means that it is on disk."""
-    begun = time.perf_counter()
+    begun, state = time.perf_counter(), hub_state(request)
     try:
         # Straight from the bytes: the one call that every sidecar makes every thirty seconds.
         asked = SyncRequest.model_validate_json(await request.body())
@@ -58,6 +57,11 @@ async def sync(state: State, request: Request) -> Response:
     state.metrics.sync_seconds.observe(time.perf_counter() - begun)
     body = answer.model_dump_json(exclude_none=True)
     return Response(body, media_type="application/json")
+
+
+# Starlette's own route: callers wait for it, and nothing here is left for FastAPI to do. It takes
+# the whole path, the prefix is FastAPI's.
+router.add_route("/v1/ledger/sync", sync, methods=["POST"])
 
 
 @router.post("/reports")

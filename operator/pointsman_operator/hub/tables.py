@@ -17,8 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
-from sqlalchemy import delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, insert, select
 
 from pointsman_operator.hub import limits, schema
 from pointsman_operator.hub.errors import HubError
@@ -133,12 +132,12 @@ class Tables:
         if known is not None and (known.digest, known.fence) == (digest, fence):
             return known
 
-        async def work(connection: AsyncConnection) -> None:
-            await _delete(connection, policy)
+        def work(connection: Connection) -> None:
+            _delete(connection, policy)
             row = {"namespace": policy[0], "policy": policy[1], "put": order, "digest": digest}
             row |= asdict(fence) | {"packed": table.packed}
-            await connection.execute(insert(schema.route_tables), [row])
-            await _set_fence(connection, fence)
+            connection.execute(insert(schema.route_tables), [row])
+            _set_fence(connection, fence)
 
         await self._database.write(work)
         self._fence = fence
@@ -151,10 +150,10 @@ class Tables:
         if policy not in self._tables:
             raise HubError(404, "not_found", f"no table of {'/'.join(policy)}")
 
-        async def work(connection: AsyncConnection) -> None:
-            await _delete(connection, policy)
+        def work(connection: Connection) -> None:
+            _delete(connection, policy)
             if fence is not None:
-                await _set_fence(connection, fence)
+                _set_fence(connection, fence)
 
         await self._database.write(work)
         self._fence = fence or self._fence
@@ -210,13 +209,13 @@ def _no_float(text: str) -> NoReturn:
     raise ValueError(f"{text} is not an integer")
 
 
-async def _delete(connection: AsyncConnection, policy: PolicyName) -> None:
+def _delete(connection: Connection, policy: PolicyName) -> None:
     table = schema.route_tables
-    await connection.execute(
+    connection.execute(
         delete(table).where(table.c.namespace == policy[0], table.c.policy == policy[1])
     )
 
 
-async def _set_fence(connection: AsyncConnection, fence: Fence) -> None:
-    await connection.execute(delete(schema.fence))
-    await connection.execute(insert(schema.fence), [{"id": 1, **asdict(fence)}])
+def _set_fence(connection: Connection, fence: Fence) -> None:
+    connection.execute(delete(schema.fence))
+    connection.execute(insert(schema.fence), [{"id": 1, **asdict(fence)}])

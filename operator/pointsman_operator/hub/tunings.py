@@ -6,8 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, insert, select
 
 from pointsman_operator.hub import schema
 from pointsman_operator.hub.tables import PolicyName
@@ -58,15 +57,15 @@ class Tunings:
             return known
         tuning = Tuning((known.epoch if known else 0) + 1, lambdas)
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             where = (
                 schema.tunings.c.namespace == policy[0],
                 schema.tunings.c.policy == policy[1],
             )
             row = {"namespace": policy[0], "policy": policy[1], "epoch": tuning.epoch}
             row |= {"lambdas": json.dumps(lambdas)}
-            await connection.execute(delete(schema.tunings).where(*where))
-            await connection.execute(insert(schema.tunings), [row])
+            connection.execute(delete(schema.tunings).where(*where))
+            connection.execute(insert(schema.tunings), [row])
 
         await self._database.write(work)
         self._tunings[policy] = tuning

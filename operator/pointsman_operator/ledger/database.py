@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import event, insert, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -28,15 +29,22 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )
 """Their locks and syncs do not hold what SQLite needs."""
 _MARK_DIGITS = 20
+_PUT_META = insert(meta).prefix_with("OR REPLACE")
 
 T = TypeVar("T")
 
 
 class Database:
-    """An open database; one writing transaction at a time, readers beside it."""
+    """An open database; one writing transaction at a time, readers beside it.
 
-    def __init__(self, engine: AsyncEngine, lock: int, clock: Clock) -> None:
-        self._engine = engine
+    A transaction that writes is a plain function run as a whole in the writer's thread: one change
+    of threads for all its statements, where an asynchronous connection pays one for each.
+    """
+
+    def __init__(self, writing: Engine, reading: AsyncEngine, lock: int, clock: Clock) -> None:
+        self._engine = writing
+        self._readers = reading
+        self._writer = ThreadPoolExecutor(1, "writer")
         self._lock_file = lock
         self._writing = asyncio.Lock()
         self._commits = 0
@@ -52,12 +60,15 @@ class Database:
         """Open or create the database; raises `StoreRefused` or `StoreUnavailable`."""
         _refuse_network_file_system(path)
         lock = _lock(path)
-        engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
-        event.listen(engine.sync_engine, "connect", _prepare_connection)
-        event.listen(engine.sync_engine, "begin", _begin)
-        database = cls(engine, lock, clock)
+        # Closed by the thread that closes the database, after the writer's has ended.
+        writing = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
+        reading = create_async_engine(f"sqlite+aiosqlite:///{path}")
+        for engine in (writing, reading.sync_engine):
+            event.listen(engine, "connect", _prepare_connection)
+            event.listen(engine, "begin", _begin)
+        database = cls(writing, reading, lock, clock)
         try:
-            await database._load()
+            await database._in_writer(database._load)
         except BaseException:
             await database.close()
             raise
@@ -65,52 +76,63 @@ class Database:
 
     async def close(self) -> None:
         """Close the database and give up the lock."""
-        await self._engine.dispose()
+        await asyncio.to_thread(self._writer.shutdown)
+        self._engine.dispose()
+        await self._readers.dispose()
         os.close(self._lock_file)
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Run `work` in a transaction of its own; its result means that it is on disk.
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in the writer's thread and a transaction of its own; its result is on disk.
 
         Raises `StoreUnavailable`, and then nothing of it happened.
         """
         async with self._writing:
+            # The clock belongs to the loop: two threads could make it go back.
+            now_ms = self.clock.now_ms()
             try:
-                async with self._engine.begin() as connection:
-                    result = await work(connection)
-                    await self._stamp(connection)
+                result = await self._in_writer(lambda: self._transaction(work, now_ms))
             except DBAPIError as error:
                 self.failure = str(error.orig)
                 raise StoreUnavailable(f"the ledger cannot write: {error.orig}") from error
             self.failure = None
-            self._commits += 1
-            _write_mark(self._lock_file, self._commits)
             return result
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection for reading one consistent state; raises `StoreUnavailable`."""
         try:
-            async with self._engine.connect() as connection:
+            async with self._readers.connect() as connection:
                 yield connection
         except DBAPIError as error:
             raise StoreUnavailable(f"the ledger cannot read: {error.orig}") from error
 
-    async def set_incarnation(self, connection: AsyncConnection, incarnation: int) -> None:
+    def set_incarnation(self, connection: Connection, incarnation: int) -> None:
         """Count a new life of the ledger, inside a caller's transaction."""
-        await _set(connection, "incarnation", str(incarnation))
+        _set(connection, incarnation=str(incarnation))
 
-    async def _load(self) -> None:
+    async def _in_writer(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+
+    def _transaction(self, work: Callable[[Connection], T], now_ms: int) -> T:
+        with self._engine.begin() as connection:
+            result = work(connection)
+            _set(connection, commits=str(self._commits + 1), clock_ms=str(now_ms))
+        self._commits += 1
+        _write_mark(self._lock_file, self._commits)
+        return result
+
+    def _load(self) -> None:
         try:
-            async with self._engine.begin() as connection:
-                await connection.run_sync(metadata.create_all)
-                stored = {row.key: row.value for row in await connection.execute(select(meta))}
+            with self._engine.begin() as connection:
+                metadata.create_all(connection)
+                stored = {row.key: row.value for row in connection.execute(select(meta))}
                 version = int(stored.get("schema", SCHEMA_VERSION))
                 if version > SCHEMA_VERSION:
                     raise StoreRefused(
                         f"the database has schema {version}, this hub knows {SCHEMA_VERSION}: "
                         "run the newer hub"
                     )
-                await _set(connection, "schema", str(SCHEMA_VERSION))
+                _set(connection, schema=str(SCHEMA_VERSION))
         except DBAPIError as error:
             raise StoreUnavailable(f"the ledger cannot open: {error.orig}") from error
         commits, mark = int(stored.get("commits", 0)), _read_mark(self._lock_file)
@@ -119,20 +141,15 @@ class Database:
         self.incarnation = int(stored.get("incarnation", 1))
         self.clock.restore(int(stored.get("clock_ms", 0)))
 
-    async def _stamp(self, connection: AsyncConnection) -> None:
-        await _set(connection, "commits", str(self._commits + 1))
-        await _set(connection, "clock_ms", str(self.clock.now_ms()))
 
-
-async def note(connection: AsyncConnection, now_ms: int, action: str, detail: str) -> None:
+def note(connection: Connection, now_ms: int, action: str, detail: str) -> None:
     """Leave an audited row."""
-    await connection.execute(insert(audit).values(time_ms=now_ms, action=action, detail=detail))
+    connection.execute(insert(audit).values(time_ms=now_ms, action=action, detail=detail))
 
 
-async def _set(connection: AsyncConnection, key: str, value: str) -> None:
-    changed = await connection.execute(update(meta).where(meta.c.key == key).values(value=value))
-    if changed.rowcount == 0:
-        await connection.execute(insert(meta).values(key=key, value=value))
+def _set(connection: Connection, **values: str) -> None:
+    rows = [{"key": key, "value": value} for key, value in values.items()]
+    connection.execute(_PUT_META, rows)
 
 
 def _prepare_connection(connection: Any, _record: Any) -> None:

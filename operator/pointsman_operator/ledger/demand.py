@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from pointsman_operator.ledger import limits
@@ -16,6 +16,8 @@ PotKey = tuple[str, str]
 class _Recent:
     needs: deque[int] = field(default_factory=lambda: deque(maxlen=limits.NEEDS_REMEMBERED))
     starved_until_ms: int = 0
+    starved: Hashable = None
+    """The holder that was turned away; nothing where several were."""
 
 
 class Demand:
@@ -24,12 +26,14 @@ class Demand:
     def __init__(self) -> None:
         self._recent: OrderedDict[PotKey, _Recent] = OrderedDict()
 
-    def note(self, key: PotKey, need: int, *, short: bool, now_ms: int) -> None:
+    def note(self, key: PotKey, need: int, holder: Hashable, *, short: bool, now_ms: int) -> None:
         """A holder needed that much now; `short` when it could not be met."""
         recent = self._recent.setdefault(key, _Recent())
         self._recent.move_to_end(key)
         recent.needs.append(need)
         if short:
+            alone = now_ms >= recent.starved_until_ms or recent.starved == holder
+            recent.starved = holder if alone else None
             recent.starved_until_ms = now_ms + limits.STARVED_FOR_MS
         if len(self._recent) > limits.POTS_REMEMBERED:
             self._recent.popitem(last=False)
@@ -43,3 +47,7 @@ class Demand:
         """Whether a need was turned away a moment ago."""
         recent = self._recent.get(key)
         return recent is not None and now_ms < recent.starved_until_ms
+
+    def others_starve(self, key: PotKey, holder: Hashable, now_ms: int) -> bool:
+        """Whether a need of somebody else was turned away a moment ago."""
+        return self.starved(key, now_ms) and self._recent[key].starved != holder

@@ -52,8 +52,14 @@ def headroom(pot: Pot, ceiling_percent: int) -> int:
 
 
 def fair_share(pot: Pot, left: int) -> int:
-    """The most that one holder gets beyond its need."""
-    return left // (limits.SHARE_DIVISOR * max(1, pot.holders))
+    """The most that one holder gets beyond its need.
+
+    A sole holder gets half: nobody competes, so the last dollars take a few syncs instead of one a
+    call, and a newcomer still finds the other half.
+    """
+    if pot.holders <= 1:
+        return left // limits.SOLE_SHARE_DIVISOR
+    return left // (limits.SHARE_DIVISOR * pot.holders)
 
 
 def near_end(pot: Pot, needs: Sequence[int], ceiling_percent: int = 100) -> bool:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import delete, or_, select, tuple_
+from sqlalchemy import Connection, delete, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pointsman_operator.ledger import limits
@@ -73,13 +73,13 @@ class Ledger:
 
     async def begin_incarnation(self, why: str) -> int:
         """After a restore, every open lease is lost until its holder reports; the new number."""
-        incarnation = self.database.incarnation + 1
+        incarnation, now_ms = self.database.incarnation + 1, self.database.clock.now_ms()
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             query = select(leases).where(leases.c.state == LeaseState.OPEN)
-            await self._lose(connection, await select_leases(connection, query))
-            await self.database.set_incarnation(connection, incarnation)
-            await note(connection, self.database.clock.now_ms(), "incarnation", why)
+            self._lose(connection, select_leases(connection, query))
+            self.database.set_incarnation(connection, incarnation)
+            note(connection, now_ms, "incarnation", why)
 
         await self.database.write(work)
         self.database.incarnation = incarnation
@@ -87,9 +87,9 @@ class Ledger:
 
     async def sweep(self) -> int:
         """Move the rest of silent leases to unconfirmed, drop what is old; how many were lost."""
+        now_ms = self.database.clock.now_ms()
 
-        async def work(connection: AsyncConnection) -> int:
-            now_ms = self.database.clock.now_ms()
+        def work(connection: Connection) -> int:
             lost: list[Lease] = []
             if now_ms >= self._expire_from_ms:
                 query = (
@@ -97,24 +97,25 @@ class Ledger:
                     .where(leases.c.state == LeaseState.OPEN, leases.c.expires_ms <= now_ms)
                     .limit(limits.EXPIRIES_PER_SWEEP_MAX)
                 )
-                lost = await select_leases(connection, query)
-                await self._lose(connection, lost)
-            await roll_up(connection, now_ms)
-            await _drop_old_leases(connection, now_ms)
+                lost = select_leases(connection, query)
+                self._lose(connection, lost)
+            roll_up(connection, now_ms)
+            _drop_old_leases(connection, now_ms)
             return len(lost)
 
         return await self.database.write(work)
 
     async def release(self, account: str, window: str, reason: str) -> int:
         """An operator frees what is unconfirmed in a window, audited; the freed picodollars."""
+        now_ms = self.database.clock.now_ms()
 
-        async def work(connection: AsyncConnection) -> int:
+        def work(connection: Connection) -> int:
             query = select(leases).where(
                 leases.c.account == account,
                 leases.c.window == window,
                 leases.c.state.in_([LeaseState.LOST, LeaseState.CLOSED]),
             )
-            books = await with_pots(connection, await select_leases(connection, query))
+            books = with_pots(connection, select_leases(connection, query))
             freed = 0
             for lease in list(books.leases()):
                 if unconfirmed := lease.numbers.part.unconfirmed:
@@ -122,9 +123,9 @@ class Ledger:
                     books.change(lease, lease.numbers.released())
             if not freed:
                 raise NotReleasable(f"nothing is unconfirmed in {account} {window}")
-            await write_changes(connection, books.changes())
+            write_changes(connection, books.changes())
             detail = f"{account} {window}: {freed} picodollars: {reason}"
-            await note(connection, self.database.clock.now_ms(), "release", detail)
+            note(connection, now_ms, "release", detail)
             return freed
 
         return await self.database.write(work)
@@ -152,9 +153,9 @@ class Ledger:
         # One set of accounts and one moment for the whole batch, also across midnight.
         accounts, now_ms = self.accounts, self.database.clock.now_ms()
 
-        async def work(connection: AsyncConnection) -> list[SyncAnswer]:
+        def work(connection: Connection) -> list[SyncAnswer]:
             syncing = Syncing(
-                books=await load_books(connection, batch, _pots_named(batch, accounts, now_ms)),
+                books=load_books(connection, batch, _pots_named(batch, accounts, now_ms)),
                 accounts=accounts,
                 incarnation=self.database.incarnation,
                 now_ms=now_ms,
@@ -162,18 +163,18 @@ class Ledger:
                 new_id=lambda: uuid.uuid4().hex,
             )
             answers = [syncing.apply(request) for request in batch]
-            await write_changes(connection, syncing.books.changes())
-            await book_usage(connection, batch, syncing.now_ms)
+            write_changes(connection, syncing.books.changes())
+            book_usage(connection, batch, syncing.now_ms)
             self.unknown_leases += syncing.unknown_leases
             return answers
 
         return await self.database.write(work)
 
-    async def _lose(self, connection: AsyncConnection, silent: Sequence[Lease]) -> None:
-        books: Books = await with_pots(connection, silent)
+    def _lose(self, connection: Connection, silent: Sequence[Lease]) -> None:
+        books: Books = with_pots(connection, silent)
         for lease in silent:
             books.change(lease, lease.numbers.lost())
-        await write_changes(connection, books.changes())
+        write_changes(connection, books.changes())
 
 
 def _pots_named(
@@ -191,11 +192,11 @@ def _pots_named(
     return keys
 
 
-async def _drop_old_leases(connection: AsyncConnection, now_ms: int) -> None:
+def _drop_old_leases(connection: Connection, now_ms: int) -> None:
     """Forget leases whose holder was done long ago; their money stays in the pot."""
     done = leases.c.state.in_([LeaseState.CLOSED, LeaseState.RELEASED])
     old = leases.c.seen_ms < now_ms - limits.LEASES_KEPT_MS
-    await connection.execute(delete(leases).where(done, old, leases.c.unconfirmed == 0))
+    connection.execute(delete(leases).where(done, old, leases.c.unconfirmed == 0))
 
 
 async def _shown_pots(

@@ -32,6 +32,8 @@ STARTUP_GRACE_MS = 2 * RENEW_EVERY_MS
 
 SHARE_DIVISOR = 4
 """A grant takes at most available / (divisor x holders), unless the caller needs more right now."""
+SOLE_SHARE_DIVISOR = 2
+"""The same where one holder alone has a lease."""
 NEEDS_REMEMBERED = 64
 """Recent needs of an account's window from which the p95 reservation is taken."""
 

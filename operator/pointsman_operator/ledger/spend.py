@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import add, sub
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Table, delete, func, insert, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pointsman_operator.ledger import limits
@@ -27,6 +28,14 @@ MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 PICO_PER_MICRO = 10**6
 COLUMN_MAX = 2**63 - 1
+
+
+# Built once: building a statement costs more than running it.
+_MARKS = select(usage_marks).where(usage_marks.c.ref.in_(bindparam("refs", expanding=True)))
+_SPEND = select(spend).where(
+    spend.c.ref.in_(bindparam("refs", expanding=True)), spend.c.minute_ms == bindparam("minute")
+)
+_NEW_NAMES = insert(dimensions).prefix_with("OR IGNORE")
 
 
 class SpendBy(StrEnum):
@@ -73,12 +82,12 @@ class SpendRow:
     counters: Counters
 
 
-async def book_usage(
-    connection: AsyncConnection, requests: Sequence[SyncRequest], now_ms: int
-) -> None:
+def book_usage(connection: Connection, requests: Sequence[SyncRequest], now_ms: int) -> None:
     """Book what the counters of a batch have gained since they were last seen."""
     reported, groups = _reported(requests)
-    marks = await _rows(connection, usage_marks, usage_marks.c.ref, reported)
+    if not reported:
+        return
+    marks = _rows(connection, _MARKS, reported)
     gained: defaultdict[str, Counters] = defaultdict(Counters)
     fresh: list[dict[str, Any]] = []
     moved: list[dict[str, Any]] = []
@@ -89,10 +98,10 @@ async def book_usage(
         group = reference(*groups[ref])
         gained[group] = gained[group].plus(counters.beyond(before))
     if fresh:
-        await connection.execute(insert(usage_marks), fresh)
-    await update_rows(connection, usage_marks, ["ref"], moved)
-    await _name(connection, {reference(*names): names for names in groups.values()})
-    await _add(connection, now_ms - now_ms % MINUTE_MS, gained)
+        connection.execute(insert(usage_marks), fresh)
+    update_rows(connection, usage_marks, ["ref"], moved)
+    _name(connection, {reference(*names): names for names in groups.values()})
+    _add(connection, now_ms - now_ms % MINUTE_MS, gained)
 
 
 async def spend_by(connection: AsyncConnection, by: SpendBy, since_ms: int) -> list[SpendRow]:
@@ -123,22 +132,22 @@ async def spend_by(connection: AsyncConnection, by: SpendBy, since_ms: int) -> l
     return sorted(rows, key=lambda row: (-row.counters.cost, row.key))
 
 
-async def roll_up(connection: AsyncConnection, now_ms: int) -> None:
+def roll_up(connection: Connection, now_ms: int) -> None:
     """Turn minutes older than two days into hours, and forget marks of boots long gone."""
     before_ms = now_ms - limits.SPEND_MINUTES_KEPT_MS
     before_ms -= before_ms % HOUR_MS
     old = select(spend).where(spend.c.minute_ms < before_ms, spend.c.minute_ms % HOUR_MS != 0)
     hours: defaultdict[int, defaultdict[str, Counters]] = defaultdict(lambda: defaultdict(Counters))
-    for row in await connection.execute(old.limit(limits.ROLLED_UP_MAX)):
+    for row in connection.execute(old.limit(limits.ROLLED_UP_MAX)):
         hour = hours[row.minute_ms - row.minute_ms % HOUR_MS]
         hour[row.ref] = hour[row.ref].plus(_counters(row))
-        await connection.execute(
+        connection.execute(
             delete(spend).where(spend.c.minute_ms == row.minute_ms, spend.c.ref == row.ref)
         )
     for hour_ms, gained in hours.items():
-        await _add(connection, hour_ms, gained)
+        _add(connection, hour_ms, gained)
     forgotten = usage_marks.c.seen_ms < now_ms - limits.LEASES_KEPT_MS
-    await connection.execute(delete(usage_marks).where(forgotten))
+    connection.execute(delete(usage_marks).where(forgotten))
 
 
 def _reported(
@@ -156,43 +165,35 @@ def _reported(
     return dict(counters), groups
 
 
-async def _name(connection: AsyncConnection, groups: Mapping[str, tuple[str, ...]]) -> None:
-    known: set[str] = set()
-    for some in chunks(groups):
-        query = select(dimensions.c.ref).where(dimensions.c.ref.in_(some))
-        known.update((await connection.execute(query)).scalars())
-    fresh = [
-        {"ref": ref, **dict(zip((by.value for by in SpendBy), names, strict=True))}
-        for ref, names in groups.items()
-        if ref not in known
-    ]
-    if fresh:
-        await connection.execute(insert(dimensions), fresh)
+def _name(connection: Connection, groups: Mapping[str, tuple[str, ...]]) -> None:
+    columns = [by.value for by in SpendBy]
+    rows = [{"ref": r, **dict(zip(columns, n, strict=True))} for r, n in groups.items()]
+    if rows:
+        connection.execute(_NEW_NAMES, rows)
 
 
-async def _add(connection: AsyncConnection, minute_ms: int, gained: Mapping[str, Counters]) -> None:
+def _add(connection: Connection, minute_ms: int, gained: Mapping[str, Counters]) -> None:
     gained = {ref: counters for ref, counters in gained.items() if counters != Counters()}
-    stored = await _rows(connection, spend, spend.c.ref, gained, spend.c.minute_ms == minute_ms)
+    stored = _rows(connection, _SPEND, gained, {"minute": minute_ms})
     rows: tuple[list[dict[str, Any]], list[dict[str, Any]]] = [], []
     for ref, counters in gained.items():
         total = stored.get(ref, Counters()).plus(counters).capped()
         rows[ref in stored].append({"minute_ms": minute_ms, "ref": ref, **total._asdict()})
     fresh, changed = rows
     if fresh:
-        await connection.execute(insert(spend), fresh)
-    await update_rows(connection, spend, ["minute_ms", "ref"], changed)
+        connection.execute(insert(spend), fresh)
+    update_rows(connection, spend, ["minute_ms", "ref"], changed)
 
 
-async def _rows(
-    connection: AsyncConnection,
-    table: Table,
-    key: ColumnElement[str],
+def _rows(
+    connection: Connection,
+    query: Select[tuple[Any, ...]],
     refs: Iterable[str],
-    *where: ColumnElement[bool],
+    values: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Counters]:
     found: dict[str, Counters] = {}
     for some in chunks(refs):
-        for row in await connection.execute(select(table).where(key.in_(some), *where)):
+        for row in connection.execute(query, {"refs": some, **values}):
             found[row.ref] = _counters(row)
     return found
 

@@ -7,11 +7,22 @@ number of statements does not depend on the size of the batch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import RowMapping, Select, Table, bindparam, insert, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from pointsman_operator.ledger import limits
 from pointsman_operator.ledger.arithmetic import LeaseNumbers, LeaseState, Pot
@@ -20,11 +31,20 @@ from pointsman_operator.ledger.demand import PotKey
 from pointsman_operator.ledger.messages import SyncRequest
 from pointsman_operator.ledger.schema import leases, pots
 
+# Built once: building a statement costs more than running it.
+_OPEN_LEASES = select(leases).where(
+    leases.c.holder.in_(bindparam("holders", expanding=True)), leases.c.state == LeaseState.OPEN
+)
+_NAMED_LEASES = select(leases).where(leases.c.ref.in_(bindparam("refs", expanding=True)))
+_NAMED_POTS = select(pots).where(
+    tuple_(pots.c.account, pots.c.window).in_(bindparam("keys", expanding=True))
+)
+
 T = TypeVar("T")
 
 
-async def load_books(
-    connection: AsyncConnection, requests: Sequence[SyncRequest], keys: Iterable[PotKey]
+def load_books(
+    connection: Connection, requests: Sequence[SyncRequest], keys: Iterable[PotKey]
 ) -> Books:
     """Every lease and pot that the requests may touch; `keys` are the pots that they name."""
     holders = {reference(request.sidecar, request.boot) for request in requests}
@@ -35,51 +55,46 @@ async def load_books(
     }
     found: dict[str, Lease] = {}
     for some in chunks(holders):
-        query = select(leases).where(leases.c.holder.in_(some), leases.c.state == LeaseState.OPEN)
-        found.update(await _leases(connection, query))
+        found.update(_leases(connection, _OPEN_LEASES, {"holders": some}))
     for some in chunks(named - found.keys()):
-        found.update(await _leases(connection, select(leases).where(leases.c.ref.in_(some))))
-    return await with_pots(connection, found.values(), keys)
+        found.update(_leases(connection, _NAMED_LEASES, {"refs": some}))
+    return with_pots(connection, found.values(), keys)
 
 
-async def with_pots(
-    connection: AsyncConnection, loaded: Iterable[Lease], keys: Iterable[PotKey] = ()
+def with_pots(
+    connection: Connection, loaded: Iterable[Lease], keys: Iterable[PotKey] = ()
 ) -> Books:
     """Books of these leases, with their pots and those of `keys`."""
     loaded = list(loaded)
     wanted = {lease.pot for lease in loaded} | set(keys)
     found: list[WindowPot] = []
     for some in chunks(wanted):
-        query = select(pots).where(tuple_(pots.c.account, pots.c.window).in_(some))
-        found += [read_pot(row) for row in (await connection.execute(query)).mappings()]
+        rows = connection.execute(_NAMED_POTS, {"keys": some}).mappings()
+        found += [read_pot(row) for row in rows]
     return Books(loaded, found)
 
 
-async def select_leases(connection: AsyncConnection, query: Select[tuple[Any, ...]]) -> list[Lease]:
+def select_leases(connection: Connection, query: Select[tuple[Any, ...]]) -> list[Lease]:
     """The leases of a query on `schema.leases`."""
-    return list((await _leases(connection, query)).values())
+    return list(_leases(connection, query).values())
 
 
-async def write_changes(connection: AsyncConnection, changes: Changes) -> None:
+def write_changes(connection: Connection, changes: Changes) -> None:
     """Insert and update what the books say has changed."""
-    await _insert(connection, leases, [_lease_row(lease) for lease in changes.new_leases])
-    await _insert(connection, pots, [_pot_row(pot) for pot in changes.new_pots])
-    await update_rows(connection, leases, ["ref"], [_lease_row(lease) for lease in changes.leases])
-    await update_rows(connection, pots, ["account", "window"], [_pot_row(p) for p in changes.pots])
+    _insert(connection, leases, [_lease_row(lease) for lease in changes.new_leases])
+    _insert(connection, pots, [_pot_row(pot) for pot in changes.new_pots])
+    update_rows(connection, leases, ["ref"], [_lease_row(lease) for lease in changes.leases])
+    update_rows(connection, pots, ["account", "window"], [_pot_row(p) for p in changes.pots])
 
 
-async def update_rows(
-    connection: AsyncConnection, table: Table, key: Sequence[str], rows: list[dict[str, Any]]
+def update_rows(
+    connection: Connection, table: Table, key: Sequence[str], rows: list[dict[str, Any]]
 ) -> None:
     """Update existing rows, all of the same columns, found by their key columns."""
     if not rows:
         return
-    statement = update(table).values(
-        {name: bindparam(f"new_{name}") for name in rows[0] if name not in key}
-    )
-    for name in key:
-        statement = statement.where(table.c[name] == bindparam(f"new_{name}"))
-    await connection.execute(
+    statement = _update(table, tuple(key), tuple(rows[0]))
+    connection.execute(
         statement, [{f"new_{name}": value for name, value in row.items()} for row in rows]
     )
 
@@ -97,13 +112,22 @@ def read_pot(row: RowMapping) -> WindowPot:
     return WindowPot((row["account"], row["window"]), pot, row["start"], row["end"])
 
 
-async def _insert(connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
+@lru_cache
+def _update(table: Table, key: tuple[str, ...], names: tuple[str, ...]) -> Update:
+    values: dict[str, Any] = {n: bindparam(f"new_{n}") for n in names if n not in key}
+    found = (table.c[name] == bindparam(f"new_{name}") for name in key)
+    return update(table).values(values).where(*found)
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     if rows:
-        await connection.execute(insert(table), rows)
+        connection.execute(insert(table), rows)
 
 
-async def _leases(connection: AsyncConnection, query: Select[tuple[Any, ...]]) -> dict[str, Lease]:
-    rows = (await connection.execute(query)).mappings()
+def _leases(
+    connection: Connection, query: Select[tuple[Any, ...]], values: dict[str, Any] | None = None
+) -> dict[str, Lease]:
+    rows = connection.execute(query, values).mappings()
     return {row["ref"]: _read_lease(row) for row in rows}
 
 

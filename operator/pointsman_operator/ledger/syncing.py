@@ -125,7 +125,7 @@ class Syncing:
         asked = granting.Want(want.have, want.need, want.prefer)
         grant = granting.size(pot, asked, granted, ceiling_percent=account.ceiling_percent)
         if want.need:
-            self.demand.note(key, want.need, short=grant.short, now_ms=self.now_ms)
+            self.demand.note(key, want.need, holder, short=grant.short, now_ms=self.now_ms)
         if grant.amount:
             lease = held or self._new_lease(holder, account, key)
             self.books.change(lease, lease.numbers.grown(grant.amount))
@@ -210,8 +210,12 @@ class Syncing:
         near = granting.near_end(
             pot.pot, self.demand.needs(lease.pot), ceiling
         ) or self.demand.starved(lease.pot, self.now_ms)
-        # A sole holder has nobody to give to; a holder that wants more gets what it needs instead.
-        recall = near and idle and lease.numbers.rest > 0 and pot.pot.holders > 1
+        # A sole holder gives to nobody, unless somebody without a lease was just turned away; a
+        # holder that wants more gets what it needs instead.
+        others = pot.pot.holders > 1 or self.demand.others_starve(
+            lease.pot, lease.holder, self.now_ms
+        )
+        recall = near and idle and lease.numbers.rest > 0 and others
         return LeaseAnswer(
             id=lease.id,
             account=lease.pot[0],

@@ -71,9 +71,14 @@ def test_demand_forgets_the_least_recently_wanted() -> None:
     """The memory is bounded."""
     demand = Demand()
     for number in range(POTS_REMEMBERED + 1):
-        demand.note((str(number), "w"), 5, short=number % 2 == 0, now_ms=0)
+        demand.note((str(number), "w"), 5, "a", short=number % 2 == 0, now_ms=0)
     assert demand.needs(("0", "w")) == ()
     assert demand.needs(("1", "w")) == (5,)
     assert not demand.starved(("1", "w"), 0)
     assert demand.starved(("2", "w"), 9_999)
     assert not demand.starved(("2", "w"), 10_000)
+    assert not demand.others_starve(("2", "w"), "a", 9_999)
+    assert demand.others_starve(("2", "w"), "b", 9_999)
+    demand.note(("2", "w"), 5, "b", short=True, now_ms=5_000)
+    assert demand.others_starve(("2", "w"), "a", 5_000)
+    assert demand.others_starve(("2", "w"), "b", 5_000), "both were turned away"

@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, insert, text
 
 from pointsman_operator.ledger import database as database_module
 from pointsman_operator.ledger.clock import SystemClock
@@ -59,8 +58,8 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     """An older hub does not touch what a newer one wrote."""
     database = await Database.open(tmp_path / "x.db", HandClock())
 
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(text("UPDATE meta SET value = '99' WHERE key = 'schema'"))
+    def work(connection: Connection) -> None:
+        connection.execute(text("UPDATE meta SET value = '99' WHERE key = 'schema'"))
 
     await database.write(work)
     await database.close()
@@ -92,7 +91,7 @@ async def test_the_clock_never_goes_back_even_over_a_restart(tmp_path: Path) -> 
     clock = HandClock()
     database = await Database.open(tmp_path / "x.db", clock)
 
-    async def nothing(_connection: AsyncConnection) -> None:
+    def nothing(_connection: Connection) -> None:
         """A commit without content."""
 
     await database.write(nothing)
@@ -107,9 +106,9 @@ async def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     """The transaction is undone, the reason kept until a write succeeds."""
     database = await Database.open(tmp_path / "x.db", HandClock())
 
-    async def twice(connection: AsyncConnection) -> None:
+    def twice(connection: Connection) -> None:
         for _ in range(2):
-            await connection.execute(insert(meta).values(key="once", value="1"))
+            connection.execute(insert(meta).values(key="once", value="1"))
 
     with pytest.raises(StoreUnavailable, match="cannot write"):
         await database.write(twice)

@@ -20,7 +20,8 @@ from pointsman_operator.ledger.granting import (
 
 CASES: dict[str, tuple[Pot, Want, int, Grant]] = {
     "far from the end the preference is met": (Pot(10_000), Want(0, 1, 900), 0, Grant(900, False)),
-    "a preference takes a fair share at most": (Pot(1000), Want(0, 1, 900), 0, Grant(250, False)),
+    "a preference takes a fair share at most": (Pot(1000), Want(0, 1, 900), 0, Grant(500, False)),
+    "two already share": (Pot(1000, holders=2), Want(0, 1, 900), 0, Grant(125, False)),
     "holders share": (Pot(1000, holders=5), Want(0, 1, 900), 0, Grant(50, False)),
     "a need passes the share": (Pot(1000, holders=5), Want(0, 800, 900), 0, Grant(800, False)),
     "what is left is granted": (Pot(100, settled=40), Want(0, 80, 90), 0, Grant(60, True)),
@@ -71,6 +72,15 @@ def test_the_end_is_near_when_a_fair_share_no_longer_covers_a_reservation() -> N
     assert not near_end(pot, [50])
     assert near_end(pot, [51])
     assert not near_end(Pot(0), [])
+
+
+def test_a_sole_holder_needs_few_grants_to_the_end() -> None:
+    """A hundred calls' worth goes in half a dozen grants, and nothing is left unusable."""
+    left, grants = 100, 0
+    while left:
+        left -= size(Pot(left, holders=1), Want(0, 1, 100), 0).amount
+        grants += 1
+    assert grants <= 8
 
 
 def test_p95_is_by_nearest_rank() -> None:

@@ -272,3 +272,16 @@ def test_a_new_incarnation_voids_every_lease(world: LedgerWorld) -> None:
     answer = world.sync(incarnation=2, leases=[spent], wants=[want(5)])
     assert [lease.granted for lease in answer.leases] == [5]
     assert (pot(world).settled, pot(world).unconfirmed) == (60, 0)
+
+
+def test_an_idle_sole_holder_gives_to_a_newcomer_that_was_turned_away(world: LedgerWorld) -> None:
+    """One holder has everything; it is asked back for the sake of one that has nothing."""
+    (lease,) = world.sync(wants=[want(1000)]).leases
+    mine = report(lease.id, window=lease.window.key, granted=1000, spent=100)
+    (kept,) = world.sync(leases=[mine]).leases
+    assert not kept.recall, "nobody else wants it"
+    assert world.sync(sidecar="b", wants=[want(50)]).denied
+    (kept,) = world.sync(leases=[mine]).leases
+    assert (kept.recall, kept.renew_every_ms) == (True, 1000)
+    world.sync(leases=[mine | {"returned": 900}])
+    assert not world.sync(sidecar="b", wants=[want(50)]).denied
