@@ -95,7 +95,6 @@ async def stream(client: AsyncOpenAI, call: Call, heard: Callable[[str], None]) 
     raw = await client.chat.completions.with_raw_response.create(
         model=call.asked_model,
         messages=[{"role": "user", "content": call.prompt}],
-        max_completion_tokens=call.max_tokens,
         extra_headers={"x-pointsman-team": call.team},
         stream=True,
     )

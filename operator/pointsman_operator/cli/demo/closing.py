@@ -117,7 +117,7 @@ def show_pocket(act: Pocket, budgets: list[dict[str, Any]]) -> None:
         highlight=False,
     )
     if act.not_leased:
-        OUT.print(f"  ({act.not_leased} refused meanwhile: the ledger did not answer in 250 ms)")
+        OUT.print(f"  ({act.not_leased} refused meanwhile: the ledger did not answer in time)")
     OUT.print(f"  [red]{type(act.refusal).__name__}[/]: {escape(act.message)}", highlight=False)
     for row in budgets:
         if row["account"].startswith(f"{BUDGET}/"):

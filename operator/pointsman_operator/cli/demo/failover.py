@@ -87,6 +87,7 @@ async def act(
     primary.child.kill()
     hit, killed_s = in_mid_answer(streams), time.monotonic()
     await asyncio.sleep(OUTAGE_S)
+    await asyncio.gather(*running)
     done()
     await asyncio.to_thread(primary.start)
     restarted_s = time.monotonic()
@@ -96,7 +97,7 @@ async def act(
 
     await until(back, BACK_WITHIN_S)
     ending.set()
-    await asyncio.gather(*workers, *running)
+    await asyncio.gather(*workers)
     done()
     calls = [*streams, *background]
     switched = [

@@ -15,8 +15,6 @@ from pointsman_operator.cli.output import dollars
 from pointsman_operator.demo_data.scoring import Line, Outcome, mean_correct, mean_cost
 
 WIDTH, HEIGHT, MARGIN = 720, 380, 60
-LETTER, LINE = 6.5, 14
-"""Pixels of a letter's width and of a line's height, about."""
 THOUSAND_CALLS = 1000 / 1e12
 COLOURS = ("#2563eb", "#059669", "#d97706", "#7c3aed", "#0891b2", "#be185d")
 BAD = {"cut": "#dc2626", "failed": "#7f1d1d"}
@@ -32,8 +30,7 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
 svg { width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 12px; }
 svg .axis { stroke: var(--line); } .faint { color: var(--faint); font-size: .85rem; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem;
-  border: 1px solid var(--line); padding: .8rem; }
+pre { overflow-x: auto; font-size: .8rem; border: 1px solid var(--line); padding: .8rem; }
 .ok { color: #059669; } .bad { color: #dc2626; }
 """
 
@@ -86,18 +83,15 @@ def quality(singles: Mapping[str, Sequence[Outcome]], lines: Sequence[Line]) -> 
     most = max(cost for cost, _, _ in points.values()) * 1.08
     least = min(percent for _, percent, _ in points.values()) - 4
     dots = []
-    taken: list[tuple[float, float, float]] = []
     for name, (cost, percent, colour) in points.items():
         x = MARGIN + cost / most * (WIDTH - 2 * MARGIN)
         y = HEIGHT - MARGIN - (percent - least) / (100 - least) * (HEIGHT - 2 * MARGIN)
         anchor = "end" if x > WIDTH * 0.7 else "start"
         shift = -9 if anchor == "end" else 9
-        wide = len(name) * LETTER
-        left = x + shift - (wide if anchor == "end" else 0)
-        at = free_height(taken, left, left + wide, y + 4)
         dots.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{colour}"/>'
-            f'<text x="{x + shift:.1f}" y="{at:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
+            f'<text x="{x + shift:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">'
+            f"{escape(name)}</text>"
         )
     floor, right = HEIGHT - MARGIN, WIDTH - MARGIN
     return (
@@ -110,17 +104,6 @@ def quality(singles: Mapping[str, Sequence[Outcome]], lines: Sequence[Line]) -> 
         + "".join(dots)
         + "</svg>"
     )
-
-
-def free_height(
-    taken: list[tuple[float, float, float]], left: float, right: float, wanted: float
-) -> float:
-    """The height nearest above the wanted one where no other label stands; it is taken then."""
-    height = wanted
-    while any(a < right and left < b and abs(height - at) < LINE for a, b, at in taken):
-        height -= 1
-    taken.append((left, right, height))
-    return height
 
 
 def closing(lines: Sequence[Line]) -> str:

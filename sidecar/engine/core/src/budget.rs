@@ -6,6 +6,7 @@ mod account;
 mod charge;
 mod demand;
 mod exchange;
+mod patience;
 mod refusal;
 mod roster;
 mod state;
@@ -15,7 +16,6 @@ mod sync;
 mod tally;
 mod waiter;
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
@@ -26,6 +26,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 pub use self::charge::Charge;
+pub use self::patience::Patience;
 pub use self::refusal::{BudgetRefusal, RefusalCode};
 use self::state::{Held, Outcome, State};
 pub use self::subjects::{AccountSet, Subjects};
@@ -284,19 +285,6 @@ impl Book {
     fn leave_queue(&self, accounts: &AccountSet, amount: u64) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         self.state.lock().stop_awaiting(accounts, amount);
-    }
-
-    /// Tries now and whenever money may have become available.
-    async fn until_changed<T>(&self, mut attempt: impl FnMut() -> Option<T>) -> T {
-        loop {
-            let mut changed = pin!(self.changed.notified());
-            changed.as_mut().enable();
-            if let Some(outcome) = attempt() {
-                return outcome;
-            }
-            self.ask(Urgency::Waiting);
-            changed.await;
-        }
     }
 
     fn grow(&self, held: &Held, amount: u64, total: u64, turn: u64) -> bool {

@@ -206,8 +206,14 @@ pub const LEASES: usize = 640;
 pub const OPEN_CHARGES: usize = 4_096;
 /// Requests that wait for a grant at once; above: refused as overloaded.
 pub const BUDGET_WAITERS: usize = 1_024;
-/// How long one request waits for a grant, milliseconds.
+/// How long one request waits for a grant where the ledger is silent, milliseconds.
 pub const BUDGET_WAIT_MS: u64 = 250;
+/// How long it waits for the answer to a sync that is under way, from when that was sent, milliseconds.
+pub const BUDGET_ANSWER_MS: u64 = 2_000;
+/// Answers that are waited for: a want that arrives during one exchange is carried by the next.
+pub const BUDGET_ANSWERS: u64 = 2;
+/// After an answer the next sync is sent within the urgent gap; the rest is for a busy machine.
+pub const NEXT_SYNC_MS: u64 = 100;
 /// Dimension tuples counted apart; the rest share one whose dimensions are `other`.
 pub const USAGE_TUPLES: usize = 256;
 /// Bytes of one usage dimension; longer ones are cut.
@@ -234,8 +240,9 @@ pub const FINAL_RETRY_MS: u64 = 100;
 pub const FIRST_LEASE_PICO: u64 = 100_000_000_000;
 /// And at most one in so many of its limit.
 pub const FIRST_LEASE_SHARE: u64 = 1_000;
-/// A prefetch takes at most one in so many of what an account has left.
-pub const PREFETCH_SHARE: u64 = 16;
+/// A prefetch asks for at most one in so many of what an account has left; the hub, which knows how
+/// many hold leases, cuts it to a fair share.
+pub const PREFETCH_SHARE: u64 = 2;
 /// How long a ledger's "exhausted" refuses at once what does not fit, milliseconds.
 pub const DENIAL_MS: u64 = 1_000;
 /// A block that the hub reported longer ago is asked about again, milliseconds.

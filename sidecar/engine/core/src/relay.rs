@@ -13,6 +13,7 @@ use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use crate::budget::Patience;
 use crate::call::{Call, Outcome};
 use crate::decode::Decoder;
 use crate::dispatch::Opened;
@@ -31,9 +32,9 @@ pub struct Cut;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Relaying,
-    /// The reservation is used up: the ledger has until then to grant more; upstream waits.
+    /// The reservation is used up: the ledger has so long to grant more; upstream waits.
     Paying {
-        until: Instant,
+        patience: Patience,
     },
     /// The error event is on its way; the body is aborted once hyper has had its chance to flush it.
     Cutting {
@@ -98,7 +99,7 @@ impl Relay {
             match self.state {
                 State::Ended => return Poll::Ready(None),
                 State::Cutting { flushed } => return self.poll_cut(flushed, cx),
-                State::Paying { until } => std::task::ready!(self.poll_payment(until, cx)),
+                State::Paying { patience } => std::task::ready!(self.poll_payment(&patience, cx)),
                 State::Relaying => {}
             }
             if self.state != State::Relaying {
@@ -149,17 +150,18 @@ impl Relay {
             Ok(()) => {}
             Err(refusal) if is_final(&refusal) => self.cut_unpaid(&refusal),
             Err(_) => {
-                let until = Instant::now() + Duration::from_millis(limits::BUDGET_WAIT_MS);
+                let patience = self.call.worker().shared.book.patience();
                 self.timer.as_mut().reset(Instant::now());
-                self.state = State::Paying { until };
+                self.state = State::Paying { patience };
             }
         }
     }
 
     /// Tries again until the ledger grants more or its time is over; then the stream is cut.
-    fn poll_payment(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_payment(&mut self, patience: &Patience, cx: &mut Context<'_>) -> Poll<()> {
         std::task::ready!(self.timer.as_mut().poll(cx));
         let now = Instant::now();
+        let until = self.call.worker().shared.book.patience_end(patience);
         match reserve::top_up(&mut self.call, self.stream.seen()) {
             Ok(()) => {
                 self.state = State::Relaying;

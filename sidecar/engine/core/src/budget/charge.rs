@@ -2,11 +2,9 @@
 //! settled with what the call cost, or, wherever its future is dropped, with the estimate (I11).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Book;
 use super::state::Held;
-use crate::limits::BUDGET_WAIT_MS;
 
 /// A reservation on every account that binds a request.
 #[derive(Debug)]
@@ -58,8 +56,7 @@ impl Charge {
     /// `top_up`, waiting for a grant as long as an admission would.
     pub async fn top_up_waiting(&mut self, amount: u64) -> bool {
         let book = self.book.clone();
-        let grown = book.until_changed(|| self.top_up(amount).then_some(()));
-        tokio::time::timeout(Duration::from_millis(BUDGET_WAIT_MS), grown).await.is_ok()
+        book.patiently(|| self.top_up(amount).then_some(())).await.is_some()
     }
 
     /// An attempt was given up that the provider may bill: `amount` is booked as unconfirmed when

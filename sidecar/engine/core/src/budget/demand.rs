@@ -131,7 +131,7 @@ mod tests {
         let mut demand = Demand::default();
         demand.note_reservation(DOLLAR);
         assert_eq!(demand.prefetch(0, 1_000 * DOLLAR, Some(100 * DOLLAR), 0), 2 * DOLLAR);
-        assert_eq!(demand.prefetch(0, 1_000 * DOLLAR, Some(DOLLAR), 0), DOLLAR / 16);
+        assert_eq!(demand.prefetch(0, 1_000 * DOLLAR, Some(DOLLAR), 0), DOLLAR / 2);
         assert_eq!(demand.prefetch(0, 1_000 * DOLLAR, Some(0), 0), 0);
         demand.recall(0, RENEW_MS);
         assert_eq!(demand.prefetch(0, 1_000 * DOLLAR, Some(100 * DOLLAR), 1), 0);

@@ -25,6 +25,7 @@ impl Book {
     pub fn report(&self, last: bool) -> (Vec<LeaseReport>, Vec<Want>) {
         self.journal.note_contact();
         let mut state = self.state.lock();
+        state.ledger.contact.asked();
         let now = state.now(self.clock.boot_ms());
         let leases = state.report(now, last);
         let wants = if last { Vec::new() } else { state.wants(now, &self.holder.sidecar) };
@@ -44,8 +45,7 @@ impl Book {
     /// A report was not answered, or there is no hub to report to; why.
     pub fn sync_failed(&self, reason: &str) {
         let mut state = self.state.lock();
-        state.ledger.failures = state.ledger.failures.saturating_add(1);
-        state.ledger.trouble = Some(reason.into());
+        state.ledger.failed(reason);
         drop(state);
         self.changed.notify_waiters();
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::RefusalCode;
 use super::account::{Account, Crossed};
+use super::patience::Contact;
 use super::subjects::{AccountRef, AccountSet};
 use crate::journal::Journal;
 use crate::lease::Lease;
@@ -50,6 +51,7 @@ pub(super) struct Ledger {
     pub(super) failures: u32,
     /// Why the last one failed.
     pub(super) trouble: Option<Arc<str>>,
+    pub(super) contact: Contact,
     pub(super) renew_ms: u64,
 }
 
@@ -117,6 +119,13 @@ impl Ledger {
         self.answered = Some((boot_ms, ledger_ms.max(self.now_ms(boot_ms))));
         self.failures = 0;
         self.trouble = None;
+        self.contact.answered();
+    }
+
+    pub(super) fn failed(&mut self, reason: &str) {
+        self.failures = self.failures.saturating_add(1);
+        self.trouble = Some(reason.into());
+        self.contact.failed();
     }
 
     /// One lost answer is no outage, two are; before the first answer one is.
@@ -131,7 +140,13 @@ impl State {
             accounts: Vec::new(),
             by_name: HashMap::new(),
             leases: Vec::new(),
-            ledger: Ledger { answered: None, failures: 0, trouble: None, renew_ms: RENEW_MS },
+            ledger: Ledger {
+                answered: None,
+                failures: 0,
+                trouble: None,
+                contact: Contact::default(),
+                renew_ms: RENEW_MS,
+            },
             journal,
             boot,
             free_charges: (0..u16::try_from(OPEN_CHARGES).unwrap_or(u16::MAX)).rev().collect(),

@@ -113,7 +113,8 @@ impl State {
             None => (None, 0, 0, 0),
         };
         let need = account.waiting.saturating_add(short).saturating_sub(free).min(account.amount);
-        if need > 0 {
+        // A want that is repeated because its answer was lost is the same shortage.
+        if need > 0 && self.ledger.failures == 0 {
             account.demand.note_short(need, now.boot_ms, renew_ms);
         }
         let used = account.used(now.ledger_ms);

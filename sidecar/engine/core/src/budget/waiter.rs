@@ -1,11 +1,9 @@
-//! A request that waits for the ledger to grant what it needs, for a quarter of a second at most.
+//! A request that waits for the ledger to grant what it needs, as long as `patience` lasts.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::subjects::AccountSet;
 use super::{Book, BudgetRefusal, Charge, Decision};
-use crate::limits::BUDGET_WAIT_MS;
 
 /// A place in the queue; leaving it, by whichever way, withdraws what was asked for.
 #[derive(Debug)]
@@ -27,13 +25,12 @@ impl Waiter {
     /// # Errors
     /// The refusal to answer the caller with.
     pub async fn wait(self) -> Result<Charge, BudgetRefusal> {
-        let decided = self.book.until_changed(|| match self.decide(false) {
+        let decided = self.book.patiently(|| match self.decide(false) {
             Decision::Granted(charge) => Some(Ok(charge)),
             Decision::Refused(refusal) => Some(Err(refusal)),
             Decision::Short(_) => None,
         });
-        let limit = Duration::from_millis(BUDGET_WAIT_MS);
-        if let Ok(decision) = tokio::time::timeout(limit, decided).await {
+        if let Some(decision) = decided.await {
             return decision;
         }
         match self.decide(true) {

@@ -8,6 +8,8 @@ mod hub;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod patience;
+#[cfg(test)]
 mod property;
 #[cfg(test)]
 mod restart;
