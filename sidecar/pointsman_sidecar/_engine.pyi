@@ -33,10 +33,10 @@ class Engine:
         """Put canonical table bytes (section 1) in force for requests from now on; their digest."""
 
     def tuning(self, document: bytes) -> None:
-        """Take the lambdas of a `tuning` event (section 3); an older epoch changes nothing."""
+        """Take the lambdas of a `tuning` event (section 3), for this table and those that follow."""
 
     def state(self) -> bytes:
-        """`{"boot", "digest"?, "draining"}`: this start's random id and the table in force."""
+        """This start's random id, the table in force, targets, money, addresses (section 2)."""
 
     def explain(self, id: str) -> bytes | None:  # noqa: A002
         """The RECORD (section 4) of one request, while the ring still holds it."""

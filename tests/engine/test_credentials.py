@@ -73,11 +73,11 @@ def test_a_model_without_credential_gets_none(keyed_line: Line) -> None:
 
 @pytest.mark.parametrize("name", ["elsewhere", "absent", "environment"])
 def test_a_key_goes_nowhere_else(keyed_line: Line, name: str) -> None:
-    """Another host, no file, a variable for a host that is not well-known: no call, 502."""
+    """Another host, no file, a variable for a host that is not well-known: no call, 503."""
     before = keyed_line.providers["a"].stats()["requests"]
     answer = keyed_line.chat(model=name)
-    assert answer.status_code == 502
-    assert answer.json()["error"]["code"] == "upstream_credential_rejected"
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "no_credential"
     assert FIRST not in answer.text
     assert keyed_line.providers["a"].stats()["requests"] == before
     record = keyed_line.sidecar.record(answer.headers["x-pointsman-request-id"])

@@ -54,8 +54,8 @@ impl Background {
 fn start_export(shared: &Shared, roots: TlsRoots) -> std::io::Result<()> {
     if let (Some(spans), Some(tracing)) = (&shared.spans, &shared.config.tracing) {
         let endpoint = Endpoint::parse(&tracing.otlp_endpoint).map_err(std::io::Error::other)?;
-        let service = format!("pointsman/{}", shared.config.identity.workload);
-        tokio::task::spawn_local(export::run(spans.clone(), endpoint, roots, service));
+        let resource = export::resource(&shared.config.identity);
+        tokio::task::spawn_local(export::run(spans.clone(), endpoint, roots, resource));
     }
     Ok(())
 }

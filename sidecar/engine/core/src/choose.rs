@@ -146,8 +146,8 @@ fn explain(reason: Filtered, call: &Call, need: &Need) -> NoCandidate {
     match reason {
         Filtered::Context => NoCandidate::Context { tokens: need.prompt_tokens },
         Filtered::BudgetTier => NoCandidate::BudgetTier { budget: call.plan.budget_of(0) },
-        Filtered::Cooldown => NoCandidate::Cooldown { retry_after_s: 1 },
-        Filtered::Capability | Filtered::Floor => {
+        // A cooling candidate is tried last, so that cooling alone leaves none out.
+        Filtered::Capability | Filtered::Floor | Filtered::Cooldown => {
             let wanted = [
                 (need.embeddings, "embeddings"),
                 (need.tools, "tools"),

@@ -128,13 +128,15 @@ impl Engine {
         };
         let boot = format!("{:032x}", fastrand::u128(..));
         let (book, recovered) = open_book(&config, &boot, &clock);
+        let stats = Stats::new();
+        let spans = || Arc::new(Spans::new(stats.spans_dropped.clone()));
         let shared = Shared {
-            spans: config.tracing.is_some().then(Arc::default),
+            spans: config.tracing.is_some().then(spans),
             secrets: Secrets::new(config.secrets_dir.clone(), config.secrets_from_env),
             config,
             boot,
             current: Current::default(),
-            stats: Stats::new(),
+            stats,
             records: Records::default(),
             book,
             started_ms: clock.boot_ms(),

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
 
+use crate::identity::Identity;
 use crate::limits;
 use crate::trace::TraceContext;
 use crate::upstream::{Endpoint, Pieces, Pool, TlsRoots};
@@ -42,6 +43,12 @@ pub struct Part<'a> {
 }
 
 impl Spans {
+    /// An empty queue that counts its losses in `dropped`.
+    #[must_use]
+    pub fn new(dropped: Counter) -> Self {
+        Self { queue: Mutex::default(), dropped }
+    }
+
     /// Queues a call's span and its parts as children.
     pub fn push(&self, trace: &TraceContext, wall_ms: i64, call: &Part<'_>, parts: &[Part<'_>]) {
         let mut spans = vec![span(trace, trace.span_id, trace.parent_id, wall_ms, call)];
@@ -81,8 +88,24 @@ fn span(trace: &TraceContext, id: u64, parent: u64, wall_ms: i64, part: &Part<'_
     span
 }
 
+/// Whose spans they are, by the semantic conventions; what is not known is left out.
+#[must_use]
+pub fn resource(identity: &Identity) -> Value {
+    let service = format!("pointsman/{}", identity.workload);
+    let known = [
+        ("service.name", &service),
+        ("service.namespace", &identity.namespace),
+        ("service.instance.id", &identity.sidecar),
+        ("k8s.pod.name", &identity.pod),
+    ];
+    let attributes = known.into_iter().filter(|(_, value)| !value.is_empty());
+    let attribute =
+        |(key, value): (&str, &String)| json!({"key": key, "value": {"stringValue": value}});
+    json!({"attributes": attributes.map(attribute).collect::<Vec<_>>()})
+}
+
 /// Sends batches for ever; runs on the background thread's `LocalSet`.
-pub async fn run(spans: Arc<Spans>, endpoint: Endpoint, roots: TlsRoots, service: String) {
+pub async fn run(spans: Arc<Spans>, endpoint: Endpoint, roots: TlsRoots, resource: Value) {
     let pool = Pool::new(roots);
     loop {
         tokio::time::sleep(Duration::from_millis(limits::SPAN_EXPORT_MS)).await;
@@ -91,15 +114,15 @@ pub async fn run(spans: Arc<Spans>, endpoint: Endpoint, roots: TlsRoots, service
             continue;
         }
         let count = batch.len() as u64;
-        if !send(&pool, &endpoint, &service, batch).await {
+        if !send(&pool, &endpoint, &resource, batch).await {
             spans.dropped.inc_by(count);
         }
     }
 }
 
-async fn send(pool: &Pool, endpoint: &Endpoint, service: &str, batch: Vec<Value>) -> bool {
+async fn send(pool: &Pool, endpoint: &Endpoint, resource: &Value, batch: Vec<Value>) -> bool {
     let body = json!({"resourceSpans": [{
-        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
+        "resource": resource,
         "scopeSpans": [{"scope": {"name": "pointsman"}, "spans": batch}],
     }]});
     let mut request = Request::new(Pieces::new([Bytes::from(body.to_string())]));
@@ -140,5 +163,14 @@ mod tests {
         }
         spans.push(&trace, 0, &part("chat"), &[]);
         assert_eq!((spans.take().len(), spans.dropped.get()), (limits::SPAN_QUEUE, 1));
+    }
+
+    #[test]
+    fn spans_name_the_pod_and_leave_out_what_is_not_known() {
+        let identity =
+            Identity { workload: "app".into(), pod: "app-1".into(), ..Identity::default() };
+        let named = resource(&identity)["attributes"].to_string();
+        assert!(named.contains("pointsman/app") && named.contains("app-1"), "{named}");
+        assert!(!named.contains("instance"), "{named}");
     }
 }

@@ -21,7 +21,7 @@ use crate::call::{Call, Endpoint, Outcome};
 use crate::choose;
 use crate::dispatch::{self, Attempted, Begun, Failure, Opened, Whole};
 use crate::engine::Shared;
-use crate::error::{Class, Refusal};
+use crate::error::{Class, NoCandidate, Refusal};
 use crate::intake;
 use crate::large::Large;
 use crate::limits;
@@ -107,7 +107,7 @@ async fn serve(mut call: Box<Call>, head: Parts, body: Incoming) -> Reply {
         Ok(Attempted::Whole(whole)) => answer(call, whole),
         Ok(Attempted::Large(begun)) => large(call, *begun, deadline),
         Ok(Attempted::Stream(opened)) => stream(call, *opened, deadline),
-        Ok(Attempted::Failed(failure)) => failed(call, failure),
+        Ok(Attempted::Failed(failure)) => failed(call, failure, deadline),
         Err(refusal) => refused(call, &refusal),
     }
 }
@@ -273,12 +273,11 @@ fn identify(headers: &mut HeaderMap, id: &str) {
 }
 
 /// All attempts failed: the provider's own answer where its class passes it on, else ours.
-fn failed(mut call: Box<Call>, failure: Failure) -> Reply {
-    let Failure { class, answer, .. } = failure;
+fn failed(mut call: Box<Call>, failure: Failure, deadline: Instant) -> Reply {
+    let Failure { class, status: answered, answer, .. } = failure;
     let passed = answer.filter(|_| class.passes_answer());
     let Some((status, content_type, bytes)) = passed else {
-        let attempts = u8::try_from(call.attempts.len()).unwrap_or(u8::MAX);
-        let refusal = Refusal::UpstreamFailed { class, attempts };
+        let refusal = why_failed(&call, class, answered, deadline);
         call.end(Outcome::Failed, refusal.status().as_u16());
         return refuse(&refusal, Some(&call.id));
     };
@@ -291,6 +290,19 @@ fn failed(mut call: Box<Call>, failure: Failure) -> Reply {
     *reply.body_mut() = Answer::whole(bytes);
     call.end(Outcome::Failed, status.as_u16());
     reply
+}
+
+/// Without an answer of the provider's: our own words, naming what the user can change.
+fn why_failed(call: &Call, class: Class, answered: u16, deadline: Instant) -> Refusal {
+    let attempts = u8::try_from(call.attempts.len()).unwrap_or(u8::MAX);
+    match class {
+        Class::SlowFirstToken if Instant::now() >= deadline => {
+            let total_ms = call.route().map_or(0, |route| route.route.timeouts.total_ms);
+            Refusal::DeadlineExceeded { total_ms }
+        }
+        Class::Auth if answered == 0 => Refusal::NoCandidate(NoCandidate::Credential),
+        _ => Refusal::UpstreamFailed { class, attempts },
+    }
 }
 
 fn refused(mut call: Box<Call>, refusal: &Refusal) -> Reply {

@@ -8,7 +8,7 @@ use crate::limits;
 
 /// The workload and pod that this engine serves.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Identity {
     /// This sidecar's unique id (pod UID).
     pub sidecar: String,
@@ -16,7 +16,7 @@ pub struct Identity {
     pub namespace: String,
     /// The workload's name.
     pub workload: String,
-    /// The pod's name.
+    /// The pod's name, on spans.
     pub pod: String,
 }
 

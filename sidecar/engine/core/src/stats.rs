@@ -76,6 +76,8 @@ pub struct Stats {
     pub in_flight: Gauge,
     /// Records that Python did not fetch in time.
     pub records_dropped: Counter,
+    /// Spans that found no room or no collector.
+    pub spans_dropped: Counter,
     /// Tasks that panicked; each became a 500.
     pub panics: Counter,
     heartbeat: Gauge,
@@ -112,6 +114,7 @@ impl Stats {
             tables_rejected: Counter::default(),
             in_flight: Gauge::default(),
             records_dropped: Counter::default(),
+            spans_dropped: Counter::default(),
             panics: Counter::default(),
             heartbeat: Gauge::default(),
             heartbeat_ms: AtomicU64::new(0),
@@ -152,6 +155,11 @@ impl Stats {
             "records_dropped",
             "Records not fetched in time",
             self.records_dropped.clone(),
+        );
+        registry.register(
+            "spans_dropped",
+            "Spans without room or collector",
+            self.spans_dropped.clone(),
         );
         registry.register("panics", "Tasks that panicked", self.panics.clone());
         registry.register_with_unit(

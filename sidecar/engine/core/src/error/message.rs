@@ -78,13 +78,9 @@ fn of_no_candidate(why: &NoCandidate) -> String {
              Ask a cheaper model, or raise the Budget's limit.",
             short(budget)
         ),
-        NoCandidate::Cooldown { retry_after_s } => format!(
-            "Every candidate is resting after failures. Try again in {retry_after_s} s; \
-             `pointsman explain` shows why."
-        ),
         NoCandidate::Credential => {
-            "No credential is there for any candidate. Add the key to the Secret \
-             that the ModelPool names."
+            "No candidate has a credential that may be sent to it. Add the key to the Secret that \
+             the ModelPool names, or the model's host to that Secret's allowed-hosts."
                 .to_owned()
         }
         NoCandidate::Unresolved => "The matched rule has no usable candidate: the models that it \
@@ -139,7 +135,6 @@ fn of_service(refusal: &Refusal) -> String {
              Ask for less, or raise the rule's timeouts.total."
         ),
         Refusal::Shed => "Pointsman has no room for this request now. Try again.".to_owned(),
-        Refusal::Draining => "Pointsman is shutting down. Try again.".to_owned(),
         _ => "Pointsman failed on this request; its id is in x-pointsman-request-id.".to_owned(),
     }
 }

@@ -104,8 +104,6 @@ pub enum Refusal {
     },
     /// We have no room.
     Shed,
-    /// We are shutting down.
-    Draining,
     /// A fault of ours.
     Internal,
     /// There is no such path.
@@ -138,12 +136,7 @@ pub enum NoCandidate {
         /// `namespace/name`.
         budget: String,
     },
-    /// All are cooling down after failures.
-    Cooldown {
-        /// Until the first may be tried, seconds.
-        retry_after_s: u64,
-    },
-    /// No key is there for any of them.
+    /// The last one tried has no key that may be sent to it.
     Credential,
     /// The route has none: what it names is missing or refused. It is never passed over, because
     /// its requests must not reach rules that were not meant for them.
@@ -304,7 +297,6 @@ impl Refusal {
             Self::JournalUnavailable { .. } => quota("journal_unavailable"),
             Self::MinimumCap { .. } => quota("minimum_cap"),
             Self::Shed => shed("overloaded", 1),
-            Self::Draining => shed("draining", 1),
             Self::Internal => {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 fact(status, SERVER, "internal_error", "internal", Class::Server, Never)
@@ -327,13 +319,13 @@ impl NoCandidate {
             class,
             retry: Retry::Silent,
         };
-        let unavailable = |code, class, retry| Facts {
+        let unavailable = |code, class| Facts {
             status: StatusCode::SERVICE_UNAVAILABLE,
             kind: SERVER,
             code,
             label: "no_candidate",
             class,
-            retry,
+            retry: Retry::Never,
         };
         match self {
             Self::Capability { .. } => filtered("no_capable_model", Class::BadRequest),
@@ -346,11 +338,8 @@ impl NoCandidate {
                 class: Class::Budget,
                 retry: Retry::Never,
             },
-            Self::Cooldown { retry_after_s } => {
-                unavailable("all_cooling_down", Class::Overload, Retry::After(*retry_after_s))
-            }
-            Self::Credential => unavailable("no_credential", Class::Auth, Retry::Never),
-            Self::Unresolved => unavailable("no_model", Class::ModelGone, Retry::Never),
+            Self::Credential => unavailable("no_credential", Class::Auth),
+            Self::Unresolved => unavailable("no_model", Class::ModelGone),
         }
     }
 }
