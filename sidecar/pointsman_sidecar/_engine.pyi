@@ -33,7 +33,7 @@ class Engine:
         """Put canonical table bytes (section 1) in force for requests from now on; their digest."""
 
     def tuning(self, document: bytes) -> None:
-        """Take the lambdas of a `tuning` event (section 3), for this table and those that follow."""
+        """Take the lambdas of a `tuning` event (section 3), for this table and later ones."""
 
     def state(self) -> bytes:
         """This start's random id, the table in force, targets, money, addresses (section 2)."""

@@ -164,24 +164,6 @@ impl Engine {
         &self.shared
     }
 
-    /// Where apps call.
-    #[must_use]
-    pub const fn data_address(&self) -> SocketAddr {
-        self.data
-    }
-
-    /// Where probes and metrics are.
-    #[must_use]
-    pub const fn admin_address(&self) -> SocketAddr {
-        self.admin
-    }
-
-    /// Where debug pages are.
-    #[must_use]
-    pub const fn debug_address(&self) -> SocketAddr {
-        self.debug
-    }
-
     /// Makes a table current and returns its digest. Calls in flight keep theirs.
     ///
     /// # Errors
@@ -340,6 +322,7 @@ impl Shared {
             "targets": targets.collect::<serde_json::Map<_, _>>(),
             "journal": self.book.journal_trouble().unwrap_or("ok"),
             "ledger_is_away": self.book.ledger_is_away(),
+            "ledger": self.book.ledger_trouble().as_deref().unwrap_or("ok"),
             "money": money.collect::<serde_json::Map<_, _>>(),
         })
     }
