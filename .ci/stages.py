@@ -20,6 +20,8 @@ BIN = ROOT / ".venv" / "bin"
 PYTHON = str(BIN / "python")
 # Folders of whole-process proofs; `make verify` leaves them to `make test`.
 LONG_FOLDERS = ("faults", "sdk", "wheels", "demo")
+# Ten real minutes and more a test: never part of `make test`, which names it.
+SOAK_FOLDER = "soak"
 SECONDS_A_MINUTE = 60
 
 
@@ -60,6 +62,7 @@ def main() -> int:
     elif arguments.kind == "verify":
         left_out = [f"{stage.name} ({stage.proves})" for stage in test_stages()]
         print(f"left to `make test`: {', '.join(left_out)}")
+    print(f"left to `make soak`: tests/{SOAK_FOLDER} (clock tests in real time)")
     failed = sum(outcome.status != 0 for outcome in outcomes)
     print(f"stages: {len(outcomes) - failed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
@@ -124,8 +127,8 @@ def test_stages() -> list[Stage]:
 
 
 def ignored() -> list[str]:
-    """The long folders, each of which is a stage of its own."""
-    return [f"--ignore=tests/{folder}" for folder in LONG_FOLDERS]
+    """The long folders, each of which is a stage of its own, and the soak."""
+    return [f"--ignore=tests/{folder}" for folder in (*LONG_FOLDERS, SOAK_FOLDER)]
 
 
 def run(stage: Stage) -> Outcome:
