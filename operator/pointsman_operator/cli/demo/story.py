@@ -85,12 +85,8 @@ async def acts(stage: Stage, story: Story, *, local: bool) -> None:
     with progress(title, len(questions)) as step:
         first = await traffic.act(client, questions, step)
     story.traffic = traffic.judge(questions, first, stage.upstream, stage.prices)
-    with progress(
-        f"Added latency, {latency.PAIRS} pairs (40 s left)", latency.WARM_UP + latency.PAIRS
-    ) as step:
-        story.latency = await asyncio.to_thread(measure, stage, step)
     simulator = stage.stack.simulators[PRIMARY]
-    with progress(f"Act 2: {PRIMARY} is killed, and comes back (35 s left)", 3) as step:
+    with progress(f"Act 2: {PRIMARY} is killed, and comes back (40 s left)", 3) as step:
         story.failover = await failover.act(
             client, questions, simulator, stage.upstream, stage.served_by(PRIMARY), step
         )
@@ -98,6 +94,11 @@ async def acts(stage: Stage, story: Story, *, local: bool) -> None:
         for provider in stage.stack.simulators.values():
             await asyncio.to_thread(provider.behave, [{"do": pocket.BRISK}])
         last = await pocket.act(client, questions, step)
+    # Last: at that many calls a second decisions are sampled, and all of the acts' shall be kept.
+    with progress(
+        f"Added latency, {latency.PAIRS} pairs (8 s left)", latency.WARM_UP + latency.PAIRS
+    ) as step:
+        story.latency = await asyncio.to_thread(measure, stage, step)
     await client.close()
     story.pocket = pocket.Pocket(tuple(last), 0, 0, 0, None, 0)
 

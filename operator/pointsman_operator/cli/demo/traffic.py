@@ -13,7 +13,7 @@ from pointsman_operator.cli.demo.calls import Call, ask
 from pointsman_operator.demo_data.questions import Price, Question, outcome, singles
 from pointsman_operator.demo_data.scoring import Line, Outcome, closing_table
 
-CONCURRENCY = 48
+CONCURRENCY = 40
 TEAMS = ("support", "research", "sales")
 ORDER_SEED = 4617
 ANSWER = "Answer: "
