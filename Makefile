@@ -40,7 +40,7 @@ bench: ## Added latency, throughput, CPU and memory beside nginx and a bare prox
 	@$(SETUP) bench --profile release
 	@PYTHONPATH=tests $(BIN)/python -P -m bench
 
-soak: ## The clock tests again in real time (an hour and more)
+soak: ## The clock tests again in real time (twenty minutes and more)
 	@$(SETUP) verify --profile demo
 	@$(BIN)/python -m pytest tests/soak -m soak
 
