@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import socket
 from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.eventually import eventually
-from support.line import Line
+from support.line import Line, line
+from support.tables import budget, model, table
 
 MIB = 1024 * 1024
 HEAD = (
@@ -163,3 +166,36 @@ def test_room_for_bodies_is_bounded_and_said_before_a_body_is_read(here: Line) -
     assert b"retry-after: 1" in said
     assert json.loads(said.split(b"\r\n\r\n", 1)[1])["error"]["code"] == "overloaded"
     assert here.chat().status_code == 200
+
+
+def bound(made: Line, *budgets: dict[str, Any]) -> dict[str, Any]:
+    """`auto` goes to `a` under these Budgets."""
+    return table([model("a", made.url("a"))], budgets=list(budgets))
+
+
+def test_a_budgets_refusal_names_the_budget_and_the_limit(tmp_path: Path) -> None:
+    """Without a ledger the one that is enforced refuses, though another is listed before it."""
+
+    def build(made: Line) -> dict[str, Any]:
+        return bound(made, budget(10**12, mode="Audit"), {**budget(10**13), "name": "strict"})
+
+    with line(tmp_path, "a", build=build) as made:
+        answer = made.chat()
+        counted = 'pointsman_refusals_total{reason="ledger_unavailable"}'
+        assert made.sidecar.metric(counted) == 1
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (429, "insufficient_quota")
+    assert "Budget demo/strict, limit day (10 USD)," in error["message"]
+    assert answer.headers["x-should-retry"] == "false"
+
+
+def test_more_budgets_than_a_reservation_can_name_are_not_called_used_up(tmp_path: Path) -> None:
+    """17 limits bind the call: a code of its own says so, and what helps."""
+    many = [{**budget(10**12), "name": f"n{number:02}"} for number in range(17)]
+    with line(tmp_path, "a", build=lambda made: bound(made, *many)) as made:
+        answer = made.chat()
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"]) == (429, "insufficient_quota")
+    assert error["code"] == "too_many_budgets"
+    assert "demo/n00" in error["message"]
+    assert "used up" not in error["message"]

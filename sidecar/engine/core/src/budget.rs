@@ -29,6 +29,7 @@ pub use self::charge::Charge;
 pub use self::patience::Patience;
 pub use self::refusal::{BudgetRefusal, RefusalCode};
 use self::state::{Held, Outcome, State};
+use self::subjects::AccountRef;
 pub use self::subjects::{AccountSet, Subjects};
 pub use self::tally::{Usage, UsageCounters, UsageKey, UsageTotals};
 pub use self::waiter::Waiter;
@@ -93,6 +94,14 @@ pub enum Urgency {
     Refill,
     /// At once: callers wait.
     Waiting,
+}
+
+/// How far up models may be chosen, and which limit says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tier {
+    /// The highest tier allowed.
+    pub most: u8,
+    account: AccountRef,
 }
 
 /// Where an account's money is here, for metrics and status; picodollars.
@@ -184,17 +193,28 @@ impl Book {
         state.free_for(accounts, state.now(self.clock.boot_ms()))
     }
 
-    /// The highest tier that the crossed `Downgrade` thresholds of enforced Budgets allow.
+    /// The lowest tier that the crossed `Downgrade` thresholds of enforced Budgets still allow.
     #[must_use]
-    pub fn max_tier(&self, accounts: &AccountSet) -> Option<u8> {
+    pub fn max_tier(&self, accounts: &AccountSet) -> Option<Tier> {
         if accounts.is_empty() {
             return None;
         }
         let state = self.state.lock();
         let now = state.now(self.clock.boot_ms());
-        let enforced =
-            accounts.iter().filter_map(|it| state.account(it)).filter(|it| it.enforced());
-        enforced.filter_map(|it| it.max_tier(now.ledger_ms)).min()
+        let tier = |account: AccountRef| {
+            let it = state.account(account).filter(|it| it.enforced())?;
+            it.max_tier(now.ledger_ms).map(|most| Tier { most, account })
+        };
+        accounts.iter().filter_map(tier).min_by_key(|tier| tier.most)
+    }
+
+    /// The limit that set a tier, as a refusal.
+    #[must_use]
+    pub fn downgraded(&self, tier: Tier) -> BudgetRefusal {
+        let state = self.state.lock();
+        let now = state.now(self.clock.boot_ms());
+        let set = AccountSet::default();
+        state.refusal(&set, tier.account.index, RefusalCode::Downgraded, now)
     }
 
     /// `namespace/name/limit` of each account of a set that still exists, for records.
@@ -241,7 +261,9 @@ impl Book {
         let mut state = self.state.lock();
         let now = state.now(boot_ms);
         if accounts.overflows() {
-            return Decision::Refused(state.refusal(accounts, 0, RefusalCode::TooManyBudgets, now));
+            let first = accounts.iter().next().map_or(0, |it| it.index);
+            let code = RefusalCode::TooManyBudgets;
+            return Decision::Refused(state.refusal(accounts, first, code, now));
         }
         match state.reserve(accounts, amount, now, last) {
             Outcome::Held(held) => {
@@ -300,6 +322,11 @@ impl Book {
             (true, false) => {}
         }
         grown
+    }
+
+    fn shortage(&self, held: &Held, amount: u64) -> BudgetRefusal {
+        let state = self.state.lock();
+        state.shortage(held, amount, state.now(self.clock.boot_ms()))
     }
 
     fn settle(&self, held: &Held, reserved: u64, spent: u64, unconfirmed: u64) {

@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 
 use http::HeaderMap;
 
+use crate::budget::Tier;
 use crate::call::{Call, Endpoint};
 use crate::error::{NoCandidate, Refusal};
 use crate::features::{FeatureInput, Features, Task, extract};
@@ -82,7 +83,8 @@ fn order_candidates(call: &mut Call, headers: &HeaderMap, features: &Lazy) -> Re
     if route.candidates.is_empty() {
         return Err(Refusal::NoCandidate(NoCandidate::Unresolved));
     }
-    let need = need(call, headers);
+    let tier = call.max_tier(headers);
+    let need = need(call, tier.map(|tier| tier.most));
     let scored = route.route.strategy == Strategy::Quality;
     let features = scored.then(|| features.get_or_init(|| read_features(call)));
     call.task = features.map(|features| features.task).or(call.task);
@@ -112,10 +114,10 @@ fn order_candidates(call: &mut Call, headers: &HeaderMap, features: &Lazy) -> Re
         &mut worker.rng.borrow_mut(),
         &mut call.rows,
     );
-    ordered.map_err(|none| Refusal::NoCandidate(explain(none.reason, call, &need)))
+    ordered.map_err(|none| Refusal::NoCandidate(explain(none.reason, call, tier, &need)))
 }
 
-fn need(call: &Call, headers: &HeaderMap) -> Need {
+fn need(call: &Call, max_tier: Option<u8>) -> Need {
     Need {
         chat: call.endpoint == Endpoint::Chat,
         tools: call.scan.has_tools,
@@ -124,7 +126,7 @@ fn need(call: &Call, headers: &HeaderMap) -> Need {
         embeddings: call.endpoint == Endpoint::Embeddings,
         prompt_tokens: call.prompt_tokens,
         output_tokens_cap: call.output_cap(),
-        max_tier: call.max_tier(headers),
+        max_tier,
     }
 }
 
@@ -142,10 +144,10 @@ fn read_features(call: &Call) -> Features {
     })
 }
 
-fn explain(reason: Filtered, call: &Call, need: &Need) -> NoCandidate {
+fn explain(reason: Filtered, call: &Call, tier: Option<Tier>, need: &Need) -> NoCandidate {
     match reason {
         Filtered::Context => NoCandidate::Context { tokens: need.prompt_tokens },
-        Filtered::BudgetTier => NoCandidate::BudgetTier { budget: call.plan.budget_of(0) },
+        Filtered::BudgetTier => NoCandidate::BudgetTier(call.tier_limit(tier)),
         // A cooling candidate is tried last, so that cooling alone leaves none out.
         Filtered::Capability | Filtered::Floor | Filtered::Cooldown => {
             let wanted = [

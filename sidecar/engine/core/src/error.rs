@@ -4,6 +4,7 @@
 
 mod classify;
 mod message;
+mod money;
 mod refusal;
 mod retry_after;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 pub use classify::{Classified, classify, classify_event};
+pub use money::{BudgetNo, LimitName};
 pub use refusal::{NoCandidate, Refusal};
 pub use retry_after::{retry_after, within_cap};
 

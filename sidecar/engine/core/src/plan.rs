@@ -16,8 +16,7 @@ use crate::rules::{Glob, Rules};
 use crate::score::Head;
 use crate::stats::{ModelStats, Stats};
 use crate::table::{
-    Budget, Candidate, DefaultKind, Model, QualityTarget, Retries, Route, RouteTable, Strategy,
-    Timeouts,
+    Candidate, DefaultKind, Model, QualityTarget, Retries, Route, RouteTable, Strategy, Timeouts,
 };
 use crate::upstream::Endpoint;
 use crate::usage::Calibration;
@@ -198,18 +197,6 @@ impl Plan {
             Taken::PassThrough => self.by_model.get(self.pass_through),
             Taken::Nothing => None,
         }
-    }
-
-    /// `namespace/name` of the first Budget that concerns a model, for messages.
-    #[must_use]
-    pub fn budget_of(&self, model: usize) -> String {
-        let name = self.table.models.get(model).map_or("", |model| model.name.as_str());
-        let concerns = |budget: &&Budget| {
-            let models = &budget.subject.models;
-            models.is_empty() || models.iter().any(|glob| Glob::new(glob).matches(name))
-        };
-        let found = self.table.budgets.iter().find(concerns);
-        found.map_or_else(String::new, |budget| format!("{}/{}", budget.namespace, budget.name))
     }
 
     /// Where a call goes that no rule took: by name, by alias, then the default.

@@ -253,7 +253,7 @@ impl Relay {
 
 /// The money is gone, so waiting would only let the provider bill more.
 const fn is_final(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::Budget { .. })
+    matches!(refusal, Refusal::Budget { no, .. } if no.is_final())
 }
 
 async fn recycle_at_end(mut body: Incoming, connection: Connection) {

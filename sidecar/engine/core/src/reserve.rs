@@ -4,9 +4,9 @@
 
 use http::HeaderMap;
 
-use crate::budget::{AccountSet, Admission, BudgetRefusal, Charge, RefusalCode};
+use crate::budget::{AccountSet, Admission, BudgetRefusal, Charge, RefusalCode, Tier};
 use crate::call::{Call, Endpoint};
-use crate::error::Refusal;
+use crate::error::{BudgetNo, LimitName, NoCandidate, Refusal};
 use crate::limits;
 use crate::price;
 use crate::table::Pricing;
@@ -49,7 +49,6 @@ pub fn top_up(call: &mut Call, seen: &Seen) -> Result<(), Refusal> {
     let spent = price::cost(&model.pricing, &call.meter.estimate(seen, &planned.calibration));
     let ahead = price::upper_bound(&model.pricing, 0, limits::STREAM_AHEAD_TOKENS);
     let step = price::upper_bound(&model.pricing, 0, limits::STREAM_STEP_TOKENS);
-    let place = call.chosen.unwrap_or_default();
     let Some(charge) = &mut call.charge else { return Ok(()) };
     if spent.saturating_add(ahead) <= charge.reserved() || charge.top_up(step.max(1)) {
         call.reserved = call.reserved.max(charge.reserved());
@@ -58,13 +57,7 @@ pub fn top_up(call: &mut Call, seen: &Seen) -> Result<(), Refusal> {
     if spent < charge.reserved() {
         return Ok(()); // asked early; the ledger may still grant it
     }
-    let book = &call.worker().shared.book;
-    Err(match book.admit(&call.accounts, step.max(1)) {
-        Admission::Refused(refusal) => as_refusal(&refusal),
-        Admission::Granted(_) | Admission::Wait(_) => {
-            Refusal::LedgerUnavailable { budget: call.plan.budget_of(place) }
-        }
-    })
+    Err(as_refusal(&charge.shortage(step.max(1))))
 }
 
 /// Prompt tokens at most, and the answer's, if anything caps it.
@@ -127,7 +120,9 @@ async fn fit(
     let affordable = price::affordable_output(pricing, call.meter.input_bound, refusal.available);
     let each = affordable.unwrap_or(0) / call.choices();
     if each < limits::LEAST_CAP_TOKENS {
-        return Err(too_little(&refusal, affordable));
+        let shortest = limits::LEAST_CAP_TOKENS * call.choices();
+        let least = price::upper_bound(pricing, call.meter.input_bound, shortest);
+        return Err(too_little(refusal, affordable, least));
     }
     let asked = call.output_cap().map(|cap| cap / call.choices());
     let cap = each.min(call.capped.or(asked).unwrap_or(u64::MAX));
@@ -137,41 +132,62 @@ async fn fit(
     admit(call, amount).await.map_err(|refusal| as_refusal(&refusal))
 }
 
-fn too_little(refusal: &BudgetRefusal, affordable: Option<u64>) -> Refusal {
+/// `least`: what the shortest answer may cost, picodollars. A shorter answer that fits the whole limit
+/// is not too large for it: too little of it is left.
+fn too_little(mut refusal: BudgetRefusal, affordable: Option<u64>, least: u64) -> Refusal {
     match affordable {
-        Some(affordable) if affordable > 0 => Refusal::MinimumCap {
-            budget: refusal.budget.to_string(),
-            affordable,
-            resets_at: refusal.resets_at.as_deref().unwrap_or_default().to_owned(),
-        },
-        _ => as_refusal(refusal),
+        Some(affordable) if affordable > 0 => {
+            Refusal::Budget { no: BudgetNo::MinimumCap { affordable }, of: name(&refusal) }
+        }
+        _ => {
+            if refusal.code == RefusalCode::TooLarge && least <= refusal.amount {
+                refusal.code = RefusalCode::Exhausted;
+            }
+            as_refusal(&refusal)
+        }
     }
 }
 
 fn as_refusal(refusal: &BudgetRefusal) -> Refusal {
-    let budget = refusal.budget.to_string();
-    match refusal.code {
-        RefusalCode::LedgerUnavailable => Refusal::LedgerUnavailable { budget },
-        RefusalCode::JournalUnavailable => {
-            let detail = refusal.detail.as_deref().unwrap_or_default().to_owned();
-            Refusal::JournalUnavailable { budget, detail }
-        }
-        RefusalCode::Overloaded => Refusal::Shed,
-        _ => Refusal::Budget {
-            budget,
-            limit: format!("{} ({} USD)", refusal.limit, price::Usd(refusal.amount)),
-            resets_at: refusal.resets_at.as_deref().unwrap_or_default().to_owned(),
+    let no = match refusal.code {
+        RefusalCode::Exhausted => BudgetNo::UsedUp,
+        RefusalCode::Blocked => BudgetNo::Blocked,
+        RefusalCode::TooLarge => BudgetNo::TooLarge,
+        RefusalCode::TooManyBudgets => BudgetNo::TooMany,
+        RefusalCode::Overloaded => BudgetNo::Busy,
+        RefusalCode::LedgerUnavailable => BudgetNo::LedgerUnavailable,
+        RefusalCode::JournalUnavailable => BudgetNo::JournalUnavailable {
+            detail: refusal.detail.as_deref().unwrap_or_default().to_owned(),
         },
+        RefusalCode::Downgraded => {
+            return Refusal::NoCandidate(NoCandidate::BudgetTier(name(refusal)));
+        }
+    };
+    Refusal::Budget { no, of: name(refusal) }
+}
+
+fn name(refusal: &BudgetRefusal) -> LimitName {
+    LimitName {
+        budget: refusal.budget.to_string(),
+        limit: format!("{} ({} USD)", refusal.limit, price::Usd(refusal.amount)),
+        resets_at: refusal.resets_at.as_deref().unwrap_or_default().to_owned(),
     }
 }
 
 impl Call {
-    /// The highest tier that Budgets allow now, over all candidates.
+    /// The lowest tier that a Budget still allows now, over all candidates, and whose it is.
     #[must_use]
-    pub fn max_tier(&self, headers: &HeaderMap) -> Option<u8> {
+    pub fn max_tier(&self, headers: &HeaderMap) -> Option<Tier> {
         let book = &self.worker().shared.book;
         let candidates = self.route().map_or(&[][..], |route| &route.candidates);
         let sets = candidates.iter().map(|place| self.plan.subjects.accounts_for(headers, *place));
-        sets.filter_map(|accounts| book.max_tier(&accounts)).min()
+        sets.filter_map(|accounts| book.max_tier(&accounts)).min_by_key(|tier| tier.most)
+    }
+
+    /// The limit that set a tier, for the answer.
+    #[must_use]
+    pub fn tier_limit(&self, tier: Option<Tier>) -> LimitName {
+        let book = &self.worker().shared.book;
+        tier.map(|tier| name(&book.downgraded(tier))).unwrap_or_default()
     }
 }

@@ -1,7 +1,7 @@
 //! Every answer of our own, in OpenAI's shape.
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use pointsman_core::error::{Class, NoCandidate, Refusal};
+use pointsman_core::error::{BudgetNo, Class, LimitName, NoCandidate, Refusal};
 
 fn every_variant() -> Vec<Refusal> {
     let hostile = "\"}\r\n\u{0}\u{2028}data: x\\".repeat(200);
@@ -20,22 +20,49 @@ fn every_variant() -> Vec<Refusal> {
         Refusal::ModelNotFound { model: text() },
         Refusal::NoCandidate(NoCandidate::Capability { needed: text() }),
         Refusal::NoCandidate(NoCandidate::Context { tokens: 9 }),
-        Refusal::NoCandidate(NoCandidate::BudgetTier { budget: text() }),
+        Refusal::NoCandidate(NoCandidate::BudgetTier(limit(&hostile))),
         Refusal::NoCandidate(NoCandidate::Credential),
         Refusal::NoCandidate(NoCandidate::Unresolved),
         Refusal::NoTable,
         Refusal::DeadlineExceeded { total_ms: 9 },
-        Refusal::Budget { budget: text(), limit: text(), resets_at: text() },
-        Refusal::LedgerUnavailable { budget: text() },
-        Refusal::JournalUnavailable { budget: text(), detail: text() },
-        Refusal::MinimumCap { budget: text(), affordable: 1, resets_at: text() },
         Refusal::Shed,
         Refusal::Internal,
         Refusal::NotFound { path: text() },
         Refusal::MethodNotAllowed { allow: "POST" },
     ];
+    all.extend(every_budget_no(&hostile).map(|no| Refusal::Budget { no, of: limit(&hostile) }));
     all.extend(Class::ALL.map(|class| Refusal::UpstreamFailed { class, attempts: 3 }));
     all
+}
+
+fn every_budget_no(detail: &str) -> [BudgetNo; 8] {
+    [
+        BudgetNo::UsedUp,
+        BudgetNo::Blocked,
+        BudgetNo::TooLarge,
+        BudgetNo::MinimumCap { affordable: 7 },
+        BudgetNo::TooMany,
+        BudgetNo::LedgerUnavailable,
+        BudgetNo::JournalUnavailable { detail: detail.to_owned() },
+        BudgetNo::Busy,
+    ]
+}
+
+fn limit(text: &str) -> LimitName {
+    LimitName { budget: text.to_owned(), limit: text.to_owned(), resets_at: text.to_owned() }
+}
+
+fn of_team() -> LimitName {
+    LimitName {
+        budget: "demo/team".to_owned(),
+        limit: "day (5 USD)".to_owned(),
+        resets_at: "2026-11-23T00:00:00+01:00".to_owned(),
+    }
+}
+
+fn message(refusal: &Refusal) -> String {
+    let body: serde_json::Value = serde_json::from_slice(&refusal.body()).unwrap_or_default();
+    body["error"]["message"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Whatever the input, an answer of ours is OpenAI's error object and of bounded size.
@@ -75,11 +102,7 @@ fn answers_that_sdks_would_retry_say_whether_to() {
 /// A Budget's refusal names the Budget and when it resets, in the shape that SDKs know.
 #[test]
 fn budget_refusal_names_budget_and_reset() {
-    let refusal = Refusal::Budget {
-        budget: "demo/team".to_owned(),
-        limit: "day (5 USD)".to_owned(),
-        resets_at: "2026-11-23T00:00:00+01:00".to_owned(),
-    };
+    let refusal = Refusal::Budget { no: BudgetNo::UsedUp, of: of_team() };
     let (status, headers) = refusal.to_response_parts();
     assert_eq!((status.as_u16(), &headers["x-should-retry"]), (429, &"false".parse().unwrap()));
     let body: serde_json::Value = serde_json::from_slice(&refusal.body()).unwrap();
@@ -87,4 +110,41 @@ fn budget_refusal_names_budget_and_reset() {
     assert_eq!(body["error"]["code"], "insufficient_quota");
     let message = body["error"]["message"].as_str().unwrap();
     assert!(message.contains("demo/team") && message.contains("2026-11-23T00:00:00+01:00"));
+}
+
+/// Every refusal of a Budget names it and its limit; the window's end stands where waiting helps,
+/// and nowhere else.
+#[test]
+fn every_budget_refusal_names_budget_limit_and_the_reset_where_it_helps() {
+    let mut all: Vec<(Refusal, bool)> = every_budget_no("no space")
+        .into_iter()
+        .map(|no| {
+            let helps =
+                matches!(no, BudgetNo::UsedUp | BudgetNo::Blocked | BudgetNo::MinimumCap { .. });
+            (Refusal::Budget { no, of: of_team() }, helps)
+        })
+        .collect();
+    all.push((Refusal::NoCandidate(NoCandidate::BudgetTier(of_team())), true));
+    for (refusal, helps) in all {
+        let said = message(&refusal);
+        assert!(said.contains("Budget demo/team") && said.contains("day (5 USD)"), "{said}");
+        assert_eq!(said.contains("it resets at 2026-11-23T00:00:00+01:00"), helps, "{said}");
+    }
+}
+
+/// Money that is not gone is not called used up: each reason has its words, and what SDKs cannot
+/// wait for has a code of its own.
+#[test]
+fn only_a_spent_budget_is_called_used_up() {
+    for no in every_budget_no("no space") {
+        let refusal = Refusal::Budget { no: no.clone(), of: of_team() };
+        assert_eq!(message(&refusal).contains("used up"), no == BudgetNo::UsedUp, "{no:?}");
+    }
+    let large = Refusal::Budget { no: BudgetNo::TooLarge, of: of_team() };
+    assert_eq!((large.code(), large.status().as_u16()), ("request_exceeds_budget", 429));
+    assert!(message(&large).contains("Lower max_tokens"));
+    let many = Refusal::Budget { no: BudgetNo::TooMany, of: of_team() };
+    assert_eq!((many.code(), many.status().as_u16()), ("too_many_budgets", 429));
+    let busy = Refusal::Budget { no: BudgetNo::Busy, of: of_team() };
+    assert_eq!((busy.code(), busy.status().as_u16()), ("overloaded", 503));
 }

@@ -9,7 +9,7 @@ mod recordings;
 
 use grammar::{Verdict, check};
 use memchr::memmem;
-use pointsman_core::error::{Class, Refusal};
+use pointsman_core::error::{BudgetNo, Class, LimitName, Refusal};
 use pointsman_core::sse::{StreamFault, StreamOptions, budget_cut_event, cut_event};
 use pointsman_core::table::StreamEnd;
 use pointsman_core::usage::Usage;
@@ -281,11 +281,12 @@ fn every_cut_has_its_event() {
         assert_eq!(check(&body), Ok(Verdict::Failed), "{fault:?}");
         assert!(fault.class(false).row() < 14 && fault.class(true) == Class::MidStream);
     }
-    let refusal = Refusal::Budget {
+    let of = LimitName {
         budget: "demo/team".to_owned(),
         limit: "day (5 USD)".to_owned(),
         resets_at: "2026-11-23T00:00:00+01:00".to_owned(),
     };
+    let refusal = Refusal::Budget { no: BudgetNo::UsedUp, of };
     let body = [chunk.as_bytes(), &budget_cut_event(&refusal)].concat();
     assert_eq!(check(&body), Ok(Verdict::Failed));
     for part in ["demo/team", "2026-11-23T00:00:00+01:00", "insufficient_quota"] {

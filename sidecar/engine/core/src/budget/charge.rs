@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::Book;
 use super::state::Held;
+use super::{Book, BudgetRefusal};
 
 /// A reservation on every account that binds a request.
 #[derive(Debug)]
@@ -51,6 +51,12 @@ impl Charge {
             self.reserved = total;
         }
         grown
+    }
+
+    /// Why `top_up` cannot reserve `amount` now, in the name of the limit that decides.
+    #[must_use]
+    pub fn shortage(&self, amount: u64) -> BudgetRefusal {
+        self.book.shortage(&self.held, amount)
     }
 
     /// `top_up`, waiting for a grant as long as an admission would.

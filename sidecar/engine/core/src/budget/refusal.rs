@@ -22,6 +22,8 @@ pub enum RefusalCode {
     Overloaded,
     /// More Budgets bind the request than one reservation can name.
     TooManyBudgets,
+    /// A `Downgrade` threshold is crossed and every candidate is of a higher tier.
+    Downgraded,
 }
 
 impl RefusalCode {
@@ -36,13 +38,14 @@ impl RefusalCode {
             Self::JournalUnavailable => "journal_unavailable",
             Self::Overloaded => "overloaded",
             Self::TooManyBudgets => "too_many_budgets",
+            Self::Downgraded => "downgraded",
         }
     }
 
     /// Whether the money is gone, rather than out of reach for now.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Exhausted | Self::Blocked | Self::TooLarge)
+        matches!(self, Self::Exhausted | Self::Blocked | Self::TooLarge | Self::Downgraded)
     }
 }
 
@@ -90,6 +93,7 @@ impl fmt::Display for BudgetRefusal {
             RefusalCode::TooManyBudgets => {
                 write!(f, "more Budgets bind this request than can be reserved on at once")?;
             }
+            RefusalCode::Downgraded => write!(f, "only models of lower tiers are allowed now")?,
         }
         match &self.resets_at {
             Some(resets_at) if self.code.is_final() => write!(f, "; it resets at {resets_at}"),

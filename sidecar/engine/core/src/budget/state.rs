@@ -317,7 +317,7 @@ impl State {
     }
 
     /// Whether a running call may go on beyond what is granted on this lease.
-    fn goes_beyond(&self, slot: u16) -> bool {
+    pub(super) fn goes_beyond(&self, slot: u16) -> bool {
         let Some(entry) = self.entry(slot) else { return true };
         let Some(account) = self.accounts.get(usize::from(entry.account)) else { return true };
         let allow = account.enforcement.on_ledger_unavailable == OnLedgerUnavailable::Allow;

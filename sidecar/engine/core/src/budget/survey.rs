@@ -1,6 +1,6 @@
 //! Looking at the book without changing it: what would fit, why something was refused, what runs low.
 
-use super::account::Account;
+use super::account::{Account, Crossed};
 use super::state::{Held, Now, State};
 use super::subjects::AccountSet;
 use super::{AccountStanding, BudgetRefusal, RefusalCode};
@@ -36,6 +36,46 @@ impl State {
             let remaining = used.map(|it| account.amount.saturating_sub(it));
             account.demand.prefetch(free, account.amount, remaining, now.boot_ms) > free
         })
+    }
+
+    /// Why a reservation cannot grow by `amount`. Where several limits lack it, one that has no more
+    /// decides before one whose grant may still come.
+    pub(super) fn shortage(&self, held: &Held, amount: u64, now: Now) -> BudgetRefusal {
+        let mut passing = None;
+        let mut strict = 0;
+        for slot in held.leases().iter().filter(|it| !self.goes_beyond(**it)) {
+            let Some(entry) = self.entry(*slot) else { continue };
+            let Some(account) = self.accounts.get(usize::from(entry.account)) else { continue };
+            strict = entry.account;
+            if entry.lease.extends(now.boot_ms) && entry.lease.free() >= amount {
+                continue;
+            }
+            let code = self.lack(account, &entry.lease, now);
+            if code.is_final() {
+                return self.refusal(&AccountSet::default(), entry.account, code, now);
+            }
+            passing.get_or_insert((entry.account, code));
+        }
+        // With money on all of them it was the journal that did not take the growth.
+        let (index, code) = passing.unwrap_or((strict, RefusalCode::JournalUnavailable));
+        self.refusal(&AccountSet::default(), index, code, now)
+    }
+
+    fn lack(&self, account: &Account, lease: &Lease, now: Now) -> RefusalCode {
+        if self.journal.broken().is_some() {
+            return RefusalCode::JournalUnavailable;
+        }
+        // What the hub says of the current window tells nothing about one that is over.
+        if !lease.window.as_ref().is_some_and(|it| it.contains(now.ledger_ms)) {
+            return RefusalCode::LedgerUnavailable;
+        }
+        match (account.crossed(now.ledger_ms), account.denial(now.boot_ms)) {
+            (Crossed::Blocked, _) => RefusalCode::Blocked,
+            (Crossed::Exhausted, _) => RefusalCode::Exhausted,
+            (Crossed::No, Some(denial)) if denial.blocked => RefusalCode::Blocked,
+            (Crossed::No, Some(_)) => RefusalCode::Exhausted,
+            (Crossed::No, None) => RefusalCode::LedgerUnavailable,
+        }
     }
 
     /// Milliseconds since the hub last spoke of an account.

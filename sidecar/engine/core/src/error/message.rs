@@ -1,11 +1,12 @@
 //! The words of our own answers: what happened, and what helps.
 
+use super::money::resets;
 use super::{NoCandidate, Refusal};
 use crate::limits;
 
 /// The `error.message` of a refusal.
 pub(super) fn message(refusal: &Refusal) -> String {
-    of_request(refusal).or_else(|| of_budget(refusal)).unwrap_or_else(|| of_service(refusal))
+    of_request(refusal).unwrap_or_else(|| of_service(refusal))
 }
 
 /// A text from outside, shortened at a character.
@@ -58,6 +59,7 @@ fn of_request(refusal: &Refusal) -> Option<String> {
         ),
         Refusal::MethodNotAllowed { allow } => format!("This path takes {allow} only."),
         Refusal::NoCandidate(why) => of_no_candidate(why),
+        Refusal::Budget { no, of } => no.message(of),
         _ => return None,
     })
 }
@@ -73,10 +75,12 @@ fn of_no_candidate(why: &NoCandidate) -> String {
             "This request exceeds the maximum context length of every candidate: \
              about {tokens} prompt tokens. Send a shorter prompt."
         ),
-        NoCandidate::BudgetTier { budget } => format!(
-            "Budget {} allows only cheaper models than this rule's candidates now. \
+        NoCandidate::BudgetTier(of) => format!(
+            "Budget {}, limit {}, allows only cheaper models than this rule's candidates now{}. \
              Ask a cheaper model, or raise the Budget's limit.",
-            short(budget)
+            short(&of.budget),
+            short(&of.limit),
+            resets(of)
         ),
         NoCandidate::Credential => {
             "No candidate has a credential that may be sent to it. Add the key to the Secret that \
@@ -88,36 +92,6 @@ fn of_no_candidate(why: &NoCandidate) -> String {
              `pointsman validate` prints all of it."
             .to_owned(),
     }
-}
-
-fn of_budget(refusal: &Refusal) -> Option<String> {
-    Some(match refusal {
-        Refusal::Budget { budget, limit, resets_at } => format!(
-            "Budget {} is used up: limit {}{}. Wait for that, or raise the Budget's limit.",
-            short(budget),
-            short(limit),
-            resets(resets_at)
-        ),
-        Refusal::LedgerUnavailable { budget } => format!(
-            "Budget {} is enforced, but its ledger (the Pointsman hub) cannot be reached \
-             and nothing is leased. Try again when the hub is back, \
-             or set the Budget's enforcement.onLedgerUnavailable to Allow.",
-            short(budget)
-        ),
-        Refusal::JournalUnavailable { budget, detail } => format!(
-            "Budget {} is enforced, but the sidecar cannot write its journal ({}), \
-             so it may lease no money. Give its state folder room.",
-            short(budget),
-            short(detail)
-        ),
-        Refusal::MinimumCap { budget, affordable, resets_at } => format!(
-            "What is left of Budget {} pays for {affordable} tokens of this model's answer only{}. \
-             Send a shorter prompt, ask a cheaper model, or raise the Budget's limit.",
-            short(budget),
-            resets(resets_at)
-        ),
-        _ => return None,
-    })
 }
 
 fn of_service(refusal: &Refusal) -> String {
@@ -136,13 +110,5 @@ fn of_service(refusal: &Refusal) -> String {
         ),
         Refusal::Shed => "Pointsman has no room for this request now. Try again.".to_owned(),
         _ => "Pointsman failed on this request; its id is in x-pointsman-request-id.".to_owned(),
-    }
-}
-
-fn resets(resets_at: &str) -> String {
-    if resets_at.is_empty() {
-        String::new()
-    } else {
-        format!("; it resets at {}", short(resets_at))
     }
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Class;
 use super::message::{message, short};
+use super::money::{BudgetNo, LimitName};
 
 /// An answer of our own. Texts from outside are shortened, and escaped by the JSON writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,35 +73,12 @@ pub enum Refusal {
         /// `timeouts.totalMs`.
         total_ms: u64,
     },
-    /// A Budget is used up.
+    /// A Budget refuses.
     Budget {
-        /// `namespace/name`.
-        budget: String,
-        /// Name and amount, e.g. `day (5 USD)`.
-        limit: String,
-        /// RFC 3339; empty for a window without a known end.
-        resets_at: String,
-    },
-    /// A Budget's ledger cannot be reached and nothing is leased.
-    LedgerUnavailable {
-        /// `namespace/name`.
-        budget: String,
-    },
-    /// Nothing may be leased for a Budget, because the journal cannot be written.
-    JournalUnavailable {
-        /// `namespace/name`.
-        budget: String,
-        /// What the file system said.
-        detail: String,
-    },
-    /// What is left of a Budget does not pay for the least answer.
-    MinimumCap {
-        /// `namespace/name`.
-        budget: String,
-        /// Tokens that could be paid for.
-        affordable: u64,
-        /// RFC 3339; empty for a window without a known end.
-        resets_at: String,
+        /// Why.
+        no: BudgetNo,
+        /// Which limit decided.
+        of: LimitName,
     },
     /// We have no room.
     Shed,
@@ -132,10 +110,7 @@ pub enum NoCandidate {
         tokens: u64,
     },
     /// A Budget allows lower tiers only.
-    BudgetTier {
-        /// `namespace/name`.
-        budget: String,
-    },
+    BudgetTier(LimitName),
     /// The last one tried has no key that may be sent to it.
     Credential,
     /// The route has none: what it names is missing or refused. It is never passed over, because
@@ -144,18 +119,18 @@ pub enum NoCandidate {
 }
 
 /// The fixed facts of a variant: status, `type`, `code`, `param`, label, class.
-struct Facts {
-    status: StatusCode,
-    kind: &'static str,
-    code: &'static str,
-    label: &'static str,
-    class: Class,
-    retry: Retry,
+pub(super) struct Facts {
+    pub(super) status: StatusCode,
+    pub(super) kind: &'static str,
+    pub(super) code: &'static str,
+    pub(super) label: &'static str,
+    pub(super) class: Class,
+    pub(super) retry: Retry,
 }
 
 /// What SDKs are told about trying again.
 #[derive(Clone, Copy)]
-enum Retry {
+pub(super) enum Retry {
     /// Nothing: the status says it.
     Silent,
     /// `x-should-retry: false`.
@@ -165,8 +140,8 @@ enum Retry {
 }
 
 const INVALID: &str = "invalid_request_error";
-const SERVER: &str = "server_error";
-const QUOTA: &str = "insufficient_quota";
+pub(super) const SERVER: &str = "server_error";
+pub(super) const QUOTA: &str = "insufficient_quota";
 
 impl Refusal {
     /// HTTP status.
@@ -254,8 +229,6 @@ impl Refusal {
             retry,
         };
         let bad = |status, code| fact(status, INVALID, code, code, Class::BadRequest, Silent);
-        let quota =
-            |label| fact(StatusCode::TOO_MANY_REQUESTS, QUOTA, QUOTA, label, Class::Budget, Never);
         let shed = |code, seconds| {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             fact(status, SERVER, code, code, Class::Shed, After(seconds))
@@ -292,10 +265,7 @@ impl Refusal {
                 let code = "deadline_exceeded";
                 fact(status, SERVER, code, code, Class::SlowFirstToken, Never)
             }
-            Self::Budget { .. } => quota("budget"),
-            Self::LedgerUnavailable { .. } => quota("ledger_unavailable"),
-            Self::JournalUnavailable { .. } => quota("journal_unavailable"),
-            Self::MinimumCap { .. } => quota("minimum_cap"),
+            Self::Budget { no, .. } => no.facts(),
             Self::Shed => shed("overloaded", 1),
             Self::Internal => {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -330,7 +300,7 @@ impl NoCandidate {
         match self {
             Self::Capability { .. } => filtered("no_capable_model", Class::BadRequest),
             Self::Context { .. } => filtered("context_length_exceeded", Class::ContextTooLong),
-            Self::BudgetTier { .. } => Facts {
+            Self::BudgetTier(_) => Facts {
                 status: StatusCode::TOO_MANY_REQUESTS,
                 kind: QUOTA,
                 code: QUOTA,

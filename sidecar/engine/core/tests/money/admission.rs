@@ -201,6 +201,10 @@ fn audit_counts_and_never_refuses() {
     assert_eq!((lease.granted, world.hub.leases.len()), (0, 1), "nothing is leased for it");
 }
 
+fn tier(world: &World) -> Option<u8> {
+    world.one.book.max_tier(&world.one.accounts()).map(|tier| tier.most)
+}
+
 #[test]
 fn thresholds_act_on_the_hubs_word_and_on_what_was_spent_since() {
     let mut strict = budget(100 * CENT);
@@ -216,11 +220,11 @@ fn thresholds_act_on_the_hubs_word_and_on_what_was_spent_since() {
         drop(waiter);
         world.one.granted(amount).settle(amount);
     };
-    assert_eq!(world.one.book.max_tier(&world.one.accounts()), None);
+    assert_eq!(tier(&world), None);
     spend(&mut world, 55 * CENT);
-    assert_eq!(world.one.book.max_tier(&world.one.accounts()), Some(3), "before any sync");
+    assert_eq!(tier(&world), Some(3), "before any sync");
     spend(&mut world, 10 * CENT);
-    assert_eq!(world.one.book.max_tier(&world.one.accounts()), Some(1));
+    assert_eq!(tier(&world), Some(1));
     spend(&mut world, 25 * CENT);
     assert_eq!(world.one.refused(1).code, RefusalCode::Blocked);
     world.one.sync(&mut world.hub);

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod deciding;
+#[cfg(test)]
 mod hub;
 #[cfg(test)]
 mod outage;
