@@ -2,8 +2,9 @@
 
 Called by the Makefile before anything else. Every step says what it does and about how long it
 takes, and is skipped when its inputs have not changed since it last ran. Nothing outside the
-checkout is touched, but for Debian packages that only the bench and the foreign simulator need
-(and only as root; else it prints the command to run).
+checkout is touched, but for Debian packages that only the bench, the foreign simulator and the test
+cluster need (and only as root; else it prints the command to run), and for the test cluster's
+programs, which are built once into the user's cache.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ EX_UNAVAILABLE = 69
 RUST = (1, 90)
 """As Cargo.toml's rust-version."""
 NODE_MAJOR = 20
+CLUSTER_KINDS = ("test", "cluster")
+REQUIRE_ALL = "POINTSMAN_REQUIRE_ALL"
+"""Set where nothing may be skipped: CI."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Step:
 def main() -> int:
     """Run the steps that the wanted set needs; the exit status is 69 where a tool is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=("python", "verify", "test", "demo", "bench"))
+    parser.add_argument("kind", choices=("python", "verify", "test", "demo", "bench", "cluster"))
     parser.add_argument("--profile", default="dev", help="Cargo profile of the engine")
     arguments = parser.parse_args()
     missing = list(missing_tools(arguments.kind))
@@ -79,10 +83,15 @@ def main() -> int:
     steps = [step for step in steps_for(arguments.kind, arguments.profile) if not step.done()]
     left = sum(step.cold_seconds for step in steps)
     began = time.monotonic()
+    programs = begin_programs() if arguments.kind in CLUSTER_KINDS else None
     for number, step in enumerate(steps, start=1):
         print(f"[{number}/{len(steps)}] {step.says} (about {left} s left, cold)", flush=True)
         step.run()
         left -= step.cold_seconds
+    if programs is not None and programs.wait() != 0:
+        if arguments.kind == "cluster" or os.environ.get(REQUIRE_ALL):
+            return programs.returncode
+        print("Without the cluster's programs its tests will be skipped.", file=sys.stderr)
     if steps:
         print(f"Set up in {time.monotonic() - began:.0f} s.", flush=True)
     return 0
@@ -95,7 +104,7 @@ def missing_tools(kind: str) -> Iterable[str]:
         yield f"Python 3.11 or newer (this is {version}); choose one with `make PYTHON=…`"
     if importlib.util.find_spec("ensurepip") is None:
         yield "Python's venv module: apt-get install python3-venv"
-    if kind == "python":
+    if kind in ("python", "cluster"):
         return
     if cargo_version() < RUST:
         newer = ".".join(map(str, RUST))
@@ -118,6 +127,7 @@ def cargo_version() -> tuple[int, ...]:
 def steps_for(kind: str, profile: str) -> list[Step]:
     """The steps of one set, in order; what is done already is left out by the caller."""
     requirements = "demo" if kind == "demo" else "dev"
+    compiles = kind not in ("python", "cluster")
     steps = [
         Step(
             "venv", "Making .venv and its installer, uv", 15, ("", "requirements/uv.txt"), make_venv
@@ -125,10 +135,10 @@ def steps_for(kind: str, profile: str) -> list[Step]:
         Step(
             f"requirements-{requirements}",
             f"Installing pinned packages (requirements/{requirements}.txt)"
-            + ("" if kind == "python" else " while the Rust crates compile"),
+            + (" while the Rust crates compile" if compiles else ""),
             40,
             ("", f"requirements/{requirements}.txt"),
-            lambda: install_requirements(requirements, None if kind == "python" else profile),
+            lambda: install_requirements(requirements, profile if compiles else None),
         ),
         Step(
             "operator",
@@ -138,7 +148,7 @@ def steps_for(kind: str, profile: str) -> list[Step]:
             install_operator,
         ),
     ]
-    if kind != "python":
+    if compiles:
         steps.append(engine_step(profile))
     if kind == "demo":
         steps.append(
@@ -190,6 +200,12 @@ def engine_step(profile: str) -> Step:
         ),
         lambda: build_engine(profile),
     )
+
+
+def begin_programs() -> subprocess.Popen[bytes]:
+    """Build the test cluster's programs beside all else: the first time they take longest."""
+    script = ROOT / "e2e" / "harness" / "binaries.py"
+    return subprocess.Popen(["nice", "-n", "5", sys.executable, str(script)])
 
 
 def make_venv() -> None:

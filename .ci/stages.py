@@ -19,7 +19,7 @@ ENGINE = ROOT / "sidecar" / "engine"
 BIN = ROOT / ".venv" / "bin"
 PYTHON = str(BIN / "python")
 # Folders of whole-process proofs; `make verify` leaves them to `make test`.
-LONG_FOLDERS = ("faults", "sdk", "wheels", "demo")
+LONG_FOLDERS = ("controlplane", "faults", "sdk", "wheels", "demo")
 # Ten real minutes and more a test: never part of `make test`, which names it.
 SOAK_FOLDER = "soak"
 SECONDS_A_MINUTE = 60
@@ -77,7 +77,7 @@ def verify_stages() -> list[Stage]:
         Stage(
             "mypy",
             "types hold, strictly",
-            (PYTHON, "-m", "mypy", "operator", "sidecar", "tests", ".ci"),
+            (PYTHON, "-m", "mypy", "operator", "sidecar", "tests", "e2e", ".ci"),
         ),
         Stage("imports", "layers hold", (str(BIN / "lint-imports"),)),
         Stage(
@@ -106,10 +106,15 @@ def verify_stages() -> list[Stage]:
 
 
 def test_stages() -> list[Stage]:
-    """What is proven beside: whole processes, faults, foreign SDKs, built wheels."""
+    """What is proven beside: a real API server, whole processes, faults, SDKs, built wheels."""
     pytest = (PYTHON, "-m", "pytest")
     return [
         Stage("slow", "the long properties", (*pytest, "-m", "slow", "tests", *ignored())),
+        Stage(
+            "controlplane",
+            "resources and controllers against a real API server",
+            (*pytest, "tests/controlplane"),
+        ),
         Stage("faults", "kills, cuts and money under both", (*pytest, "tests/faults")),
         Stage("sdk", "the official SDK 3.x, two simulators", (*pytest, "tests/sdk")),
         Stage(

@@ -81,8 +81,9 @@ def _flattened(schema: Schema, definitions: dict[str, Schema], where: str) -> Sc
 def _with_plain_default(schema: Schema, where: str) -> Schema:
     """Defaults as an API server should fill them in.
 
-    An absent object becomes `{}`, which its members' own defaults then fill. Empty lists and
-    objects that would stay empty are left absent: stored objects hold what somebody meant.
+    An absent object becomes all of its members' defaults, written out: the API server holds a
+    default against the object's rules before it fills anything in. Empty lists and objects that
+    would stay empty are left absent: stored objects hold what somebody meant.
     """
     default = schema.get("default")
     if not isinstance(default, list | dict):
@@ -99,7 +100,7 @@ def _with_plain_default(schema: Schema, where: str) -> Schema:
     if any(filled.get(name) != value for name, value in scalars.items()):
         message = f"{where}: the default differs from its members' defaults"
         raise UnsupportedSchemaError(message)
-    return {**rest, "default": {}} if filled else rest
+    return {**rest, "default": filled} if filled else rest
 
 
 def _checked(schema: Schema, where: str) -> Schema:

@@ -1,6 +1,6 @@
 """Every rule beyond types: one document that keeps it, one that breaks it, judged by model and CEL.
 
-The table is complete: a rule without a row here fails `test_every_rule_has_a_row`.
+The table (support/refused.py) is complete: a rule without a row fails `test_every_rule_has_a_row`.
 """
 
 from __future__ import annotations
@@ -13,125 +13,9 @@ from pointsman_operator.api import KINDS, parse_document
 from pointsman_operator.generate.schema import structural
 from support import resources as make
 from support.crds import broken_rules, rules_of
+from support.refused import ROWS
 
-SUBJECT: dict[str, Any] = {"header": {"name": "Authorization"}}
-QUALITY: dict[str, Any] = {"strategy": "Quality", "quality": {"target": 90}}
-WINDOW = {"calendar": "Day"}
-LIMIT = {"name": "day", "amount": "5", "window": WINDOW}
-
-
-def _hosted(**provider: Any) -> dict[str, Any]:
-    return make.hosted(provider={"type": "OpenAI", "model": "gpt-4o", **provider})
-
-
-def _candidates(strategy: str, *candidates: dict[str, Any], **route: Any) -> dict[str, Any]:
-    return {"name": "r", "route": {"strategy": strategy, "candidates": list(candidates), **route}}
-
-
-A, B = {"model": "main/a"}, {"model": "main/b"}
-SECRET = {"secretRef": {"name": "k", "key": "k"}}
-STEP = {"percent": 80, "action": "Downgrade", "maxTier": 1}
-ROWS: list[tuple[str, dict[str, Any]]] = [
-    ("OpenAICompatible needs baseURL", make.pool(_hosted(type="OpenAICompatible"))),
-    ("sent over https only", make.pool(_hosted(baseURL="http://a/v1", credential=SECRET))),
-    ("exactly one of provider and selfHosted", make.pool({"name": "m"})),
-    (
-        "at most one of pricing and selfHosted.cost",
-        make.pool(make.self_hosted(pricing={"inputPerMTok": "1", "outputPerMTok": "1"})),
-    ),
-    (
-        "maxOutputTokens must not be above contextWindow",
-        make.pool(make.hosted(contextWindow=10, maxOutputTokens=11)),
-    ),
-    ("names belongs to from: Names", make.pool(allowedNamespaces={"from": "Names"})),
-    ("names belongs to from: Names", make.pool(allowedNamespaces={"names": ["a"]})),
-    (
-        "an alias belongs to one model",
-        make.pool(make.hosted("a", aliases=["x"]), make.hosted("b", aliases=["x"])),
-    ),
-    (
-        "must be >= 0 and at most 1000000 USD",
-        make.pool(make.hosted(pricing={"inputPerMTok": "1000001", "outputPerMTok": "1"})),
-    ),
-    (
-        "must be > 0 and at most 10000 USD",
-        make.pool(
-            {
-                **make.self_hosted(),
-                "selfHosted": {
-                    **make.self_hosted()["selfHosted"],
-                    "cost": {"gpuHour": "0", "tokensPerSecond": 1},
-                },
-            }
-        ),
-    ),
-    (
-        "weight acts with strategy Weighted only",
-        make.policy(_candidates("Failover", {**A, "weight": 2})),
-    ),
-    ("with a weight above 0", make.policy(_candidates("Weighted", {**A, "weight": 0}))),
-    (
-        "priority acts with strategy Failover only",
-        make.policy(_candidates("Weighted", {**A, "priority": 1})),
-    ),
-    ("quality.target belongs to strategy Quality", make.policy(_candidates("Quality", A, B))),
-    (
-        "quality.target belongs to strategy Quality",
-        make.policy(_candidates("Cheapest", A, quality={"target": 90})),
-    ),
-    (
-        "quality acts with strategies Quality and Cheapest only",
-        make.policy(_candidates("Failover", A, quality={"floor": 50})),
-    ),
-    (
-        "firstToken must not be above total",
-        make.policy(_candidates("Failover", A, timeouts={"firstToken": "2m", "total": "1m"})),
-    ),
-    (
-        "must be between 10ms and 1h",
-        make.policy(_candidates("Failover", A, timeouts={"streamIdle": "2h"})),
-    ),
-    (
-        "must be between 10ms and 24h",
-        make.policy(_candidates("Failover", A, timeouts={"total": "25h"})),
-    ),
-    ("at least one of min and max", make.policy(signals=[{"name": "long", "tokens": {}}])),
-    (
-        "min must not be above max",
-        make.policy(signals=[{"name": "long", "tokens": {"min": 2, "max": 1}}]),
-    ),
-    ("exactly one of detector", make.policy(signals=[{"name": "x"}])),
-    (
-        "exactly one of detector",
-        make.policy(signals=[{"name": "x", "task": "code", "detector": "PII"}]),
-    ),
-    (
-        "a header that carries a secret",
-        make.policy(signals=[{"name": "x", "header": {"name": "Cookie"}}]),
-    ),
-    ("route belongs to action: Route", make.policy(default={"action": "Route"})),
-    ("spec.signals does not define", make.policy({**make.rule(), "when": {"noneOf": ["nope"]}})),
-    ("a header that carries a secret", make.budget(subject=SUBJECT)),
-    ("must be > 0 and at most 9000000 USD", make.budget(amount="0.0")),
-    ("must be > 0 and at most 9000000 USD", make.budget(amount="9000000.1")),
-    (
-        "maxTier belongs to action: Downgrade",
-        make.budget(thresholds=[{"percent": 1, "action": "Downgrade"}]),
-    ),
-    (
-        "maxTier belongs to action: Downgrade",
-        make.budget(thresholds=[{"percent": 1, "action": "Block", "maxTier": 1}]),
-    ),
-    ("must be between 1m and 24h", make.budget(enforcement={"outageHorizon": "30s"})),
-    (
-        "percentages of thresholds must differ",
-        make.budget(thresholds=[STEP, {"percent": 80, "action": "Notify"}]),
-    ),
-    (
-        "a later Downgrade must not raise maxTier",
-        make.budget(thresholds=[STEP, {"percent": 90, "action": "Downgrade", "maxTier": 2}]),
-    ),
-]
+LIMIT = {"name": "day", "amount": "5", "window": {"calendar": "Day"}}
 
 
 @pytest.mark.parametrize(("message", "document"), ROWS, ids=lambda value: str(value)[:60])
