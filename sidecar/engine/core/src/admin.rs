@@ -131,7 +131,7 @@ fn is_started(shared: &Shared) -> bool {
 fn refresh_breakers(shared: &Shared) {
     let now_ms = shared.clock.boot_ms();
     for model in shared.current.load().iter().flat_map(|plan| &plan.models) {
-        model.stats.breaker.set(i64::from(model.breaker.is_cooling(now_ms)));
+        model.stats.breaker.set(i64::from(model.is_cooling(now_ms)));
     }
     shared.stats.in_flight.set(i64::try_from(shared.in_flight.load(Relaxed)).unwrap_or(i64::MAX));
 }

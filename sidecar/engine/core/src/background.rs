@@ -3,14 +3,17 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet};
+use tokio::time::MissedTickBehavior;
 
 use crate::admin;
 use crate::engine::Shared;
 use crate::export;
 use crate::ledger::{self, HttpTransport};
+use crate::limits;
 use crate::serve::{Phase, lead_drain};
 use crate::upstream::{Endpoint, TlsRoots};
 
@@ -39,6 +42,7 @@ impl Background {
             let shared = self.shared.clone();
             admin::serve(self.admin, self.debug, &shared)?;
             start_export(&shared, self.roots)?;
+            tokio::task::spawn_local(watch_credentials(shared.clone()));
             let ledger = start_ledger(&shared)?;
             lead_drain(&shared, phase).await?;
             if let Some((drained, ledger)) = ledger {
@@ -58,6 +62,16 @@ fn start_export(shared: &Shared, roots: TlsRoots) -> std::io::Result<()> {
         tokio::task::spawn_local(export::run(spans.clone(), endpoint, roots, resource));
     }
     Ok(())
+}
+
+/// Ends the rest of credentials whose Secret holds another key. Files are read only while one rests.
+async fn watch_credentials(shared: Arc<Shared>) {
+    let mut tick = tokio::time::interval(Duration::from_millis(limits::KEY_WATCH_MS));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        shared.breakers.credentials.look(&shared.secrets, shared.clock.boot_ms());
+    }
 }
 
 type Ledger = (oneshot::Sender<()>, JoinHandle<bool>);

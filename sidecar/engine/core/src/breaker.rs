@@ -62,10 +62,7 @@ impl Breaker {
             return;
         }
         if open || self.failures.load(Relaxed) != 0 {
-            self.open_until_ms.store(0, Relaxed);
-            self.probe_until_ms.store(0, Relaxed);
-            self.failures.store(0, Relaxed);
-            self.openings.store(0, Relaxed);
+            self.close();
         }
     }
 
@@ -86,6 +83,20 @@ impl Breaker {
     /// The provider asked for a pause.
     pub fn cool_for(&self, now_ms: u64, pause_ms: u64) {
         self.open_until(now_ms, pause_ms.min(limits::COOLDOWN_MS));
+    }
+
+    /// Whether nothing was asked of it since the last good answer.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.open_until_ms.load(Relaxed) == 0
+    }
+
+    /// What it was opened for is known to be over.
+    pub fn close(&self) {
+        self.open_until_ms.store(0, Relaxed);
+        self.probe_until_ms.store(0, Relaxed);
+        self.failures.store(0, Relaxed);
+        self.openings.store(0, Relaxed);
     }
 
     /// No connection: opens at once, so that an outage costs one request, with doubling pauses.

@@ -96,7 +96,7 @@ fn order_candidates(call: &mut Call, headers: &HeaderMap, features: &Lazy) -> Re
         .map(|(place, candidate)| CandidateFacts {
             model: &plan.table.models[*place],
             head: plan.models[*place].head.as_ref(),
-            cooling: plan.models[*place].breaker.is_cooling(now_ms),
+            cooling: plan.models[*place].is_cooling(now_ms),
             weight: candidate.weight,
             priority: candidate.priority,
         })

@@ -15,10 +15,11 @@ use tokio::time::Instant;
 use crate::call::{Call, Endpoint};
 use crate::collect::{Collected, collect};
 use crate::decode::Decoder;
-use crate::error::{Class, classify};
+use crate::error::{Class, Cooldown, Span, classify};
 use crate::limits;
 use crate::plan::Taken;
 use crate::scan::{Edit, Key, splice};
+use crate::secrets::Missing;
 use crate::sse::{ChatStream, StreamOptions};
 use crate::table::ProviderType;
 use crate::upstream::{Connection, Exchange, Pieces, SendError};
@@ -93,13 +94,32 @@ pub struct Failure {
     pub capability_gap: bool,
     /// The provider may bill something: the request reached it and was not refused.
     pub billable: bool,
+    /// The key may not go to this target's host; it may be good elsewhere.
+    pub host_refused: bool,
     /// The provider's own answer, for classes that pass it on.
     pub answer: Option<(StatusCode, HeaderValue, Bytes)>,
 }
 
 impl Failure {
     const fn new(class: Class, status: u16, billable: bool) -> Self {
-        Self { class, status, retry_after: None, capability_gap: false, billable, answer: None }
+        Self {
+            class,
+            status,
+            retry_after: None,
+            capability_gap: false,
+            billable,
+            host_refused: false,
+            answer: None,
+        }
+    }
+
+    /// Who rests because of it: as its class says, but for what this target alone lacks.
+    pub const fn cooldown(&self) -> Cooldown {
+        if !self.host_refused {
+            return self.class.cooldown();
+        }
+        let again = Duration::from_millis(limits::KEY_REREAD_MS);
+        Cooldown::Target(Span::Told { default: again, cap: again })
     }
 }
 
@@ -114,10 +134,11 @@ pub async fn attempt(
     head: &HeaderMap,
     deadline: Instant,
 ) -> Attempted {
-    let request = match build(call, pieces, head) {
-        Ok(request) => request,
+    let (request, key) = match build(call, pieces, head) {
+        Ok(built) => built,
         Err(failure) => return Attempted::Failed(failure),
     };
+    call.key_sent = key;
     let limit = attempt_limit(call, deadline);
     let worker = call.worker().clone();
     let Some((_, planned)) = call.model() else {
@@ -156,7 +177,12 @@ fn attempt_limit(call: &Call, deadline: Instant) -> Instant {
     deadline.min(Instant::now() + Duration::from_millis(limit_ms))
 }
 
-fn build(call: &Call, pieces: &[Bytes], head: &HeaderMap) -> Result<Request<Pieces>, Failure> {
+/// The request, and the fingerprint of the key in it; 0 without one.
+fn build(
+    call: &Call,
+    pieces: &[Bytes],
+    head: &HeaderMap,
+) -> Result<(Request<Pieces>, u64), Failure> {
     let unusable = || Failure::new(Class::ModelGone, 0, false);
     let (model, planned) = call.model().ok_or_else(unusable)?;
     let uri = match call.endpoint {
@@ -189,18 +215,19 @@ fn build(call: &Call, pieces: &[Bytes], head: &HeaderMap) -> Result<Request<Piec
     if let Some(state) = head.get("tracestate") {
         headers.insert("tracestate", state.clone());
     }
+    let mut sent = 0;
     if let Some(credential) = &model.provider.credential {
-        let now_ms = call.worker().shared.clock.boot_ms();
-        let no_key = || Failure::new(Class::Auth, 0, false);
-        let key = call.worker().shared.secrets.resolve(credential, now_ms).map_err(|_| no_key())?;
-        let host = &planned.endpoint.origin.host;
-        if !model.provider.allowed_hosts.iter().any(|allowed| allowed == host) && !key.allows(host)
-        {
-            return Err(no_key());
-        }
+        let shared = &call.worker().shared;
+        let (host, hosts) = (&planned.endpoint.origin.host, &model.provider.allowed_hosts);
+        let key = shared.secrets.resolve_for(credential, host, hosts, shared.clock.boot_ms());
+        let key = key.map_err(|missing| Failure {
+            host_refused: missing == Missing::Host,
+            ..Failure::new(Class::Auth, 0, false)
+        })?;
         headers.insert(AUTHORIZATION, key.authorization.clone());
+        sent = key.fingerprint;
     }
-    Ok(request)
+    Ok((request, sent))
 }
 
 /// The named splices; all other bytes of the body pass unchanged.
@@ -299,6 +326,7 @@ async fn refused(response: Response<Incoming>, connection: Connection) -> Failur
         retry_after: found.retry_after,
         capability_gap: found.capability_gap,
         billable: false,
+        host_refused: false,
         // One that broke off, cannot be decoded or says nothing is not passed on as if it were whole.
         answer: (whole && !bytes.is_empty()).then_some((head.status, content_type, bytes)),
     }

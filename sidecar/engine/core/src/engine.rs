@@ -55,7 +55,8 @@ pub struct Shared {
     pub started_ms: u64,
     /// Asks for the drain.
     pub shutdown: Notify,
-    breakers: Breakers,
+    /// Health of targets and credentials, over tables.
+    pub breakers: Breakers,
     tuning: Mutex<HashMap<String, i64>>,
     /// What former boots left in the journal folder, to be reported by the background thread.
     pub recovered: Mutex<Vec<Recovered>>,
@@ -304,9 +305,10 @@ impl Shared {
     pub fn state(&self) -> serde_json::Value {
         let now_ms = self.clock.boot_ms();
         let plan = self.current.load();
-        let targets = plan.iter().flat_map(|plan| &plan.models).map(|model| {
-            (model.name.to_string(), json!(format!("{:?}", model.breaker.state(now_ms))))
-        });
+        let targets = plan
+            .iter()
+            .flat_map(|plan| &plan.models)
+            .map(|model| (model.name.to_string(), json!(format!("{:?}", model.state(now_ms)))));
         let money = self.book.standings().into_iter().map(|at| {
             let standing = json!({
                 "reserved": at.reserved, "free": at.free, "overrun": at.overrun, "percent": at.percent,

@@ -21,7 +21,7 @@ use crate::call::{Call, Endpoint, Outcome};
 use crate::choose;
 use crate::dispatch::{self, Attempted, Begun, Failure, Opened, Whole};
 use crate::engine::Shared;
-use crate::error::{Class, NoCandidate, Refusal};
+use crate::error::{Class, Cooldown, NoCandidate, Refusal};
 use crate::intake;
 use crate::large::Large;
 use crate::limits;
@@ -160,7 +160,7 @@ async fn try_candidates(
 }
 
 /// The next candidate that this failure allows and that may do better: a prompt that was too long
-/// needs a larger window.
+/// needs a larger window, a key that was refused is refused to all who use it.
 fn next_place(call: &Call, failure: &Failure, place: usize, usable: usize) -> Option<usize> {
     if !failure.class.fall_back() && !failure.capability_gap {
         return None;
@@ -171,7 +171,12 @@ fn next_place(call: &Call, failure: &Failure, place: usize, usable: usize) -> Op
     };
     let larger =
         |next: &usize| !failure.class.larger_window_only() || window(*next) > window(place);
-    (place + 1..usable).find(larger)
+    let planned = |place: usize| Some(&call.plan.models[call.model_of(call.rows.get(place)?)]);
+    let same_key = |next: usize| {
+        planned(place).zip(planned(next)).is_some_and(|(one, two)| one.shares_credential(two))
+    };
+    let key_rests = matches!(failure.cooldown(), Cooldown::Credential(_));
+    (place + 1..usable).filter(larger).find(|next| !(key_rests && same_key(*next)))
 }
 
 /// Bounds that hold before a body is read, and the Plan.

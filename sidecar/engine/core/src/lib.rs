@@ -18,6 +18,7 @@ pub mod choose;
 pub mod clock;
 pub mod collect;
 pub mod config;
+pub mod credentials;
 pub mod decode;
 pub mod detect;
 pub mod dispatch;

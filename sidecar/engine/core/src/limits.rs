@@ -101,8 +101,10 @@ pub const BREAKER_LONGEST_PAUSE_MS: u64 = 8_000;
 pub const BREAKER_FAILURES: u32 = 5;
 /// The longest cooldown of a target, whatever asked for it.
 pub const COOLDOWN_MS: u64 = 900_000;
-/// Between two looks at a target whose key was refused: the Secret may hold another by then.
+/// Between two tries with a key that was refused: the provider may take it after all.
 pub const KEY_COOLDOWN_MS: u64 = 60_000;
+/// Between two looks whether the Secret of a resting credential holds another key.
+pub const KEY_WATCH_MS: u64 = 500;
 /// A probe that has not ended by then no longer keeps others out.
 pub const PROBE_MS: u64 = 10_000;
 /// How long a caller may be kept waiting for a rate limit to pass when nothing else can serve it.

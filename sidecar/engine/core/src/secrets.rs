@@ -2,6 +2,8 @@
 //! sensitive header values, sent only to allowed hosts, never shown (I7).
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use crate::table::Credential;
 pub struct Key {
     /// `Bearer …`, marked sensitive.
     pub authorization: HeaderValue,
+    /// Tells this content from another within the process; salted, never 0.
+    pub fingerprint: u64,
     allowed_hosts: Vec<String>,
 }
 
@@ -34,6 +38,8 @@ pub enum Missing {
     NotFound,
     /// The file holds what cannot be a header value.
     Malformed,
+    /// It may not be sent to that host.
+    Host,
 }
 
 type Cached = (u64, Result<Arc<Key>, Missing>);
@@ -44,13 +50,14 @@ pub struct Secrets {
     directory: Option<PathBuf>,
     from_environment: bool,
     cache: Mutex<HashMap<Credential, Cached>>,
+    salt: RandomState,
 }
 
 impl Secrets {
     /// `directory/SECRET/KEY`, then, if allowed, the credential's variable.
     #[must_use]
     pub fn new(directory: Option<PathBuf>, from_environment: bool) -> Self {
-        Self { directory, from_environment, cache: Mutex::new(HashMap::new()) }
+        Self { directory, from_environment, cache: Mutex::default(), salt: RandomState::new() }
     }
 
     /// The key for `credential`, at most two seconds old.
@@ -65,11 +72,32 @@ impl Secrets {
             return key.clone();
         }
         let key = self.read(credential);
-        if cache.len() >= limits::MODELS {
-            cache.clear(); // of tables long gone
-        }
-        cache.insert(credential.clone(), (now_ms, key.clone()));
+        keep(&mut cache, credential, now_ms, key.clone());
         key
+    }
+
+    /// The key for a target at `host`; `hosts`: those that its provider's type may be sent to anyway.
+    ///
+    /// # Errors
+    /// As `resolve`, and where neither these nor the Secret name the host.
+    pub fn resolve_for(
+        &self,
+        credential: &Credential,
+        host: &str,
+        hosts: &[String],
+        now_ms: u64,
+    ) -> Result<Arc<Key>, Missing> {
+        let key = self.resolve(credential, now_ms)?;
+        let allowed = hosts.iter().any(|allowed| allowed == host) || key.allows(host);
+        if allowed { Ok(key) } else { Err(Missing::Host) }
+    }
+
+    /// Reads the key again whatever its age, for calls from now on; its fingerprint, 0 without one.
+    pub fn read_again(&self, credential: &Credential, now_ms: u64) -> u64 {
+        let key = self.read(credential);
+        let fingerprint = key.as_ref().map_or(0, |key| key.fingerprint);
+        keep(&mut self.cache.lock(), credential, now_ms, key);
+        fingerprint
     }
 
     fn read(&self, credential: &Credential) -> Result<Arc<Key>, Missing> {
@@ -86,6 +114,7 @@ impl Secrets {
         let mut authorization =
             HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| Missing::Malformed)?;
         authorization.set_sensitive(true);
+        let fingerprint = self.salt.hash_one(&text).max(1);
         let allowed_hosts = secret
             .as_deref()
             .and_then(|secret| read_entry(secret, "allowed-hosts"))
@@ -97,8 +126,20 @@ impl Secrets {
                     .collect()
             })
             .unwrap_or_default();
-        Ok(Arc::new(Key { authorization, allowed_hosts }))
+        Ok(Arc::new(Key { authorization, fingerprint, allowed_hosts }))
     }
+}
+
+fn keep(
+    cache: &mut HashMap<Credential, Cached>,
+    credential: &Credential,
+    now_ms: u64,
+    key: Result<Arc<Key>, Missing>,
+) {
+    if cache.len() >= limits::MODELS {
+        cache.clear(); // of tables long gone
+    }
+    cache.insert(credential.clone(), (now_ms, key));
 }
 
 fn read_entry(secret: &Path, entry: &str) -> Option<String> {

@@ -118,6 +118,8 @@ pub struct Call {
     pub chosen: Option<usize>,
     /// Which accounts bind the current attempt.
     pub accounts: AccountSet,
+    /// Fingerprint of the key that the current attempt sent; 0: none.
+    pub key_sent: u64,
     /// The reservation.
     pub charge: Option<Charge>,
     /// Most that was reserved.
@@ -166,6 +168,7 @@ impl Call {
             attempts: Vec::new(),
             chosen: None,
             accounts: AccountSet::default(),
+            key_sent: 0,
             charge: None,
             reserved: 0,
             capped: None,

@@ -47,7 +47,7 @@ impl Call {
     pub fn begin_attempt(&mut self) {
         let start_us = self.elapsed_us();
         let Some((_, planned)) = self.model() else { return };
-        planned.breaker.on_dispatch(self.now_ms());
+        planned.on_dispatch(self.now_ms());
         let row = AttemptRow {
             model: planned.name.clone(),
             class: "ok",
@@ -86,10 +86,10 @@ impl Call {
         self.release(failure.billable);
     }
 
-    /// Takes the target out for as long as its failure says. A name that the caller chose says nothing
+    /// Takes the target, or all that use its credential, out for as long as its failure says. A name that the caller chose says nothing
     /// about the target.
     fn cool_target(&self, failure: &Failure) {
-        let (Cooldown::Target(span) | Cooldown::Credential(span)) = failure.class.cooldown() else {
+        let (Cooldown::Target(span) | Cooldown::Credential(span)) = failure.cooldown() else {
             return;
         };
         let callers_name = self.taken == Taken::PassThrough && failure.class == Class::ModelGone;
@@ -98,7 +98,12 @@ impl Call {
             let pause_ms = pause.map_or(limits::KEY_COOLDOWN_MS, |pause| {
                 u64::try_from(pause.as_millis()).unwrap_or(limits::COOLDOWN_MS)
             });
-            planned.breaker.cool_for(self.now_ms(), pause_ms);
+            match (&planned.credential, failure.cooldown()) {
+                (Some(credential), Cooldown::Credential(_)) => {
+                    credential.rest(self.key_sent, self.now_ms(), pause_ms);
+                }
+                _ => planned.breaker.cool_for(self.now_ms(), pause_ms),
+            }
         }
     }
 
@@ -118,26 +123,20 @@ impl Call {
         let Some((_, planned)) = self.model() else { return };
         self.worker.shared.stats.attempt(&planned.stats, class.label());
         let now_ms = self.now_ms();
-        if class == Class::Connect {
-            planned.breaker.on_unreachable(now_ms);
-        } else if class.counts_toward_breaker() {
-            planned.breaker.on_failure(now_ms);
-        } else {
-            planned.breaker.on_neutral();
-        }
+        planned.on_failed(class, now_ms);
     }
 
     /// The current target gave a whole answer.
     pub fn target_answered(&self) {
         if let Some((_, planned)) = self.model() {
-            planned.breaker.on_success(self.attempt_began_ms());
+            planned.on_success(self.attempt_began_ms());
         }
     }
 
     /// The first content is here.
     pub fn first_token(&self) {
         if let Some((_, planned)) = self.model() {
-            planned.breaker.on_first_token(self.attempt_began_ms());
+            planned.on_first_token(self.attempt_began_ms());
             planned.stats.first_token.observe(self.elapsed_us() as f64 / 1e6);
         }
     }
@@ -197,7 +196,7 @@ impl Call {
         row.class = Class::CallerGone.label();
         row.end_us = end_us;
         if let Some((_, planned)) = self.model() {
-            planned.breaker.on_neutral();
+            planned.on_neutral();
         }
     }
 
