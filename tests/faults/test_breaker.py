@@ -136,7 +136,8 @@ def test_a_pause_that_a_provider_asked_for_outlives_older_answers(pair: Line) ->
     assert chosen(pair) == "main/b"
 
 
-def test_retries_on_a_failing_target_are_a_share_of_the_calls(tmp_path: Path) -> None:
+@pytest.mark.parametrize("threads", ["1", "4"])
+def test_retries_on_a_failing_target_are_a_share_of_the_calls(tmp_path: Path, threads: str) -> None:
     """200 calls against a provider that always fails cost it little more than 200 requests."""
 
     def alone(made: Line) -> dict[str, Any]:
@@ -144,10 +145,12 @@ def test_retries_on_a_failing_target_are_a_share_of_the_calls(tmp_path: Path) ->
         rules = [{"name": "r", "when": {}, "route": route("a", retries=retries)}]
         return table([model("a", made.url("a"))], rules)
 
-    with line(tmp_path, "a", build=alone) as made:
+    # Each call comes on a connection of its own, so that every thread has some.
+    apart = {"connection": "close"}
+    with line(tmp_path, "a", build=alone, POINTSMAN_DATA_THREADS=threads) as made:
         made.script("a", {"status": 500})
         began = time.monotonic()
-        assert {made.chat().status_code for _ in range(200)} == {502}
+        assert {made.chat(headers=apart).status_code for _ in range(200)} == {502}
         floor = time.monotonic() - began + 1
         retried = made.providers["a"].stats()["requests"] - 200
         assert 1 <= retried <= 20 + floor + 1

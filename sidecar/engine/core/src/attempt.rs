@@ -1,7 +1,7 @@
 //! Which target to try next: a sans-I/O state machine over the closed error classes (wire.md A10).
 //! `handle` drives it; the order of candidates comes from `select`.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::error::Class;
@@ -91,38 +91,38 @@ impl Attempts {
     }
 }
 
-/// Bounds retries on the same target over all requests of a thread: a share of requests plus a floor,
-/// so that a fleet of routers does not finish off a provider that is down.
+/// Bounds retries on the same target over all requests of a rule, whichever thread serves them: a
+/// share of requests plus a floor, so that a fleet of routers does not finish off a provider that is
+/// down. Lock-free; kept across tables.
 #[derive(Debug, Default)]
 pub struct RetryBudget {
     /// Hundredths of a retry earned by requests.
-    earned: Cell<u64>,
-    second: Cell<u64>,
-    used: Cell<u32>,
+    earned: AtomicU64,
+    /// The second in which the floor was last used, and how often, in the high and the low half.
+    floor: AtomicU64,
 }
 
 impl RetryBudget {
     /// Every request earns a share of a retry.
     pub fn earn(&self, retries: &Retries) {
-        self.earned.set(
-            (self.earned.get() + u64::from(retries.budget_percent))
-                .min(limits::RETRIES_EARNED_CENTI),
-        );
+        let share = u64::from(retries.budget_percent);
+        let more = |earned: u64| {
+            (earned < limits::RETRIES_EARNED_CENTI)
+                .then(|| (earned + share).min(limits::RETRIES_EARNED_CENTI))
+        };
+        // Nothing to do where the most is saved up already.
+        let _full = self.earned.fetch_update(Relaxed, Relaxed, more);
     }
 
     fn spend(&self, retries: &Retries, now_ms: u64) -> bool {
-        if self.second.replace(now_ms / 1_000) != now_ms / 1_000 {
-            self.used.set(0);
-        }
-        if self.used.get() < retries.min_per_second {
-            self.used.set(self.used.get() + 1);
-            return true;
-        }
-        let enough = self.earned.get() >= 100;
-        if enough {
-            self.earned.set(self.earned.get() - 100);
-        }
-        enough
+        let second = (now_ms / 1_000) << 32;
+        let of_floor = |floor: u64| {
+            // A thread that is late by a second takes from the newer second's.
+            let used = if floor >> 32 < second >> 32 { second } else { floor };
+            (used & u64::from(u32::MAX) < u64::from(retries.min_per_second)).then_some(used + 1)
+        };
+        self.floor.fetch_update(Relaxed, Relaxed, of_floor).is_ok()
+            || self.earned.fetch_update(Relaxed, Relaxed, |earned| earned.checked_sub(100)).is_ok()
     }
 }
 
@@ -226,5 +226,29 @@ mod tests {
         let spent = (0..1_000).filter(|_| budget.spend(&retries, 500)).count();
         assert_eq!(spent, 3 + 20, "three a second, and 20 % of a hundred requests");
         assert!(budget.spend(&retries, 1_000), "the next second has its floor again");
+    }
+
+    #[test]
+    fn threads_share_one_budget() {
+        let (budget, retries) = (RetryBudget::default(), retries(3));
+        let spent = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        budget.earn(&retries);
+                    }
+                });
+            }
+        });
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mine = (0..1_000).filter(|_| budget.spend(&retries, 500)).count();
+                    spent.fetch_add(mine as u64, Relaxed);
+                });
+            }
+        });
+        assert_eq!(spent.into_inner(), 3 + 80, "three a second, and 20 % of four hundred requests");
     }
 }

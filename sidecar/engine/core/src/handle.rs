@@ -2,7 +2,6 @@
 //! it calls is a stage of its own; everything it holds is settled by `Call` when it is dropped.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,7 +15,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
-use crate::attempt::{Attempts, RetryBudget, Step};
+use crate::attempt::{Attempts, Step};
 use crate::call::{Call, Endpoint, Outcome};
 use crate::choose;
 use crate::dispatch::{self, Attempted, Begun, Failure, Opened, Whole};
@@ -47,7 +46,6 @@ pub struct Worker {
     pub connections: Cell<usize>,
     /// For `Weighted`.
     pub rng: RefCell<fastrand::Rng>,
-    retry_budgets: RefCell<HashMap<String, Rc<RetryBudget>>>,
 }
 
 impl Worker {
@@ -59,19 +57,7 @@ impl Worker {
             pool: Pool::new(roots),
             connections: Cell::new(0),
             rng: RefCell::new(fastrand::Rng::new()),
-            retry_budgets: RefCell::default(),
         }
-    }
-
-    fn retry_budget(&self, rule: &str) -> Rc<RetryBudget> {
-        if let Some(budget) = self.retry_budgets.borrow().get(rule) {
-            return budget.clone();
-        }
-        let mut budgets = self.retry_budgets.borrow_mut();
-        if budgets.len() >= limits::RULES + limits::MODELS {
-            budgets.clear(); // names of tables long gone
-        }
-        budgets.entry(rule.to_owned()).or_default().clone()
     }
 }
 
@@ -135,7 +121,7 @@ async fn try_candidates(
 ) -> Result<Attempted, Refusal> {
     let Some(route) = call.route() else { return Err(Refusal::Internal) };
     let retries = route.route.retries;
-    let budget = call.worker().retry_budget(&route.name);
+    let budget = route.retry_budget.clone();
     budget.earn(&retries);
     let usable = call.rows.iter().filter(|row| row.usable()).count();
     let mut attempts = Attempts::new(retries);

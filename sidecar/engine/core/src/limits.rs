@@ -109,7 +109,7 @@ pub const KEY_WATCH_MS: u64 = 500;
 pub const PROBE_MS: u64 = 10_000;
 /// How long a caller may be kept waiting for a rate limit to pass when nothing else can serve it.
 pub const RATE_LIMIT_PATIENCE_MS: u64 = 2_000;
-/// Hundredths of a retry that requests may save up for each rule and thread: 100 retries.
+/// Hundredths of a retry that requests may save up for each rule: 100 retries.
 pub const RETRIES_EARNED_CENTI: u64 = 10_000;
 /// Jittered pause before a retry on the same target.
 pub const RETRY_PAUSE_MS: std::ops::Range<u64> = 20..120;

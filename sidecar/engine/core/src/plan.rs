@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use parking_lot::Mutex;
 
+use crate::attempt::RetryBudget;
 use crate::breaker::{Breaker, State};
 use crate::budget::Subjects;
 use crate::check::Rejected;
@@ -29,6 +30,8 @@ pub struct Breakers {
     targets: Mutex<HashMap<String, Arc<Breaker>>>,
     /// What targets share.
     pub credentials: Credentials,
+    /// By rule.
+    retries: Mutex<HashMap<String, Arc<RetryBudget>>>,
 }
 
 impl Breakers {
@@ -38,8 +41,13 @@ impl Breakers {
         self.targets.lock().entry(key).or_default().clone()
     }
 
-    /// Forgets targets that no table names any more.
+    fn retries_of(&self, rule: &str) -> Arc<RetryBudget> {
+        self.retries.lock().entry(rule.to_owned()).or_default().clone()
+    }
+
+    /// Forgets targets and rules that no table names any more.
     fn retain_used(&self) {
+        self.retries.lock().retain(|_, budget| Arc::strong_count(budget) > 1);
         self.targets.lock().retain(|_, breaker| Arc::strong_count(breaker) > 1);
         self.credentials.retain_used();
     }
@@ -169,6 +177,8 @@ pub struct PlannedRoute {
     pub route: Route,
     /// Places in `Plan::models`, in the order of `route.candidates`.
     pub candidates: Vec<usize>,
+    /// Retries on the same target, over all threads and tables of this rule.
+    pub retry_budget: Arc<RetryBudget>,
     lambda: AtomicI64,
 }
 
@@ -227,6 +237,7 @@ impl Plan {
                 .iter()
                 .filter_map(|one| places.get(one.model.as_str()).copied())
                 .collect(),
+            retry_budget: breakers.retries_of(name),
             lambda: AtomicI64::new(route.quality.lambda0),
         };
         let mut routes: Vec<_> =
