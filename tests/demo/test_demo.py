@@ -47,6 +47,8 @@ def test_the_table_compares_pointsman_with_what_is_simpler(played: dict[str, Any
     assert ours["cost"]["mean"] < best["cost"]["mean"]
     zero = lines["zero router (random mix at equal cost)"]
     assert zero["cost"]["mean"] == pytest.approx(ours["cost"]["mean"], rel=0.01)
+    assert zero["cost_verdict"] == "no difference shown"
+    assert best["cost_verdict"] == "Pointsman costs less"
 
 
 def test_the_books_are_equal_for_calls_that_ended(played: dict[str, Any]) -> None:
@@ -56,7 +58,8 @@ def test_the_books_are_equal_for_calls_that_ended(played: dict[str, Any]) -> Non
     assert books["ended"]["billed"] == books["ended"]["booked"] > 0
     assert books["cut"]["calls"] >= 10
     assert books["cut"]["billed"] <= books["cut"]["booked"]
-    assert books["cut"]["booked"] - books["cut"]["billed"] <= books["cut"]["epsilon"]
+    assert books["ledger_of_cut"] == books["cut"]["booked"]
+    assert books["ledger_of_cut"] - books["cut"]["billed"] <= books["cut"]["epsilon"]
 
 
 def test_the_death_of_a_provider_costs_only_what_it_had_begun(played: dict[str, Any]) -> None:
@@ -75,6 +78,12 @@ def test_the_budget_ends_with_a_word_of_warning(played: dict[str, Any]) -> None:
     assert act["downgraded"] > 0
     assert "demo/trial" in act["error"]
     assert "resets at" in act["error"]
+
+
+def test_the_first_answer_and_every_part_are_timed(played: dict[str, Any]) -> None:
+    """How long a new user waits for the first routed answer is measured, not promised."""
+    assert 0 < played["first_answer_s"] < sum(played["seconds"].values())
+    assert list(played["seconds"]) == ["start", "act 1", "act 2", "act 3", "latency", "books"]
 
 
 def test_the_page_is_there(played: dict[str, Any]) -> None:

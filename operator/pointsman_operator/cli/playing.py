@@ -34,7 +34,7 @@ def demo(
     """Play three acts on this machine: normal traffic, a provider's death, a budget's end.
 
     Every provider is simulated and replays what real models answered; the simulator's own bill
-    judges the ledger. Takes about 90 seconds and ends by itself.
+    judges the ledger. Takes about 40 seconds, 90 on a busy machine, and ends by itself.
 
     Exit status: 0 exactly if the acts and the arithmetic held, 1 if not, 69 where a part is
     missing.

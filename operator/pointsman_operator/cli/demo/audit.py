@@ -2,9 +2,9 @@
 
 The bill is the simulator's own, in its own process and file; it shares no pricing code with us. A
 call that ended is booked as billed, to the picodollar. A cut call is booked at the most that it can
-have cost, which exceeds its bill by at most the published epsilon (engine, `usage.rs`): a token is
-at least a byte of text and never more than 768 bytes on the wire. An attempt that was given up
-before it answered is kept as *unconfirmed* on every account, at the most that it can have cost.
+have cost, which exceeds its bill by at most the published epsilon (`epsilon`). An attempt that was
+given up before it answered is kept as *unconfirmed* on every account, at the most that it can have
+cost.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from pointsman_operator.cli.demo.calls import Call
+from pointsman_operator.cli.demo.epsilon import Terms, epsilon
 
 DIRECT = "direct-"
 """How calls that go past Pointsman name themselves: nobody should have booked them."""
-WIRE_BYTES_A_TOKEN = 6 * 128
-"""No token is longer: 128 bytes of text, each six bytes as a JSON escape."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,11 @@ class Audit:
     abandoned: Sums = field(default_factory=Sums)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def ledger_of_cut(self) -> int:
+        """What the ledger holds for cut calls: its total less all that ended, as billed."""
+        return self.ledger - (self.bill - self.abandoned.billed - self.cut.billed)
+
 
 def bills(files: Iterable[Path]) -> dict[str, Billed]:
     """The last line of each attempt in all bills, by `<request id>.<attempt>`."""
@@ -82,13 +86,15 @@ def audit(
     calls: Sequence[Call],
     records: Mapping[str, dict[str, Any]],
     billed: Mapping[str, Billed],
+    terms: Mapping[str, Terms],
     ledger: int,
     unconfirmed: int,
 ) -> Audit:
     """Hold every call's record against the bill, and the ledger's totals against the whole bill.
 
-    `ledger` is what the hub says was spent at simulated providers, calls that are not listed here
-    included; `unconfirmed` is what it holds back besides, on an account that binds every call.
+    `terms` are by the pool's model. `ledger` is what the hub says was spent at simulated providers,
+    calls that are not listed here included; `unconfirmed` is what it holds back besides, on an
+    account that binds every call.
     """
     attempts = by_request(billed)
     found = Audit(ledger, unconfirmed, sum(bill.cost for bill in billed.values()))
@@ -97,21 +103,37 @@ def audit(
         if record is None:
             found.problems.append(f"no record of {call.request_id or call.error}")
         else:
-            weigh(found, call, record, attempts.get(call.request_id, {}))
-    surplus = found.cut.booked - found.cut.billed
-    if ledger - (found.bill - found.abandoned.billed) != surplus:
-        found.problems.append(
-            f"ledger {ledger} and bill {found.bill} differ by more than cut calls"
-        )
-    if found.abandoned.billed > unconfirmed:
-        found.problems.append(
-            f"attempts given up are billed {found.abandoned.billed}, held back {unconfirmed}"
-        )
+            weigh(found, call, record, attempts.get(call.request_id, {}), terms)
+    found.problems += whole(found)
     return found
 
 
+def whole(found: Audit) -> list[str]:
+    """The totals: what the ledger holds beside calls that ended, and what it holds back."""
+    problems = []
+    cut = found.cut
+    if not cut.billed <= found.ledger_of_cut <= cut.billed + cut.epsilon:
+        problems.append(
+            f"the ledger holds {found.ledger_of_cut} for cut calls, billed {cut.billed}, "
+            f"published epsilon {cut.epsilon}"
+        )
+    if found.ledger_of_cut != cut.booked:
+        problems.append(
+            f"ledger {found.ledger} and bill {found.bill} differ by more than cut calls"
+        )
+    if found.abandoned.billed > found.unconfirmed:
+        problems.append(
+            f"attempts given up are billed {found.abandoned.billed}, held back {found.unconfirmed}"
+        )
+    return problems
+
+
 def weigh(
-    found: Audit, call: Call, record: Mapping[str, Any], attempts: Mapping[int, Billed]
+    found: Audit,
+    call: Call,
+    record: Mapping[str, Any],
+    attempts: Mapping[int, Billed],
+    terms: Mapping[str, Terms],
 ) -> None:
     """One call: its last attempt is what it is booked for, earlier ones were given up."""
     last = len(record.get("attempts", ()))
@@ -122,19 +144,12 @@ def weigh(
             found.abandoned.billed += bill.cost
     booked = int(record["cost"])
     sums = found.ended if answer.ended else found.cut
-    epsilon = 0 if answer.ended else published_epsilon(call, record)
+    agreed = None if answer.ended else terms.get(call.model)
+    above = 0 if agreed is None else epsilon(call, agreed)
     sums.calls += 1
     sums.billed += answer.cost
     sums.booked += booked
-    sums.epsilon += epsilon
-    if not answer.cost <= booked <= answer.cost + epsilon:
+    sums.epsilon += above
+    if not answer.cost <= booked <= answer.cost + above:
         kind = "ended" if answer.ended else "cut"
         found.problems.append(f"{call.request_id} ({kind}): billed {answer.cost}, booked {booked}")
-
-
-def published_epsilon(call: Call, record: Mapping[str, Any]) -> int:
-    """What is booked less the least that a call with this much text can have cost."""
-    fewest = -(-len(call.text.encode()) // WIRE_BYTES_A_TOKEN)
-    prices = record["prices"]
-    least = int(prices.get("cachedInput", prices["input"])) + fewest * int(prices["output"])
-    return max(int(record["cost"]) - least, 0)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import openai
 from openai import AsyncOpenAI, Omit, omit
+from openai._legacy_response import LegacyAPIResponse
 
-CALL_TIMEOUT_S = 60.0
+CALL_TIMEOUT_S = 45.0
+"""No call may use up the 90 s in which the demo ends; the longest recorded answer takes 34."""
 SIMULATED = "x-pointsman-simulated"
 
 
@@ -28,6 +31,10 @@ class Call:
     request_id: str = ""
     model: str = ""
     text: str = ""
+    sent_bytes: int = 0
+    """The request's body as it went out."""
+    pieces: list[str] = field(default_factory=list, repr=False)
+    """A streamed answer's texts as they came."""
     simulated: bool = False
     error: openai.OpenAIError | None = field(default=None, repr=False)
 
@@ -85,7 +92,7 @@ async def whole(client: AsyncOpenAI, call: Call) -> None:
         max_completion_tokens=call.max_tokens,
         extra_headers={"x-pointsman-team": call.team},
     )
-    note(call, dict(raw.headers))
+    note(call, raw)
     call.text = raw.parse().choices[0].message.content or ""
     call.first_s = time.monotonic()
 
@@ -95,23 +102,24 @@ async def stream(client: AsyncOpenAI, call: Call, heard: Callable[[str], None]) 
     raw = await client.chat.completions.with_raw_response.create(
         model=call.asked_model,
         messages=[{"role": "user", "content": call.prompt}],
+        max_completion_tokens=call.max_tokens,
         extra_headers={"x-pointsman-team": call.team},
         stream=True,
     )
-    note(call, dict(raw.headers))
-    pieces: list[str] = []
+    note(call, raw)
     async for chunk in raw.parse():
         for choice in chunk.choices:
             if choice.delta.content:
                 call.first_s = call.first_s or time.monotonic()
-                pieces.append(choice.delta.content)
+                call.pieces.append(choice.delta.content)
                 heard(choice.delta.content)
-        call.text = "".join(pieces)
+        call.text = "".join(call.pieces)
 
 
-def note(call: Call, headers: dict[str, str]) -> None:
-    """What the answer's headers say."""
-    known = {name.lower(): value for name, value in headers.items()}
+def note(call: Call, raw: LegacyAPIResponse[Any]) -> None:
+    """What went out, and what the answer's headers say."""
+    known = {name.lower(): value for name, value in raw.headers.items()}
+    call.sent_bytes = len(raw.http_request.content)
     call.request_id = known.get("x-pointsman-request-id", "")
     call.model = known.get("x-pointsman-model", "")
     call.simulated = known.get(SIMULATED) == "1"

@@ -21,6 +21,15 @@ FOOTER = (
     "used to fit anything that Pointsman ships."
 )
 THOUSAND = 1000
+COMPARED = (
+    "",
+    ">% correct",
+    ">$ per 1,000 calls",
+    "Pointsman's % against it",
+    "Pointsman's $ against it",
+    "by",
+)
+"""Columns of the closing table."""
 
 
 def show(story: Story, page: Path) -> None:
@@ -42,7 +51,8 @@ def show(story: Story, page: Path) -> None:
     if story.pocket is not None:
         show_pocket(story.pocket, story.budgets)
     if story.audit is not None:
-        show_audit(story.audit)
+        OUT.print()
+        OUT.print(table("The books, in picodollars", BOOKED, books(story.audit)))
     show_verdict(story, page)
 
 
@@ -50,33 +60,40 @@ def closing(lines: tuple[Line, ...]) -> Any:
     """Correctness and cost of each policy, with paired intervals."""
     return table(
         "Act 1, as recorded",
-        ("", ">% correct", ">$ per 1,000 calls", "Pointsman against it", "by"),
+        COMPARED,
         (
             (
                 f"[bold]{line.name}[/]" if line.correct_difference is None else line.name,
-                interval(line.percent, 1),
-                interval(line.cost, 3, THOUSAND / 1e12),
-                against(line),
-                line.policy,
+                *compared(line)[1:],
             )
             for line in lines
         ),
     )
 
 
-def against(line: Line) -> str:
-    """The paired difference in points, in words where it shows nothing."""
-    if line.correct_difference is None or line.cost_difference is None:
+def compared(line: Line) -> tuple[str, ...]:
+    """A policy's cells under `COMPARED`, for the terminal and for the page."""
+    return (
+        line.name,
+        interval(line.percent, 1),
+        interval(line.cost, 3, THOUSAND / 1e12),
+        in_words(line.verdict, line.correct_difference, 1),
+        in_words(line.cost_verdict, line.cost_difference, 3, THOUSAND / 1e12),
+        line.policy,
+    )
+
+
+def in_words(verdict: str, difference: Interval | None, digits: int, scale: float = 1.0) -> str:
+    """What a paired difference shows, and below it the difference with its interval."""
+    if difference is None:
         return ""
-    cost = line.cost_difference.mean * THOUSAND / 1e12
-    points = interval(line.correct_difference, 1, sign="+")
-    return f"{line.verdict}: {points} points; ${cost:+.3f}"
+    return f"{verdict}\n{interval(difference, digits, scale, sign='+')}"
 
 
 def interval(value: Interval, digits: int, scale: float = 1.0, sign: str = "") -> str:
     """A mean with its interval."""
-    mean, low, high = (scale * each for each in (value.mean, value.low, value.high))
-    return f"{mean:{sign}.{digits}f} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
+    shown = [f"{scale * each:{sign}.{digits}f}" for each in (value.mean, value.low, value.high)]
+    return f"{shown[0]} [{shown[1]},\N{NO-BREAK SPACE}{shown[2]}]"
 
 
 def spend(by: str, found: dict[str, Any]) -> Any:
@@ -127,24 +144,47 @@ def show_pocket(act: Pocket, budgets: list[dict[str, Any]]) -> None:
             )
 
 
-def show_audit(found: Audit) -> None:
-    """The ledger beside the simulators' bill."""
+BOOKED = ("", ">calls", ">billed by the simulators", ">booked by Pointsman", "held to")
+"""Columns of the audit."""
+
+
+def books(found: Audit) -> list[tuple[object, ...]]:
+    """The ledger beside the simulators' bill, for the terminal and for the page."""
     ended, cut, given_up = found.ended, found.cut, found.abandoned
-    rows = [
-        ("calls that ended", ended.calls, ended.billed, ended.booked, "equal"),
-        ("cut calls", cut.calls, cut.billed, cut.booked, f"at most {cut.epsilon} above"),
-        ("attempts given up", given_up.calls, given_up.billed, found.unconfirmed, "unconfirmed"),
-        ("in all", "", found.bill, found.ledger, ""),
+    above = found.ledger_of_cut - cut.billed
+    return [
+        ("calls that ended", ended.calls, *figures(ended.billed, ended.booked), "equal"),
+        (
+            "cut calls",
+            cut.calls,
+            *figures(cut.billed, found.ledger_of_cut),
+            f"{above:,} above the bill; published epsilon {cut.epsilon:,}",
+        ),
+        (
+            "attempts given up",
+            given_up.calls,
+            *figures(given_up.billed, found.unconfirmed),
+            "at least billed; held back as unconfirmed",
+        ),
+        ("in all", "", *figures(found.bill, found.ledger), "latency pairs included"),
     ]
-    OUT.print()
-    columns = ("", ">calls", ">billed by the simulators", ">booked by Pointsman", "")
-    OUT.print(table("The books, in picodollars", columns, rows))
+
+
+def figures(*amounts: int) -> tuple[str, ...]:
+    """Picodollars with separators."""
+    return tuple(f"{amount:,}" for amount in amounts)
 
 
 def show_verdict(story: Story, page: Path) -> None:
-    """Whether everything held, and what to do next."""
+    """Whether everything held, how long it took, and what to do next."""
     took = time.monotonic() - story.started_s
     OUT.print()
+    if story.first_answer_s is not None:
+        parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in story.seconds.items())
+        OUT.print(
+            f"first routed answer {story.first_answer_s:.1f} s after the start; {parts}",
+            highlight=False,
+        )
     if story.problems:
         OUT.print(f"[bold red]{len(story.problems)} things did not hold[/] ({took:.0f} s):")
         for problem in story.problems[:20]:

@@ -10,6 +10,7 @@ from pointsman_operator.cli import exits
 from pointsman_operator.cli.demo import closing, local_model, page
 from pointsman_operator.cli.demo.story import DemoOptions, Story, play
 from pointsman_operator.cli.output import OUT, emit
+from pointsman_operator.demo_data.scoring import Line
 
 
 def local_model_installed() -> bool:
@@ -20,7 +21,12 @@ def local_model_installed() -> bool:
 def run(*, folder: Path, state: Path, page_path: Path, with_model: bool, as_json: bool) -> int:
     """Play, print, write the page; the exit status says whether everything held."""
     OUT.quiet = as_json
-    story = play(DemoOptions(folder, state, page_path, with_model))
+    return conclude(play(DemoOptions(folder, state, page_path, with_model)), page_path, as_json)
+
+
+def conclude(story: Story, page_path: Path, as_json: bool) -> int:
+    """Tell what happened in every form; 0 exactly if all of it held."""
+    OUT.quiet = as_json
     page.write(story, page_path)
     closing.show(story, page_path)
     if as_json:
@@ -34,7 +40,7 @@ def document(story: Story) -> dict[str, Any]:
     return {
         "held": not story.problems,
         "problems": story.problems,
-        "table": [asdict(line) for line in (story.traffic.lines if story.traffic else ())],
+        "table": [row(line) for line in (story.traffic.lines if story.traffic else ())],
         "added_latency_us": story.latency.added if story.latency else {},
         "failover": {
             "in_mid_answer": act2.in_mid_answer,
@@ -52,7 +58,16 @@ def document(story: Story) -> dict[str, Any]:
         }
         if act3
         else {},
-        "books": asdict(story.audit) if story.audit else {},
+        "books": asdict(story.audit) | {"ledger_of_cut": story.audit.ledger_of_cut}
+        if story.audit
+        else {},
         "spend": story.spend,
         "fallbacks": story.fallbacks,
+        "first_answer_s": story.first_answer_s,
+        "seconds": story.seconds,
     }
+
+
+def row(line: Line) -> dict[str, Any]:
+    """A policy of the closing table with its verdicts in words."""
+    return asdict(line) | {"verdict": line.verdict, "cost_verdict": line.cost_verdict}

@@ -27,6 +27,8 @@ READY_WITHIN_S = 10.0
 BACK_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.02
 TEAM = "support"
+SLOT_S = 0.5
+"""Width of the timeline's bars."""
 
 
 @dataclass(frozen=True)
@@ -164,10 +166,10 @@ def shortest(question: Question) -> int:
 
 
 def timeline(failover: Failover) -> dict[str, Counter[int]]:
-    """Ends of calls by second since the kill, by model; `cut` and `failed` beside them."""
+    """Ends of calls by `SLOT_S` since the kill, by model; `cut` and `failed` beside them."""
     found: dict[str, Counter[int]] = {}
     for call in failover.calls:
-        second = math.floor(call.ended_s - failover.killed_s)
+        slot = math.floor((call.ended_s - failover.killed_s) / SLOT_S)
         name = call.model if call.ok else "cut" if call.cut else "failed"
-        found.setdefault(name, Counter())[second] += 1
+        found.setdefault(name, Counter())[slot] += 1
     return found

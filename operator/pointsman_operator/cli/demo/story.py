@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pointsman_operator.cli.demo import failover, latency, pocket, private, traffic
 from pointsman_operator.cli.demo.audit import Audit, audit, bills
 from pointsman_operator.cli.demo.calls import Call, sdk
+from pointsman_operator.cli.demo.epsilon import terms
 from pointsman_operator.cli.demo.stage import PRIMARY, Stage, raise_curtain
 from pointsman_operator.cli.output import OUT
 from pointsman_operator.demo_data.questions import load
@@ -48,6 +50,22 @@ class Story:
     budgets: list[dict[str, Any]] = field(default_factory=list)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each part took."""
+
+    @property
+    def first_answer_s(self) -> float | None:
+        """Seconds from the start to the end of the first answer that was routed."""
+        routed = self.traffic.calls if self.traffic is not None else ()
+        ends = [call.ended_s for call in (*self.private, *routed) if call.ok and call.ended_s]
+        return min(ends) - self.started_s if ends else None
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Note how long a part takes."""
+        began = time.monotonic()
+        yield
+        self.seconds[part] = time.monotonic() - began
 
     @property
     def fallbacks(self) -> int:
@@ -57,19 +75,21 @@ class Story:
 
 def play(options: DemoOptions) -> Story:
     """Run the whole demo; problems are in the story, a missing part raises StackError."""
-    story = Story(time.monotonic())
-    stage = raise_curtain(
-        options.folder,
-        options.state,
-        with_model=options.local_model,
-        say=lambda text: OUT.print(f"[dim]{text}[/]"),
-    )
+    story = Story(time.monotonic() - age_s())
+    with story.timed("start"):
+        stage = raise_curtain(
+            options.folder,
+            options.state,
+            with_model=options.local_model,
+            say=lambda text: OUT.print(f"[dim]{text}[/]"),
+        )
     try:
         OUT.print(
             f"[bold]Pointsman is up[/] at {stage.stack.base_url}; every provider is simulated"
         )
         asyncio.run(acts(stage, story, local=options.local_model))
-        close_the_books(stage, story)
+        with story.timed("books"):
+            close_the_books(stage, story)
     finally:
         stage.close()
     return story
@@ -79,25 +99,28 @@ async def acts(stage: Stage, story: Story, *, local: bool) -> None:
     """All acts on one client, each with its progress."""
     questions = load()
     client = sdk(stage.stack.base_url)
-    if local:
-        story.private = await private.act(client, show_piece)
-    title = f"Act 1: {len(questions)} recorded questions (about 60 s to the end)"
-    with progress(title, len(questions)) as step:
+    title = f"Act 1: {len(questions)} recorded questions (about 35 s to the end)"
+    with story.timed("act 1"), progress(title, len(questions)) as step:
         first = await traffic.act(client, questions, step)
     story.traffic = traffic.judge(questions, first, stage.upstream, stage.prices)
+    if local:
+        with story.timed("private"):
+            await asyncio.to_thread(stage.wait_local)
+            story.private = await private.act(client, show_piece)
     simulator = stage.stack.simulators[PRIMARY]
-    with progress(f"Act 2: {PRIMARY} is killed, and comes back (40 s left)", 3) as step:
+    title = f"Act 2: {PRIMARY} is killed, and comes back (15 s left)"
+    with story.timed("act 2"), progress(title, 3) as step:
         story.failover = await failover.act(
             client, questions, simulator, stage.upstream, stage.served_by(PRIMARY), step
         )
-    with progress("Act 3: the trial team's budget ends (15 s left)", None) as step:
+    title = "Act 3: the trial team's budget ends (5 s left)"
+    with story.timed("act 3"), progress(title, None) as step:
         for provider in stage.stack.simulators.values():
             await asyncio.to_thread(provider.behave, [{"do": pocket.BRISK}])
         last = await pocket.act(client, questions, step)
     # Last: at that many calls a second decisions are sampled, and all of the acts' shall be kept.
-    with progress(
-        f"Added latency, {latency.PAIRS} pairs (8 s left)", latency.WARM_UP + latency.PAIRS
-    ) as step:
+    title = f"Added latency, {latency.PAIRS} pairs (3 s left)"
+    with story.timed("latency"), progress(title, latency.WARM_UP + latency.PAIRS) as step:
         story.latency = await asyncio.to_thread(measure, stage, step)
     await client.close()
     story.pocket = pocket.Pocket(tuple(last), 0, 0, 0, None, 0)
@@ -120,6 +143,7 @@ def close_the_books(stage: Stage, story: Story) -> None:
         calls=[call for call in calls if call.model not in stage.served_by("self-hosted")],
         records=story.records,
         billed=bills(simulator.bill for simulator in simulators.values()),
+        terms={name: terms(model) for name, model in stage.models.items()},
         ledger=sum(r["cost"] for r in story.spend["provider"]["rows"] if r["key"] in simulators),
         unconfirmed=sum(
             row["unconfirmed"] for row in story.budgets if row["account"].startswith(EVERY_CALL)
@@ -132,6 +156,12 @@ def close_the_books(stage: Stage, story: Story) -> None:
         *story.pocket.problems,
         *story.audit.problems,
     ]
+
+
+def age_s() -> float:
+    """How long this process has run: starting Python counts, too."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def measure(stage: Stage, done: Callable[[], None]) -> latency.Latency:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
-from pointsman_operator.cli.demo import failover, page, pocket, private, traffic
+from pointsman_operator.cli.demo import entry, failover, pocket, private, traffic
 from pointsman_operator.cli.demo.calls import Call
 from pointsman_operator.cli.demo.failover import Failover
 from pointsman_operator.cli.demo.story import Story
 from pointsman_operator.demo_data.questions import Price, Question, load
+from pointsman_operator.demo_data.scoring import Outcome, closing_table
 
 MODEL = "gpt-4o-mini-2024-07-18"
 UPSTREAM = {"main/gpt-4o-mini": MODEL}
@@ -50,6 +51,29 @@ def test_the_closing_table_is_arithmetic_on_the_record() -> None:
     ours, alone = found.lines[-1], found.singles[MODEL]
     assert ours.percent.mean == pytest.approx(100 * sum(o.correct for o in alone) / len(alone))
     assert ours.cost.mean == pytest.approx(sum(o.cost for o in alone) / len(alone))
+
+
+def test_cost_and_correctness_each_get_a_verdict_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Terminal, JSON and page say for both whether the paired interval shows a difference."""
+    dear = [Outcome(float(n % 3 > 0), 900.0) for n in range(60)]
+    cheap = [Outcome(float(n % 3 > 1), 100.0) for n in range(60)]
+    chosen = [Outcome(o.correct, 900.0 + 10 * (-1) ** n) for n, o in enumerate(dear)]
+    lines = tuple(closing_table({"dear": dear, "cheap": cheap}, chosen, resamples=200))
+    story = Story(0.0)
+    story.traffic = traffic.Traffic((), lines, {"dear": dear, "cheap": cheap}, ())
+    rows = {row["name"]: row for row in entry.document(story)["table"]}
+    best, least = rows["best single model"], rows["always cheapest"]
+    assert (best["verdict"], best["cost_verdict"]) == ("no difference shown",) * 2
+    assert least["verdict"] == "Pointsman is right more often"
+    assert least["cost_verdict"] == "Pointsman costs more"
+    entry.conclude(story, tmp_path / "demo.html", as_json=False)
+    for text in (capsys.readouterr().out, (tmp_path / "demo.html").read_text()):
+        words = " ".join(text.split())
+        assert words.count("no difference shown") == 4  # best single and zero router, twice each
+        assert "Pointsman is right more often" in words
+        assert "Pointsman costs more" in words
 
 
 def test_an_answer_that_is_not_the_recorded_one_is_found() -> None:
@@ -115,21 +139,3 @@ def test_personal_data_that_left_the_machine_is_told() -> None:
     assert private.problems([call])
     call.model = private.MODEL
     assert private.problems([call]) == []
-
-
-def test_the_page_loads_nothing_and_escapes_everything() -> None:
-    """One file: no script, no address to load from, and no markup out of answers."""
-    questions = recorded()
-    calls = [answered(question) for question in questions]
-    calls[0].request_id = "pm-1"
-    story = Story(0.0)
-    story.traffic = traffic.judge(questions, calls, UPSTREAM, {MODEL: Price(150_000, 600_000)})
-    story.failover = replace(HELD, calls=tuple(calls))
-    story.records = {"pm-1": {"id": "pm-1", "reason": "<script>alert(1)</script>"}}
-    story.problems = ["<b>not</b>"]
-    text = page.page(story)
-    assert "<script" not in text
-    assert "<b>" not in text
-    assert not re.search(r"""(?:src|href)\s*=|url\(|https?://""", text)
-    for part in ("Cost against quality", "Act 2", "One request, explained", "simulated"):
-        assert part in text
