@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from support.eventually import eventually
 from support.line import Line, Streamed, line
 from support.processes import canonical
@@ -103,3 +105,37 @@ def test_i4_fifty_swaps_under_streaming_load_drop_nothing(tmp_path: Path) -> Non
             assert one.headers["x-pointsman-model"] == record["model"]
             used.add(number)
         assert len(used) > 5, "the load saw several tables"
+
+
+def renamed(made: Line, number: int) -> dict[str, Any]:
+    """A table whose five models have names that no other table has."""
+    url = made.url("a")
+    return table([model(f"m{number}-{at}", url) for at in range(5)])
+
+
+def test_two_hundred_swaps_with_new_names_leave_nothing_behind(tmp_path: Path) -> None:
+    """Neither the metrics nor the memory grow with the names that were once in a table."""
+    token = tmp_path / "token"
+    token.write_text("t")
+    hub_at = {"POINTSMAN_HUB_TOKEN_FILE": str(token)}
+    with (
+        scripted_hub() as hub,
+        line(tmp_path, "a", build=lambda _: None, POINTSMAN_HUB_URL=hub.url, **hub_at) as made,
+    ):
+
+        def swaps(numbers: range) -> None:
+            for number in numbers:
+                document = canonical(renamed(made, number))
+                hub.script.put(event(document, number))
+                in_force(made, digest(document))
+                assert made.chat().status_code == 200
+
+        def shown() -> str:
+            return httpx.get(f"{made.sidecar.admin_url}/metrics").text
+
+        swaps(range(100, 140))
+        metrics, memory = len(shown()), made.sidecar.rss_mib()
+        swaps(range(140, 340))
+        assert abs(len(shown()) - metrics) < metrics * 0.02
+        assert made.sidecar.rss_mib() - memory < 4
+        assert "m100-" not in shown()

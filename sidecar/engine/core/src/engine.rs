@@ -281,11 +281,15 @@ impl Shared {
             Ok(plan) => plan,
             Err(rejected) => {
                 self.stats.tables_rejected.inc();
+                let current = self.current.load();
+                let models = current.iter().flat_map(|plan| &plan.models);
+                self.stats.keep(models.map(|model| &model.stats), self.clock.boot_ms());
                 return Err(rejected);
             }
         };
         plan.tune(&self.tuning.lock());
-        self.stats.table(&plan.digest);
+        let models = plan.models.iter().map(|model| &model.stats);
+        self.stats.table(&plan.digest, models, self.clock.boot_ms());
         let digest = plan.digest.clone();
         self.current.store(Arc::new(plan));
         Ok(digest)

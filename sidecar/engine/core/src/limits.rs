@@ -114,6 +114,12 @@ pub const RETRIES_EARNED_CENTI: u64 = 10_000;
 /// Jittered pause before a retry on the same target.
 pub const RETRY_PAUSE_MS: std::ops::Range<u64> = 20..120;
 
+// --- metrics ---
+/// How long a model that left the table is still shown: several scrapes see its last counts.
+pub const RETIRED_LABELS_MS: u64 = 300_000;
+/// Models that left and are still shown, at most; the oldest go first.
+pub const RETIRED_LABELS: usize = 64;
+
 // --- records ---
 /// Records kept for `explain` in the engine.
 pub const RECORD_RING: usize = 2_048;

@@ -2,8 +2,11 @@
 //! that no request looks a label up. Labels are bounded: models and providers of the table, classes
 //! and outcomes of closed enums; never user text.
 
+mod roster;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -11,6 +14,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use self::roster::Roster;
+use crate::call::Outcome;
+use crate::error::Class;
 
 /// Labels of a model.
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -55,6 +62,10 @@ pub struct TableLabels {
     digest: String,
 }
 
+const INPUT: &str = "input";
+const OUTPUT: &str = "output";
+const DIRECTIONS: [&str; 2] = [INPUT, OUTPUT];
+
 type Seconds = Family<ModelLabels, Histogram, fn() -> Histogram>;
 
 /// Every metric family of the engine.
@@ -82,6 +93,8 @@ pub struct Stats {
     pub panics: Counter,
     heartbeat: Gauge,
     heartbeat_ms: AtomicU64,
+    /// Whose label sets are kept; locked while sets are made or removed, so that none is left over.
+    roster: Mutex<Roster<ModelLabels>>,
 }
 
 impl Default for Stats {
@@ -118,6 +131,7 @@ impl Stats {
             panics: Counter::default(),
             heartbeat: Gauge::default(),
             heartbeat_ms: AtomicU64::new(0),
+            roster: Mutex::default(),
         };
         stats.register();
         stats
@@ -174,6 +188,8 @@ impl Stats {
     #[must_use]
     pub fn model(&self, model: &str, provider: &str) -> ModelStats {
         let labels = ModelLabels { model: model.to_owned(), provider: provider.to_owned() };
+        let mut roster = self.roster.lock();
+        roster.enter(&labels);
         let outcome = |outcome| {
             let labels =
                 OutcomeLabels { model: model.to_owned(), provider: provider.to_owned(), outcome };
@@ -186,8 +202,8 @@ impl Stats {
         };
         ModelStats {
             ok: outcome("ok"),
-            input: tokens("input"),
-            output: tokens("output"),
+            input: tokens(INPUT),
+            output: tokens(OUTPUT),
             cost: self.cost.get_or_create(&labels).clone(),
             duration: self.duration.get_or_create(&labels).clone(),
             first_token: self.first_token.get_or_create(&labels).clone(),
@@ -198,14 +214,20 @@ impl Stats {
 
     /// Counts an outcome other than ok.
     pub fn outcome(&self, model: &ModelStats, outcome: &'static str) {
-        let ModelLabels { model, provider } = model.labels.clone();
-        self.requests.get_or_create(&OutcomeLabels { model, provider, outcome }).inc();
+        let roster = self.roster.lock();
+        if roster.knows(&model.labels) {
+            let ModelLabels { model, provider } = model.labels.clone();
+            self.requests.get_or_create(&OutcomeLabels { model, provider, outcome }).inc();
+        }
     }
 
     /// Counts a failed attempt.
     pub fn attempt(&self, model: &ModelStats, class: &'static str) {
-        let ModelLabels { model, provider } = model.labels.clone();
-        self.attempts.get_or_create(&AttemptLabels { model, provider, class }).inc();
+        let roster = self.roster.lock();
+        if roster.knows(&model.labels) {
+            let ModelLabels { model, provider } = model.labels.clone();
+            self.attempts.get_or_create(&AttemptLabels { model, provider, class }).inc();
+        }
     }
 
     /// Counts an answer that is our own.
@@ -213,10 +235,47 @@ impl Stats {
         self.refusals.get_or_create(&RefusalLabels { reason }).inc();
     }
 
-    /// Shows which table is in use.
-    pub fn table(&self, digest: &str) {
+    /// Shows which table is in use, whose models these are.
+    pub fn table<'a>(
+        &self,
+        digest: &str,
+        models: impl Iterator<Item = &'a ModelStats>,
+        now_ms: u64,
+    ) {
         self.table.clear();
         self.table.get_or_create(&TableLabels { digest: digest.to_owned() }).set(1);
+        self.keep(models, now_ms);
+    }
+
+    /// Keeps the label sets of these models; those of others, which a table named that was refused
+    /// or is no longer in use, go in a while.
+    pub fn keep<'a>(&self, models: impl Iterator<Item = &'a ModelStats>, now_ms: u64) {
+        let mut roster = self.roster.lock();
+        roster.turn_over(models.map(|model| &model.labels), now_ms);
+        self.remove(roster.expired(now_ms));
+    }
+
+    /// Removes every set of these labels. Calls that still run on an older table count unseen.
+    fn remove(&self, gone: Vec<ModelLabels>) {
+        for labels in gone {
+            let ModelLabels { model, provider } = &labels;
+            for outcome in Outcome::ALL.map(Outcome::as_str) {
+                let (model, provider) = (model.clone(), provider.clone());
+                self.requests.remove(&OutcomeLabels { model, provider, outcome });
+            }
+            for class in Class::ALL.map(Class::label) {
+                let (model, provider) = (model.clone(), provider.clone());
+                self.attempts.remove(&AttemptLabels { model, provider, class });
+            }
+            for direction in DIRECTIONS {
+                let (model, provider) = (model.clone(), provider.clone());
+                self.tokens.remove(&TokenLabels { model, provider, direction });
+            }
+            self.cost.remove(&labels);
+            self.duration.remove(&labels);
+            self.first_token.remove(&labels);
+            self.breakers.remove(&labels);
+        }
     }
 
     /// Python is alive at `now_ms` (boot clock).
@@ -236,6 +295,9 @@ impl Stats {
     /// OpenMetrics text.
     #[must_use]
     pub fn text(&self, now_ms: u64) -> String {
+        let mut roster = self.roster.lock();
+        self.remove(roster.expired(now_ms));
+        drop(roster);
         let age_ms = self.heartbeat_age_ms(now_ms).unwrap_or(0);
         self.heartbeat.set(i64::try_from(age_ms / 1_000).unwrap_or(i64::MAX));
         let mut text = String::new();
@@ -266,30 +328,4 @@ pub struct ModelStats {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_text_is_openmetrics_with_bounded_labels() {
-        let stats = Stats::new();
-        let model = stats.model("main/a", "openai");
-        model.ok.inc();
-        model.cost.inc_by(0.5);
-        stats.outcome(&model, "cut");
-        stats.table("sha256:1");
-        stats.table("sha256:2");
-        stats.beat(1_000);
-        let text = stats.text(31_000);
-        assert!(
-            text.contains(
-                r#"pointsman_requests_total{model="main/a",provider="openai",outcome="ok"} 1"#
-            ),
-            "{text}"
-        );
-        assert!(
-            text.contains(r#"pointsman_table{digest="sha256:2"} 1"#) && !text.contains("sha256:1")
-        );
-        assert!(text.contains("pointsman_supervisor_heartbeat_age_seconds 30"));
-        assert!(text.ends_with("# EOF\n"));
-    }
-}
+mod tests;

@@ -59,6 +59,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 5] = [Self::Ok, Self::Failed, Self::Cut, Self::Refused, Self::Cancelled];
+
     /// As metrics and records name it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
