@@ -44,9 +44,10 @@ soak: ## The clock tests again in real time (twenty minutes and more)
 	@$(SETUP) verify --profile demo
 	@$(BIN)/python -m pytest tests/soak -m soak
 
-gen: ## Write every generated file again (CRDs, JSON schema, catalogue, reference)
+gen: ## Write every generated file again (CRDs, JSON schema, catalogue, reference, licences)
 	@$(SETUP) python
 	@$(BIN)/python -m pointsman_operator.generate --mode write
+	@$(BIN)/python .ci/licences.py --mode write
 
 pins: ## Resolve requirements/*.txt again from the members and requirements/*.in
 	@$(SETUP) python

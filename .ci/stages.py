@@ -86,6 +86,11 @@ def verify_stages() -> list[Stage]:
             (PYTHON, "-m", "pointsman_operator.generate", "--mode", "check"),
         ),
         Stage(
+            "licences",
+            "the wheel names the licence of every crate in it",
+            (PYTHON, ".ci/licences.py", "--mode", "check"),
+        ),
+        Stage(
             "clippy",
             "Rust is clean",
             ("cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from support.wheels import Wheel
 pytestmark = pytest.mark.timeout(600)
 
 MIB = 1024 * 1024
+THIRD_PARTY = "THIRD_PARTY.txt"
 ENGINE_MIB = {"dev": 14, "demo": 8, "release": 8}
 DATA = (
     "catalog/catalogue.json",
@@ -40,7 +42,7 @@ def test_the_sidecar_wheel_holds_the_package_and_its_engine(sidecar_wheel: Wheel
     engine = "pointsman_sidecar/_engine.abi3.so"
     assert held == package("sidecar", "pointsman_sidecar") | {engine}
     assert {"pointsman_sidecar/py.typed", "pointsman_sidecar/_engine.pyi"} <= held
-    assert set(sidecar_wheel.dist_info()) == DIST_INFO
+    assert set(sidecar_wheel.dist_info()) == DIST_INFO | {f"licenses/{THIRD_PARTY}"}
 
 
 @pytest.mark.parametrize("name", ["operator_wheel", "sidecar_wheel"])
@@ -49,6 +51,24 @@ def test_both_carry_their_licence(name: str, request: pytest.FixtureRequest) -> 
     wheel: Wheel = request.getfixturevalue(name)
     for notice in ("LICENSE", "NOTICE"):
         assert wheel.dist_info()[f"licenses/{notice}"] == (ROOT / notice).read_bytes()
+
+
+def test_the_licence_of_every_linked_crate_goes_along(sidecar_wheel: Wheel) -> None:
+    """Each crate that left its name in the engine is listed with its text, and no other's is."""
+    held = sidecar_wheel.dist_info()[f"licenses/{THIRD_PARTY}"]
+    assert held == (ROOT / "sidecar" / THIRD_PARTY).read_bytes()
+    listed, *texts = held.decode().split(100 * "=")
+    engine = sidecar_wheel.members()["pointsman_sidecar/_engine.abi3.so"]
+    traces = re.findall(rb"/registry/src/[^/]+/([\w-]+?)-(\d+\.\d+\.\d+)/", engine)
+    named = {f"{name.decode()} {version.decode()}" for name, version in traces}
+    assert len(named) > 20
+    for crate in named:
+        assert f"  {crate}: " in listed, crate
+        assert any(crate in owners.split(", ") for owners in map(str.strip, texts[::2])), crate
+    for absent in ("proptest", "rcgen", "syn", "clap"):
+        assert f"  {absent} " not in listed
+    for licence in ("Permission is hereby granted, free of charge", "Apache License", "Copyright"):
+        assert any(licence in text for text in texts[1::2])
 
 
 def test_the_engine_fits_every_python_and_its_budget(
