@@ -29,11 +29,15 @@ use crate::limits::OLD_JOURNALS;
 const EXTENSION: &str = "journal";
 
 /// The journal of this boot. All methods take `&self`: each slot has one owner, the file is shared.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Journal {
-    /// Absent where the journal could not be opened; `broken` says why.
-    file: Option<File>,
+    /// Absent where the journal could not be opened; `refused` says why.
+    file: OnceLock<File>,
     path: PathBuf,
+    /// Why there was no journal at the start.
+    refused: Option<String>,
+    /// Whose journal is made once former boots have been reported; absent where nothing waits.
+    awaited: Option<[String; 2]>,
     broken: OnceLock<String>,
     contacted: OnceLock<()>,
     /// Held as long as the journal: one engine a folder.
@@ -52,57 +56,49 @@ impl Journal {
             Err(error) => return (Self::unavailable(&error), Vec::new()),
         };
         let count = recovered.len();
-        let made = if count < OLD_JOURNALS {
-            Self::create(folder, sidecar, boot)
+        let path = folder.join(format!("{boot}.{EXTENSION}"));
+        let journal = if count < OLD_JOURNALS {
+            match create(&path, sidecar, boot) {
+                Ok(file) => Self { file: OnceLock::from(file), path, ..Self::default() },
+                Err(error) => Self::unavailable(&error),
+            }
         } else {
-            Err(JournalError::Unreported { path: folder.to_owned(), count })
+            let full = JournalError::Unreported { path: folder.to_owned(), count };
+            let awaited = Some([sidecar.to_owned(), boot.to_owned()]);
+            Self { path, awaited, ..Self::unavailable(&full) }
         };
-        let journal = made.unwrap_or_else(|error| Self::unavailable(&error));
         (Self { lock: Some(lock), ..journal }, recovered)
     }
 
-    fn create(folder: &Path, sidecar: &str, boot: &str) -> Result<Self, JournalError> {
-        let path = folder.join(format!("{boot}.{EXTENSION}"));
-        let file = private().create_new(true).open(&path).map_err(at(&path))?;
-        Self::prepare(file, path.clone(), sidecar, boot).inspect_err(|_| {
-            // What was just made holds nothing; a file that stays is read as never used.
-            let _removed = fs::remove_file(&path);
-        })
-    }
-
-    /// Takes the space, then writes the header: a file without one was never used.
-    fn prepare(file: File, path: PathBuf, sidecar: &str, boot: &str) -> Result<Self, JournalError> {
-        let at = |source| JournalError::File { path: path.clone(), source };
-        fallocate(&file, FallocateFlags::empty(), 0, FILE_BYTES as u64)
-            .map_err(|errno| at(errno.into()))?;
-        let header = Writer::<HEADER_BYTES>::new()
-            .word(MAGIC)
-            .word(FILE_BYTES as u64)
-            .text(sidecar)
-            .text(boot)
-            .seal(0)
-            .ok_or_else(|| JournalError::TooLong(sidecar.to_owned()))?;
-        file.write_all_at(&header, 0).map_err(at)?;
-        Ok(Self {
-            file: Some(file),
-            path,
-            broken: OnceLock::new(),
-            contacted: OnceLock::new(),
-            lock: None,
-        })
+    /// Makes the journal that was refused at the start because too many waited, once only `waiting`
+    /// do. True: it is new and empty, what is known must be entered.
+    pub fn reopen(&self, waiting: usize) -> bool {
+        let Some([sidecar, boot]) = &self.awaited else { return false };
+        if waiting >= OLD_JOURNALS || self.file.get().is_some() || self.broken.get().is_some() {
+            return false;
+        }
+        let made = match create(&self.path, sidecar, boot) {
+            Ok(file) => self.file.set(file).is_ok(),
+            Err(error) => {
+                let _first = self.broken.set(error.to_string());
+                false
+            }
+        };
+        // The hub has been asked under this boot already. A failure breaks the journal.
+        made && self.put(&[1], CONTACT_AT).is_ok()
     }
 
     /// A journal that never worked.
     #[must_use]
     pub fn unavailable(error: &JournalError) -> Self {
-        let broken = OnceLock::from(error.to_string());
-        Self { file: None, path: PathBuf::new(), broken, contacted: OnceLock::new(), lock: None }
+        Self { refused: Some(error.to_string()), ..Self::default() }
     }
 
     /// Why the journal stopped working, if it did: nothing more may be reserved then.
     #[must_use]
     pub fn broken(&self) -> Option<&str> {
-        self.broken.get().map(String::as_str)
+        let refused = || self.refused.as_ref().filter(|_| self.file.get().is_none());
+        self.broken.get().or_else(refused).map(String::as_str)
     }
 
     /// Enters that the hub is about to be asked: from then on it may hold leases for this boot.
@@ -115,6 +111,9 @@ impl Journal {
 
     /// Removes the file: everything in it has been reported.
     pub fn retire(&self) {
+        if self.file.get().is_none() {
+            return;
+        }
         if let Err(error) = fs::remove_file(&self.path) {
             // Replayed and reported once more at the next start, which changes nothing.
             let _first = self.broken.set(format!("{}: {error}", self.path.display()));
@@ -259,8 +258,10 @@ impl Journal {
 
     /// One pwrite. A failure is remembered: from then on nothing is reserved.
     fn write(&self, record: &[u8], at: usize) -> Result<(), JournalError> {
-        let written = match (&self.file, self.broken.get()) {
+        let written = match (self.file.get(), self.broken.get()) {
             (Some(file), None) => file.write_all_at(record, at as u64),
+            // It never was one: `broken` says why already, and may be over one day.
+            (None, _) => return Err(JournalError::NoFile(self.path.clone())),
             (_, reason) => Err(io::Error::other(reason.cloned().unwrap_or_default())),
         };
         written.map_err(|source| {
@@ -280,6 +281,30 @@ pub struct LeaseNames<'a> {
     pub account: &'a str,
     /// The window's key; empty: not known yet.
     pub window: &'a str,
+}
+
+fn create(path: &Path, sidecar: &str, boot: &str) -> Result<File, JournalError> {
+    let file = private().create_new(true).open(path).map_err(at(path))?;
+    prepare(file, path, sidecar, boot).inspect_err(|_| {
+        // What was just made holds nothing; a file that stays is read as never used.
+        let _removed = fs::remove_file(path);
+    })
+}
+
+/// Takes the space, then writes the header: a file without one was never used.
+fn prepare(file: File, path: &Path, sidecar: &str, boot: &str) -> Result<File, JournalError> {
+    let at = at(path);
+    fallocate(&file, FallocateFlags::empty(), 0, FILE_BYTES as u64)
+        .map_err(|errno| at(errno.into()))?;
+    let header = Writer::<HEADER_BYTES>::new()
+        .word(MAGIC)
+        .word(FILE_BYTES as u64)
+        .text(sidecar)
+        .text(boot)
+        .seal(0)
+        .ok_or_else(|| JournalError::TooLong(sidecar.to_owned()))?;
+    file.write_all_at(&header, 0).map_err(at)?;
+    Ok(file)
 }
 
 /// One engine a folder, as long as the file is open.
@@ -336,27 +361,22 @@ fn private() -> OpenOptions {
 #[cfg(test)]
 mod tests {
     use std::fs::OpenOptions;
+    use std::path::Path;
     use std::sync::OnceLock;
 
-    use super::{Journal, JournalError};
+    use super::{Journal, JournalError, prepare};
     use crate::lease::Numbers;
 
     /// A file on which every write fails for want of space.
     fn full() -> Journal {
         let file = OpenOptions::new().read(true).write(true).open("/dev/full").unwrap();
-        Journal {
-            file: Some(file),
-            path: "/dev/full".into(),
-            broken: OnceLock::new(),
-            contacted: OnceLock::new(),
-            lock: None,
-        }
+        Journal { file: OnceLock::from(file), path: "/dev/full".into(), ..Journal::default() }
     }
 
     #[test]
     fn without_space_there_is_no_journal() {
         let file = OpenOptions::new().read(true).write(true).open("/dev/full").unwrap();
-        let error = Journal::prepare(file, "/dev/full".into(), "one", "boot").unwrap_err();
+        let error = prepare(file, Path::new("/dev/full"), "one", "boot").unwrap_err();
         assert!(matches!(error, JournalError::File { .. }));
         assert!(error.to_string().contains("/dev/full"), "{error}");
     }

@@ -53,6 +53,7 @@ pub async fn run<T: Transport>(
             if well {
                 // Not before the living are served; a failure shows at the next sync.
                 let _later = say_farewells(&book, &transport, &mut recovered).await;
+                book.reopen_journal(recovered.len());
             }
             pace.ended(well);
         }
@@ -93,16 +94,26 @@ async fn say_farewells<T: Transport>(
     transport: &T,
     recovered: &mut Vec<Recovered>,
 ) -> Result<(), SyncError> {
-    while let Some(former) = recovered.first() {
-        if let Err(error) = exchange(transport, &farewell(&book.holder().sidecar, former)).await {
+    let mut said = Ok(());
+    for _ in 0..recovered.len() {
+        let Some(former) = recovered.first() else { break };
+        match exchange(transport, &farewell(&book.holder().sidecar, former)).await {
+            Ok(_) => {
+                former.discard();
+                recovered.remove(0);
+            }
             // The next one is not held up by a report that the hub will not have.
-            recovered.rotate_left(1);
-            return Err(error);
+            Err(error) => {
+                let answered = matches!(error, SyncError::Status(_));
+                recovered.rotate_left(1);
+                said = Err(error);
+                if !answered {
+                    break;
+                }
+            }
         }
-        former.discard();
-        recovered.remove(0);
     }
-    Ok(())
+    said
 }
 
 async fn exchange<T: Transport>(

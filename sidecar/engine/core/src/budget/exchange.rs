@@ -28,7 +28,9 @@ impl Book {
         state.ledger.contact.asked();
         let now = state.now(self.clock.boot_ms());
         let leases = state.report(now, last);
-        let wants = if last { Vec::new() } else { state.wants(now, &self.holder.sidecar) };
+        // Money that could not be journaled must not be fetched.
+        let none = last || self.journal.broken().is_some();
+        let wants = if none { Vec::new() } else { state.wants(now, &self.holder.sidecar) };
         (leases, wants)
     }
 
@@ -54,6 +56,20 @@ impl Book {
     #[must_use]
     pub fn renew_ms(&self) -> u64 {
         self.state.lock().ledger.renew_ms
+    }
+
+    /// Makes the journal that too many unreported ones kept from being made, once only `waiting` of
+    /// them are left; from then on money can be leased.
+    pub fn reopen_journal(&self, waiting: usize) {
+        let mut state = self.state.lock();
+        if !self.journal.reopen(waiting) {
+            return;
+        }
+        state.enter_again();
+        drop(state);
+        self.usage.enter_again();
+        self.ask(Urgency::Refill);
+        self.changed.notify_waiters();
     }
 
     /// Everything has been reported and answered: the journal of this boot is not needed any more.

@@ -87,6 +87,17 @@ impl State {
         Some(slot)
     }
 
+    /// Enters all leases in a journal that is new. A failure breaks it, and says so.
+    pub(super) fn enter_again(&mut self) {
+        for (slot, entry) in (0..).zip(&self.leases) {
+            let Some(Entry { lease, account, generation, .. }) = entry else { continue };
+            let Some(account) = self.accounts.get(usize::from(*account)) else { continue };
+            let window = lease.window.as_ref().map_or("", |it| &*it.key);
+            let names = LeaseNames { id: &lease.id, account: &account.names.account, window };
+            let _broken = self.journal.put_lease(slot, *generation, names, lease.numbers());
+        }
+    }
+
     /// Lets a lease go whose last numbers the hub has.
     pub(super) fn remove_lease(&mut self, slot: u16) {
         let Some(entry) = self.leases.get_mut(usize::from(slot)).and_then(Option::take) else {

@@ -122,6 +122,17 @@ impl UsageCounters {
         row.journaled = row.journaled && self.journal.put_usage(slot, row.turn, totals).is_ok();
     }
 
+    /// Enters all rows in a journal that is new. A failure breaks it, and says so.
+    pub(super) fn enter_again(&self) {
+        for (slot, row) in (0..).zip(&mut self.inner.lock().rows) {
+            let Usage { requests, input_tokens, output_tokens, cost } = row.totals;
+            let totals = [requests, input_tokens, output_tokens, cost];
+            let names = row.names.each_ref().map(|name| &**name);
+            row.journaled = self.journal.put_usage_names(slot, names).is_ok()
+                && self.journal.put_usage(slot, row.turn, totals).is_ok();
+        }
+    }
+
     /// Rows that changed after `version`, and the version that this covers.
     pub(crate) fn changed_since(&self, version: u64) -> (Vec<UsageTotals>, u64) {
         let inner = self.inner.lock();

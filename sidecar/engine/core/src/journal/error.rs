@@ -36,6 +36,9 @@ pub enum JournalError {
         /// How many.
         count: usize,
     },
+    /// There was no journal from the start.
+    #[error("the journal {0} was not made")]
+    NoFile(PathBuf),
     /// A name does not fit its record.
     #[error("the journal has no room for the name {0}")]
     TooLong(String),

@@ -6,16 +6,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use pointsman_core::budget::{Admission, Book, Holder, RefusalCode};
-use pointsman_core::clock::Clock;
+use pointsman_core::clock::{Clock, ManualClock};
 use pointsman_core::journal::Journal;
 use pointsman_core::ledger::document::SyncRequest;
 use pointsman_core::ledger::{SyncError, Transport, run};
+use pointsman_core::limits::OLD_JOURNALS;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::hub::Hub;
-use super::world::{CENT, DAY, DAY_MS, Folder, NOON_MS, budget, table};
+use super::world::{CENT, DAY, DAY_MS, Folder, NOON_MS, Sidecar, budget, table};
 
 /// tokio's paused time as both clocks.
 #[derive(Debug)]
@@ -226,4 +227,71 @@ async fn i11_a_waiter_dropped_at_any_poll_leaves_no_trace() {
     let (said, wire, _) = running.stop().await;
     assert!(said);
     assert_eq!(wire.hub.lock().available(&pot()), 100 * CENT);
+}
+
+/// The journals of as many boots as may wait, each with 500 spent of which the hub never heard.
+fn piled_up(limit: u64) -> (Folder, Hub) {
+    let folder = Folder::new();
+    let clock = Arc::new(ManualClock::new(NOON_MS));
+    let mut hub = Hub::new(NOON_MS, DAY_MS, &[(DAY, limit)]);
+    for boot in 0..OLD_JOURNALS {
+        let mut one = Sidecar::start(&clock, &folder, "one", &format!("boot-{boot}"));
+        one.book.configure(&table(&[budget(limit)])).unwrap();
+        one.sync(&mut hub);
+        one.granted(500).settle(500);
+    }
+    (folder, hub)
+}
+
+#[tokio::test(start_paused = true)]
+async fn journals_that_pile_up_stop_leasing_only_until_the_hub_has_heard_them() {
+    let limit = 100 * CENT;
+    let (folder, hub) = piled_up(limit);
+    let away = Arc::new(Mutex::new(Some(Lost::Requests)));
+    let wire = Wire { hub: Arc::new(Mutex::new(hub)), away, started: Instant::now() };
+    let running = Running::start(limit, "late", Some(wire), folder);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(running.admit(1_000).await, Err(RefusalCode::JournalUnavailable));
+    assert!(running.book.journal_trouble().is_some_and(|it| it.contains("16 journals")));
+    *running.wire.away.lock() = None;
+    sleep(Duration::from_secs(6)).await;
+    assert_eq!(running.book.journal_trouble(), None);
+    assert_eq!(running.admit(1_000).await, Ok(500), "leased again without a restart");
+    let earlier = 500 * OLD_JOURNALS as u64;
+    assert_eq!(running.wire.hub.lock().used(&pot()), earlier, "what each boot spent is known");
+    // A crash now: the journal that was made late tells what this boot spent.
+    *running.wire.away.lock() = Some(Lost::Requests);
+    let (said, wire, folder) = running.stop().await;
+    assert!(!said);
+    *wire.away.lock() = None;
+    let next = Running::start(limit, "next", Some(wire), folder);
+    sleep(Duration::from_secs(1)).await;
+    let (said, wire, _) = next.stop().await;
+    assert!(said);
+    assert_eq!(wire.hub.lock().settled(&pot()), earlier + 500);
+    assert_eq!(wire.hub.lock().available(&pot()), limit - earlier - 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_counted_without_a_journal_is_entered_in_the_one_that_is_made_late() {
+    let limit = 100 * CENT;
+    let (folder, hub) = piled_up(limit);
+    let away = Arc::new(Mutex::new(Some(Lost::Requests)));
+    let wire = Wire { hub: Arc::new(Mutex::new(hub)), away, started: Instant::now() };
+    let running = Running::start(limit, "late", Some(wire), folder);
+    let mut audit = budget(limit);
+    audit["enforcement"]["mode"] = serde_json::json!("Audit");
+    running.book.configure(&table(&[audit])).unwrap();
+    assert_eq!(running.admit(1_000).await, Ok(500), "nothing is enforced");
+    *running.wire.away.lock() = None;
+    sleep(Duration::from_secs(6)).await;
+    assert_eq!(running.book.journal_trouble(), None);
+    assert_eq!(running.admit(1_000).await, Ok(500));
+    *running.wire.away.lock() = Some(Lost::Requests);
+    let (_, wire, folder) = running.stop().await;
+    *wire.away.lock() = None;
+    let (_, recovered) = Journal::open(&folder.0, "one", "next");
+    assert_eq!(recovered.len(), 1, "the others have been reported");
+    let spent: u64 = recovered[0].leases.iter().map(|it| it.numbers.spent).sum();
+    assert_eq!(spent, 1_000);
 }
