@@ -4,6 +4,7 @@
 
 mod account;
 mod charge;
+mod continuation;
 mod demand;
 mod exchange;
 mod patience;
@@ -322,6 +323,14 @@ impl Book {
             (true, false) => {}
         }
         grown
+    }
+
+    /// A reservation of `amount` beside `held`, where leases of that ended; none where they did not
+    /// or what took their place lacks it.
+    fn go_on(&self, held: &Held, amount: u64) -> Option<Held> {
+        let mut state = self.state.lock();
+        let now = state.now(self.clock.boot_ms());
+        state.go_on(held, amount, now)
     }
 
     fn shortage(&self, held: &Held, amount: u64) -> BudgetRefusal {

@@ -210,6 +210,8 @@ pub const ACCOUNTS_HELD: usize = 2_048;
 pub const ACCOUNTS_PER_REQUEST: usize = 16;
 /// Leases held at once: two windows an account, and some that drain. One journal slot each.
 pub const LEASES: usize = 640;
+/// Times that a running call may go on on a new lease because its own was lost; then it is cut.
+pub const LEASES_PER_CHARGE: usize = 4;
 /// Reservations open at once, each with a journal slot; above: refused as overloaded.
 pub const OPEN_CHARGES: usize = 4_096;
 /// Requests that wait for a grant at once; above: refused as overloaded.

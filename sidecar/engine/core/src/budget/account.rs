@@ -28,6 +28,8 @@ pub(super) struct Account {
     pub(super) denial: Option<Denial>,
     /// Picodollars that callers wait for.
     pub(super) waiting: u64,
+    /// What running calls whose lease was lost asked for, where there is no lease yet.
+    pub(super) short: u64,
     pub(super) demand: Demand,
     /// Spent and unconfirmed in the standing's window since boot, and as of the last report.
     pub(super) spent: u64,
@@ -111,6 +113,7 @@ impl Account {
             standing: None,
             denial: None,
             waiting: 0,
+            short: 0,
             demand: Demand::default(),
             spent: 0,
             spent_reported: 0,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::state::Held;
 use super::{Book, BudgetRefusal};
+use crate::limits::LEASES_PER_CHARGE;
 
 /// A reservation on every account that binds a request.
 #[derive(Debug)]
@@ -12,7 +13,10 @@ use super::{Book, BudgetRefusal};
 pub struct Charge {
     book: Arc<Book>,
     held: Held,
+    /// On `held`.
     reserved: u64,
+    /// Reservations on leases that ended under way; `held` goes on where they stopped.
+    earlier: Vec<Part>,
     /// Of abandoned attempts that may be billed.
     abandoned: u64,
     estimate: u64,
@@ -20,15 +24,32 @@ pub struct Charge {
     open: bool,
 }
 
+/// A reservation whose leases can grow no more.
+#[derive(Debug)]
+struct Part {
+    held: Held,
+    reserved: u64,
+}
+
 impl Charge {
     pub(super) const fn new(book: Arc<Book>, held: Held, reserved: u64) -> Self {
-        Self { book, held, reserved, abandoned: 0, estimate: 0, growths: 0, open: true }
+        Self {
+            book,
+            held,
+            reserved,
+            earlier: Vec::new(),
+            abandoned: 0,
+            estimate: 0,
+            growths: 0,
+            open: true,
+        }
     }
 
     /// Picodollars that the running attempt may cost.
     #[must_use]
-    pub const fn reserved(&self) -> u64 {
-        self.reserved.saturating_sub(self.abandoned)
+    pub fn reserved(&self) -> u64 {
+        let earlier: u64 = self.earlier.iter().map(|part| part.reserved).sum();
+        earlier.saturating_add(self.reserved).saturating_sub(self.abandoned)
     }
 
     /// What dropping the charge books: 0 until the request is dispatched, then what it may cost.
@@ -37,7 +58,8 @@ impl Charge {
     }
 
     /// Reserves `amount` picodollars more on all accounts; false, and nothing happens, where one of
-    /// them lacks it. The ledger is asked for it meanwhile, so asking early spares a cut.
+    /// them lacks it. The ledger is asked for it meanwhile, so asking early spares a cut. Where a
+    /// lease was lost or voided under way, the rest is reserved on the one that took its place.
     #[must_use]
     pub fn top_up(&mut self, amount: u64) -> bool {
         if self.held.leases().is_empty() {
@@ -50,7 +72,20 @@ impl Charge {
             self.growths += 1;
             self.reserved = total;
         }
-        grown
+        grown || self.go_on(amount)
+    }
+
+    /// Reserves `amount` on the leases that took the place of those that are lost.
+    fn go_on(&mut self, amount: u64) -> bool {
+        if self.earlier.len() >= LEASES_PER_CHARGE {
+            return false;
+        }
+        let Some(next) = self.book.go_on(&self.held, amount) else { return false };
+        let held = std::mem::replace(&mut self.held, next);
+        let reserved = std::mem::replace(&mut self.reserved, amount);
+        self.earlier.push(Part { held, reserved });
+        self.growths = 0;
+        true
     }
 
     /// Why `top_up` cannot reserve `amount` now, in the name of the limit that decides.
@@ -76,10 +111,19 @@ impl Charge {
         self.finish(actual);
     }
 
+    /// Each lease bears what was reserved on it, in order; the last one the rest.
     fn finish(&mut self, spent: u64) {
-        if std::mem::take(&mut self.open) && !self.held.leases().is_empty() {
-            self.book.settle(&self.held, self.reserved, spent, self.abandoned);
+        if !std::mem::take(&mut self.open) || self.held.leases().is_empty() {
+            return;
         }
+        let (mut spent, mut abandoned) = (spent, self.abandoned);
+        for Part { held, reserved } in self.earlier.drain(..) {
+            let lost = abandoned.min(reserved);
+            let paid = spent.min(reserved - lost);
+            (spent, abandoned) = (spent - paid, abandoned - lost);
+            self.book.settle(&held, reserved, paid, lost);
+        }
+        self.book.settle(&self.held, self.reserved, spent, abandoned);
     }
 }
 

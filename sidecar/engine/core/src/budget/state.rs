@@ -80,7 +80,7 @@ impl Held {
         self.leases.get(..self.count).unwrap_or_default()
     }
 
-    fn push(&mut self, slot: u16) {
+    pub(super) fn push(&mut self, slot: u16) {
         if let Some(place) = self.leases.get_mut(self.count) {
             *place = slot;
             self.count += 1;
@@ -265,7 +265,7 @@ impl State {
     }
 
     /// Takes a journal slot and enters the reservation, before anything relies on it.
-    fn enter_charge(&mut self, held: &mut Held, amount: u64) -> Result<(), RefusalCode> {
+    pub(super) fn enter_charge(&mut self, held: &mut Held, amount: u64) -> Result<(), RefusalCode> {
         if self.free_charges.is_empty() {
             self.checkpoint();
         }

@@ -110,7 +110,7 @@ impl State {
                 lease.free(),
                 std::mem::take(&mut lease.short).saturating_add(lease.overrun()),
             ),
-            None => (None, 0, 0, 0),
+            None => (None, 0, 0, std::mem::take(&mut account.short)),
         };
         let need = account.waiting.saturating_add(short).saturating_sub(free).min(account.amount);
         // A want that is repeated because its answer was lost is the same shortage.

@@ -1,6 +1,7 @@
 //! The hub away, answers lost, late and twice, restored ledgers.
 
 use pointsman_core::budget::{Admission, RefusalCode};
+use pointsman_core::limits::LEASES_PER_CHARGE;
 use serde_json::json;
 
 use super::world::{CENT, World, budget, table};
@@ -183,4 +184,63 @@ fn a_gone_budget_that_returns_keeps_its_lease() {
     world.one.granted(1).settle(0);
     running.settle(10);
     assert_eq!(world.settled(), 10);
+}
+
+#[test]
+fn a_running_stream_goes_on_on_the_lease_of_a_restored_ledger() {
+    let mut world = World::new(100 * CENT);
+    let free = world.one.free();
+    let mut stream = world.one.granted(free);
+    world.hub.leases.clear();
+    world.hub.incarnation = 2;
+    world.one.sync(&mut world.hub);
+    assert!(!stream.top_up(CENT), "its lease is void and there is no other yet");
+    assert_eq!(stream.reserved(), free);
+    world.one.sync(&mut world.hub);
+    assert!(stream.top_up(CENT), "the refusal asked for it");
+    assert!(stream.top_up(1_000), "and it grows there");
+    assert_eq!(stream.reserved(), free + CENT + 1_000);
+    stream.settle(free + CENT / 2);
+    assert_eq!(world.settled(), free + CENT / 2, "each picodollar on one lease");
+    world.one.sync(&mut world.hub);
+    let spent: Vec<_> = world.hub.leases.values().map(|it| (it.closed, it.spent)).collect();
+    assert!(spent.contains(&(true, free)) && spent.contains(&(false, CENT / 2)), "{spent:?}");
+    assert_eq!(world.hub.overrun(&world.pot()), 0);
+}
+
+#[test]
+fn a_kill_after_the_move_leaves_both_parts_unconfirmed_once() {
+    let mut world = World::new(100 * CENT);
+    let free = world.one.free();
+    let mut stream = world.one.granted(free);
+    world.hub.leases.clear();
+    world.hub.incarnation = 2;
+    world.one.sync(&mut world.hub);
+    assert!(!stream.top_up(CENT));
+    world.one.sync(&mut world.hub);
+    assert!(stream.top_up(CENT));
+    let killed = world.restart("boot-2", &budget(100 * CENT));
+    let recovered = std::mem::take(&mut world.one.recovered);
+    let report = pointsman_core::ledger::farewell(&"one".into(), &recovered[0]);
+    world.hub.sync(&report);
+    assert_eq!(world.hub.unconfirmed(&world.pot()), free + CENT);
+    drop((stream, killed));
+}
+
+#[test]
+fn a_stream_whose_lease_is_lost_again_and_again_is_cut_in_the_end() {
+    let mut world = World::new(100 * CENT);
+    let mut stream = world.one.granted(1_000);
+    for restored in 0..=LEASES_PER_CHARGE {
+        world.hub.incarnation += 1;
+        world.hub.leases.clear();
+        world.one.sync(&mut world.hub);
+        world.one.sync(&mut world.hub);
+        assert_eq!(stream.top_up(1_000), restored < LEASES_PER_CHARGE, "{restored}");
+    }
+    let refusal = stream.shortage(1_000);
+    assert_eq!((refusal.code, &*refusal.budget), (RefusalCode::LedgerUnavailable, "demo/team"));
+    let reserved = stream.reserved();
+    stream.settle(reserved);
+    assert_eq!(world.settled(), reserved);
 }
