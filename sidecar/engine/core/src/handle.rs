@@ -44,6 +44,8 @@ pub struct Worker {
     pub pool: Pool,
     /// Open connections of apps.
     pub connections: Cell<usize>,
+    /// Calls whose answer is handed over and that are not settled yet.
+    pub ending: Cell<usize>,
     /// For `Weighted`.
     pub rng: RefCell<fastrand::Rng>,
 }
@@ -56,6 +58,7 @@ impl Worker {
             shared,
             pool: Pool::new(roots),
             connections: Cell::new(0),
+            ending: Cell::new(0),
             rng: RefCell::new(fastrand::Rng::new()),
         }
     }
@@ -207,8 +210,8 @@ fn answer(mut call: Box<Call>, whole: Whole) -> Reply {
     if let Ok(cost) = HeaderValue::from_str(&Usd(call.booked.cost).to_string()) {
         reply.headers_mut().insert("x-pointsman-cost", cost);
     }
-    call.end(Outcome::Ok, 200);
     *reply.body_mut() = Answer::whole(whole.body);
+    call.end_after_answer(Outcome::Ok, 200);
     reply
 }
 

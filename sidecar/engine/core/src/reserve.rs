@@ -180,8 +180,17 @@ impl Call {
     pub fn max_tier(&self, headers: &HeaderMap) -> Option<Tier> {
         let book = &self.worker().shared.book;
         let candidates = self.route().map_or(&[][..], |route| &route.candidates);
-        let sets = candidates.iter().map(|place| self.plan.subjects.accounts_for(headers, *place));
-        sets.filter_map(|accounts| book.max_tier(&accounts)).min_by_key(|tier| tier.most)
+        let (mut lowest, mut asked) = (None, AccountSet::default());
+        for place in candidates {
+            let accounts = self.plan.subjects.accounts_for(headers, *place);
+            // Most Budgets bind all candidates alike: the book is asked once.
+            if accounts != asked {
+                let found = book.max_tier(&accounts);
+                lowest = lowest.into_iter().chain(found).min_by_key(|tier: &Tier| tier.most);
+                asked = accounts;
+            }
+        }
+        lowest
     }
 
     /// The limit that set a tier, for the answer.

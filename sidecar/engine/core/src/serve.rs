@@ -112,7 +112,7 @@ async fn accept_until_drain(
 }
 
 async fn wait_for_calls(worker: &Rc<Worker>, mut phase: watch::Receiver<Phase>) {
-    while worker.connections.get() > 0 {
+    while worker.connections.get() + worker.ending.get() > 0 {
         let ended = phase.wait_for(|phase| *phase >= Phase::Ended);
         if tokio::time::timeout(Duration::from_millis(limits::DRAIN_LOOK_MS), ended).await.is_ok() {
             return;

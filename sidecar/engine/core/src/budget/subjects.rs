@@ -19,7 +19,7 @@ pub(super) struct AccountRef {
 }
 
 /// The accounts that bind one request.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccountSet {
     accounts: [AccountRef; ACCOUNTS_PER_REQUEST],
     length: usize,

@@ -1,6 +1,7 @@
 //! One call from its first byte to its record. Dropping it at any await settles its reservation,
 //! frees its slot and leaves exactly one record (I11); `handle` and `relay` only report what they see.
 
+mod ending;
 mod progress;
 mod report;
 

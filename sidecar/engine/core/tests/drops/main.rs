@@ -145,3 +145,29 @@ fn i11_a_stream_dropped_at_every_poll() {
 fn i11_a_call_that_is_retried_dropped_at_every_poll() {
     run(drop_at_every_poll(true, Fault::EveryOther));
 }
+
+#[test]
+fn an_answer_does_not_wait_for_its_call_to_be_settled() {
+    run(async {
+        let origin = Origin::start(Fault::None).await;
+        let engine = engine(&origin);
+        let shared = engine.shared();
+        let worker = Rc::new(Worker::new(shared.clone(), TlsRoots::load().unwrap()));
+        let (mut caller, callee) = tokio::io::duplex(1 << 16);
+        let service = service_fn(|request: Request<Incoming>| async {
+            let reply = handle(worker.clone(), request).await;
+            assert_eq!((shared.in_flight.load(Relaxed), worker.ending.get()), (1, 1));
+            Ok::<_, std::convert::Infallible>(reply)
+        });
+        let served = http1::Builder::new().serve_connection(TokioIo::new(callee), service);
+        let body =
+            json!({"model": "m", "messages": [{"role": "user", "content": "x"}]}).to_string();
+        let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+        let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+        caller.write_all(request.as_bytes()).await.unwrap();
+        served.await.unwrap();
+        settled(shared, &origin, 0).await;
+        assert_eq!(worker.ending.get(), 0);
+        assert_eq!(records(shared)[0]["outcome"], "ok");
+    });
+}
