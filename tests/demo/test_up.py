@@ -18,28 +18,22 @@ import pytest
 
 from support.eventually import eventually
 from support.tree import ROOT
+from support.up import Up
 
 PROGRAM = str(Path(sys.executable).parent / "pointsman")
 QUESTION = {"model": "auto", "messages": [{"role": "user", "content": "What is 17 * 23?"}]}
 pytestmark = pytest.mark.timeout(120)
 
 
-class Up:
+class Example(Up):
     """A running `pointsman up` on a copy of the example."""
 
     def __init__(self, folder: Path, **variables: str) -> None:
         self.resources = folder / "resources"
         self.state = folder / "state"
         shutil.copytree(ROOT / "examples" / "demo", self.resources)
-        command = [PROGRAM, "up", "-f", str(self.resources), "--state", str(self.state)]
-        self.process = subprocess.Popen(
-            [*command, "--port", "0", "--json"],
-            env=os.environ | {"OPENAI_API_KEY": "", "GEMINI_API_KEY": ""} | dict(variables),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self.said: dict[str, Any] = json.loads(self.process.stdout.readline())
+        keys = {"OPENAI_API_KEY": "", "GEMINI_API_KEY": ""} | variables
+        super().__init__(PROGRAM, self.resources, self.state, folder / "up.log", **keys)
 
     def ask(self, **changes: object) -> httpx.Response:
         """One plain call."""
@@ -52,20 +46,11 @@ class Up:
         outcome = subprocess.run(command, capture_output=True, text=True, check=True)
         return json.loads(outcome.stdout)
 
-    def end(self, number: int) -> int:
-        """Send a signal and wait; its exit status."""
-        assert self.process.stdout is not None
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        status = self.process.wait(60)
-        self.process.stdout.close()
-        return status
-
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Up]:
+def running(tmp_path: Path) -> Iterator[Example]:
     """Up, and ended with SIGINT as Ctrl-C does."""
-    up = Up(tmp_path)
+    up = Example(tmp_path)
     yield up
     assert up.end(signal.SIGINT) == 0
 
@@ -76,13 +61,13 @@ def alive(pid: int) -> bool:
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def children_of(up: Up) -> list[int]:
+def children_of(up: Example) -> list[int]:
     """The processes that it started."""
-    pid = up.process.pid
+    pid = up.pid
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_a_call_is_answered_explained_and_booked(running: Up) -> None:
+def test_a_call_is_answered_explained_and_booked(running: Example) -> None:
     """The base URL answers; the id in the answer explains it, and spend and budgets count it."""
     answer = running.ask()
     assert answer.status_code == 200, answer.text
@@ -99,7 +84,7 @@ def test_a_call_is_answered_explained_and_booked(running: Up) -> None:
     assert {"demo/company/month", "demo/trial/month"} <= accounts
 
 
-def test_a_change_in_the_folder_is_served(running: Up) -> None:
+def test_a_change_in_the_folder_is_served(running: Example) -> None:
     """An edited policy is in force soon; one that cannot be read changes nothing."""
     policy = running.resources / "policy.yaml"
     text = policy.read_text()
@@ -110,7 +95,7 @@ def test_a_change_in_the_folder_is_served(running: Up) -> None:
     assert running.ask(model="novel").status_code == 200
 
 
-def test_what_dies_is_started_again(running: Up) -> None:
+def test_what_dies_is_started_again(running: Example) -> None:
     """A sidecar killed outright is back within seconds, with its table."""
     before = running.said["pid"]
     os.kill(before, signal.SIGKILL)
@@ -118,7 +103,7 @@ def test_what_dies_is_started_again(running: Up) -> None:
     eventually(lambda: answers(running), within_s=30)
 
 
-def answers(running: Up) -> bool:
+def answers(running: Example) -> bool:
     """Whether the base URL serves at this moment."""
     try:
         return running.ask().status_code == 200
@@ -128,7 +113,7 @@ def answers(running: Up) -> bool:
 
 def test_the_end_leaves_nothing_behind(tmp_path: Path) -> None:
     """After SIGTERM no child runs, the announcement is gone, and the token stays the owner's."""
-    up = Up(tmp_path)
+    up = Example(tmp_path)
     children = children_of(up)
     assert len(children) == 6
     assert up.end(signal.SIGTERM) == 0
@@ -137,7 +122,7 @@ def test_the_end_leaves_nothing_behind(tmp_path: Path) -> None:
     assert (up.state / "token").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_taken_port_is_told(running: Up, tmp_path: Path) -> None:
+def test_a_taken_port_is_told(running: Example, tmp_path: Path) -> None:
     """A second one on the same port says so, with status 69."""
     port = running.said["base_url"].removesuffix("/v1").rpartition(":")[2]
     command = [PROGRAM, "up", "-f", str(running.resources), "--state", str(tmp_path / "other")]
@@ -150,7 +135,7 @@ def test_a_taken_port_is_told(running: Up, tmp_path: Path) -> None:
 
 def test_i7_only_the_sidecar_sees_a_providers_key(tmp_path: Path) -> None:
     """I7: with a key set that provider is real, and neither hub nor simulators hold the key."""
-    up = Up(tmp_path, OPENAI_API_KEY="sk-canary-4617")
+    up = Example(tmp_path, OPENAI_API_KEY="sk-canary-4617")
     try:
         assert sorted(up.said["simulated"]) == ["anthropic", "deepinfra", "google"]
         holders = [
@@ -165,7 +150,7 @@ def test_i7_only_the_sidecar_sees_a_providers_key(tmp_path: Path) -> None:
     assert [path for path in written if b"sk-canary-4617" in path.read_bytes()] == []
 
 
-def test_the_readmes_client_and_curl_work(running: Up, tmp_path: Path) -> None:
+def test_the_readmes_client_and_curl_work(running: Example, tmp_path: Path) -> None:
     """The three lines of Python and the curl command of the README, but for the port."""
     readme = (ROOT / "README.md").read_text()
     blocks = re.findall(r"```(\w+)\n(.*?)```", readme, re.DOTALL)

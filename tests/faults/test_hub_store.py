@@ -86,7 +86,7 @@ def test_a_second_hub_on_the_same_state_is_refused(tmp_path: Path) -> None:
         second = HubProcess(tmp_path)
         with pytest.raises(AssertionError, match="in use by another hub"):
             second.start()
-        assert second.process.wait(timeout=30) == 69
+        assert second.process.child.wait(timeout=30) == 69
         assert hub.http.get("/healthz").status_code == 200
 
 
@@ -99,7 +99,7 @@ def test_an_address_in_use_is_an_exit_code(tmp_path: Path) -> None:
         late = HubProcess(second, ["--listen", hub.address])
         with pytest.raises(AssertionError, match="address already in use"):
             late.start()
-        assert late.process.wait(timeout=30) == 69
+        assert late.process.child.wait(timeout=30) == 69
 
 
 def test_wrong_settings_are_an_exit_code(tmp_path: Path) -> None:
@@ -107,4 +107,4 @@ def test_wrong_settings_are_an_exit_code(tmp_path: Path) -> None:
     late = HubProcess(tmp_path, ["--listen", "nowhere", "--log-level", "loud"])
     with pytest.raises(AssertionError, match=r"address: .*\nlog_level: "):
         late.start()
-    assert late.process.wait(timeout=30) == 64
+    assert late.process.child.wait(timeout=30) == 64

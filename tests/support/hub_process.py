@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +14,10 @@ from typing import Any
 import httpx
 
 from support.eventually import eventually
+from support.processes import START_S, Process
 
 FENCE = {"x-pointsman-fence": "installation,1,boot"}
 ACCOUNT = "demo/team/day"
-STARTS_WITHIN_S = 45.0
 
 
 def budget(amount: int, *, name: str = "team", **limit: Any) -> dict[str, Any]:
@@ -63,12 +62,8 @@ class HubProcess:
         announce.unlink(missing_ok=True)
         state = ["--state", str(self.folder), "--announce", str(announce)]
         command = [self.python, *self.entry, "--listen", "127.0.0.1:0"]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, *state, *self.arguments], stdout=log, stderr=log
-            )
-        eventually(lambda: announce.exists() or self._ended(), within_s=STARTS_WITHIN_S)
-        assert self.process.poll() is None, (self.folder / "log").read_text()
+        self.process = Process([*command, *state, *self.arguments], self.folder / "log")
+        eventually(lambda: self.process.alive() and announce.exists(), within_s=START_S)
         self.address = json.loads(announce.read_text())["address"]
         self.token = (self.folder / "token").read_text().strip()
         scheme = "https" if "--tls-cert" in self.arguments else "http"
@@ -79,6 +74,11 @@ class HubProcess:
     def headers(self) -> dict[str, str]:
         """What lets a caller in."""
         return {"authorization": f"Bearer {self.token}"}
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.child.poll() is None
 
     def kill(self) -> None:
         """SIGKILL: nothing is flushed, nobody is told."""
@@ -110,11 +110,8 @@ class HubProcess:
 
     def _end(self, number: signal.Signals) -> int:
         self.http.close()
-        self.process.send_signal(number)
-        return self.process.wait(timeout=30)
-
-    def _ended(self) -> bool:
-        return self.process.poll() is not None
+        self.process.child.send_signal(number)
+        return self.process.child.wait(timeout=30)
 
 
 @contextmanager
@@ -127,6 +124,6 @@ def hub_process(
     try:
         yield hub
     finally:
-        if hub.process.poll() is None:
+        if hub.running:
             hub.kill()
         hub.http.close()

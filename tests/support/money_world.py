@@ -130,7 +130,7 @@ class MoneyWorld:
         """Kill what is left."""
         for sidecar in self.sidecars.values():
             sidecar.kill()
-        if self.hub.process.poll() is None:
+        if self.hub.running:
             self.hub.kill()
         self.hub.http.close()
         self.sim.kill()

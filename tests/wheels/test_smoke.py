@@ -4,18 +4,15 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from support.eventually import eventually
-from support.processes import Process, Sidecar, Simulator, ended, simulator_binary
+from support.processes import Sidecar, Simulator, ended, simulator_binary
 from support.tables import model, table
 from support.tree import ROOT
+from support.up import Up
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -76,43 +73,17 @@ def test_validate_and_compile(tmp_path: Path, full_python: Path) -> None:
 def test_up(tmp_path: Path, full_python: Path) -> None:
     """The whole product out of two wheels: hub, sidecar, a routed answer, its spend, an end."""
     shutil.copytree(ROOT / "examples" / "demo", tmp_path / "demo")
-    with up(tmp_path, full_python) as (running, process):
-        answer = httpx.post(f"{running['base_url']}/chat/completions", json=CALL, timeout=30)
+    pointsman = full_python.with_name("pointsman")
+    simulator = {"POINTSMAN_SIM": str(simulator_binary())}
+    up = Up(pointsman, Path("demo"), Path("state"), tmp_path / "up.log", **simulator)
+    with ended(up):
+        answer = httpx.post(f"{up.said['base_url']}/chat/completions", json=CALL, timeout=30)
         assert answer.status_code == httpx.codes.OK, answer.text
         assert answer.headers["x-pointsman-simulated"] == "1"
-        pointsman = full_python.with_name("pointsman")
         request = answer.headers["x-pointsman-request-id"]
         told = said(pointsman, "explain", request, "--state", "state", "--json")
         assert json.loads(told)["id"] == request
-        assert process.terminate() == 0
-
-
-@contextmanager
-def up(folder: Path, python: Path) -> Iterator[tuple[dict[str, Any], Process]]:
-    """`pointsman up` on free ports until the block ends; what it announced, and its process."""
-    pointsman = str(python.with_name("pointsman"))
-    log = folder / "up.log"
-    process = Process(
-        [pointsman, "up", "-f", "demo", "--state", "state", "--port", "0", "--json"],
-        log,
-        POINTSMAN_SIM=str(simulator_binary()),
-    )
-    try:
-        yield announced(process), process
-    finally:
-        process.terminate()
-
-
-def announced(process: Process) -> dict[str, Any]:
-    """The one line that `up --json` prints once everything serves."""
-
-    def lines() -> list[str]:
-        process.alive()
-        return [line for line in process.log.read_text().splitlines() if line.startswith("{")]
-
-    eventually(lines, within_s=60)
-    document: dict[str, Any] = json.loads(lines()[0])
-    return document
+        assert up.end() == 0
 
 
 def said(*command: str | Path) -> str:

@@ -21,7 +21,7 @@ from pointsman_operator.api.meta import (
     Struct,
 )
 from pointsman_operator.api.money import LimitUsd
-from pointsman_operator.api.rules import Rule
+from pointsman_operator.api.rules import Rule, only_with
 
 Calendar = Literal["Hour", "Day", "Week", "Month", "Quarter", "Year"]
 
@@ -74,13 +74,7 @@ class Limit(Struct):
 class Threshold(Struct):
     """What happens once a share of any limit is used."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel="(self.action == 'Downgrade') == has(self.maxTier)",
-            message="maxTier belongs to action: Downgrade, and only to it",
-            holds=lambda t: (t.action == "Downgrade") == (t.max_tier is not None),
-        ),
-    )
+    RULES: ClassVar[tuple[Rule, ...]] = (only_with("Downgrade", "maxTier"),)
 
     percent: Annotated[int, Field(ge=1, le=bounds.PERCENT)]
     """Used share of the limit that is nearest its end."""

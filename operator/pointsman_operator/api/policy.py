@@ -20,7 +20,7 @@ from pointsman_operator.api.meta import (
     Text,
 )
 from pointsman_operator.api.route import Route
-from pointsman_operator.api.rules import Rule
+from pointsman_operator.api.rules import Rule, only_with
 
 Names = Annotated[tuple[Name, ...], Field(max_length=bounds.SIGNALS_PER_LIST), SET]
 Globs = Annotated[tuple[Glob, ...], Field(max_length=bounds.NAMES_PER_LIST), SET]
@@ -139,13 +139,7 @@ class RoutingRule(Struct):
 class DefaultAction(Struct):
     """What happens to a model name that no rule takes and no model bears."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel="(self.action == 'Route') == has(self.route)",
-            message="route belongs to action: Route, and only to it",
-            holds=lambda d: (d.action == "Route") == (d.route is not None),
-        ),
-    )
+    RULES: ClassVar[tuple[Rule, ...]] = (only_with("Route", "route"),)
 
     action: Literal["Deny", "PassThrough", "Route"] = "Deny"
     """`Deny`: 404 model_not_found; `PassThrough`: to the pools' only provider under the caller's

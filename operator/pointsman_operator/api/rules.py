@@ -1,23 +1,49 @@
 """Rules beyond types, each stated once for two judges: CEL in the cluster, Python for files.
 
-`Struct` (meta.py) runs the rules of a whole object; `Rule` itself annotates a single field.
+`Struct` (meta.py) runs the rules of a whole object; a `Check` annotates a single field.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.alias_generators import to_snake
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 VALIDATIONS = "x-kubernetes-validations"
 
 
+class Check(ABC):
+    """Annotates a field: run after its own validation, and stated in its schema."""
+
+    @abstractmethod
+    def check(self, value: Any) -> Any:
+        """Return the value; raises ValueError where it is not as it must be."""
+
+    @abstractmethod
+    def state(self, schema: JsonSchemaValue) -> JsonSchemaValue:
+        """The schema with the same said to the API server."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Run after the field's own validation."""
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Say it in the schema."""
+        return self.state(handler(schema))
+
+
 @dataclass(frozen=True)
-class Rule:
+class Rule(Check):
     """One statement about a value: `cel` for the API server, `holds` for us."""
 
     cel: str
@@ -30,21 +56,13 @@ class Rule:
             raise ValueError(self.message)
         return value
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        """Run after the field's own validation."""
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Add the CEL form to the field's schema."""
-        return with_rules(handler(schema), (self,))
+    def state(self, schema: JsonSchemaValue) -> JsonSchemaValue:
+        """Add the CEL form."""
+        return with_rules(schema, (self,))
 
 
 @dataclass(frozen=True)
-class Distinct:
+class Distinct(Check):
     """Annotates a list whose items differ, by a member or as a whole.
 
     The API server's list types say the same.
@@ -52,28 +70,30 @@ class Distinct:
 
     key: str = ""
 
-    def check(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+    def check(self, value: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the items; raises ValueError on the first repetition."""
-        repeated = first_repeated(getattr(item, self.key) if self.key else item for item in items)
+        repeated = first_repeated(getattr(item, self.key) if self.key else item for item in value)
         if repeated is not None:
             message = f"{repeated!r} appears twice"
             raise ValueError(message)
-        return items
+        return value
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        """Run after the list's own validation."""
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def state(self, schema: JsonSchemaValue) -> JsonSchemaValue:
         """Say it in Kubernetes' list types."""
-        kind = {"x-kubernetes-list-type": "set"}
-        if self.key:
-            kind = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [self.key]}  # type: ignore[dict-item]
-        return {**handler(schema), **kind}
+        if not self.key:
+            return {**schema, "x-kubernetes-list-type": "set"}
+        keys = {"x-kubernetes-list-map-keys": [self.key]}
+        return {**schema, "x-kubernetes-list-type": "map", **keys}
+
+
+def only_with(action: str, member: str) -> Rule:
+    """The rule that a member is there exactly for one action; `member` as in YAML."""
+    attribute = to_snake(member)
+    return Rule(
+        cel=f"(self.action == '{action}') == has(self.{member})",
+        message=f"{member} belongs to action: {action}, and only to it",
+        holds=lambda one: (one.action == action) == (getattr(one, attribute) is not None),
+    )
 
 
 def first_repeated(items: Iterable[Hashable]) -> Hashable | None:
