@@ -10,14 +10,17 @@ PROFILE ?= dev
 # Options for `make demo`, e.g. DEMO="--no-local-model".
 DEMO ?=
 
+# Options for `make cluster`, e.g. CLUSTER="--tier control-plane".
+CLUSTER ?=
+
 # One place that says how the pins are made: hashes, no addresses.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make pins"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo verify test bench soak gen pins
+.PHONY: help setup engine demo cluster verify test e2e bench soak gen pins
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: ## Prepare this checkout for development (.venv, engine, simulator)
 	@$(SETUP) verify --profile $(PROFILE)
@@ -28,13 +31,21 @@ demo: ## Three acts on this machine, no cluster and no API key; ends in build/de
 	@$(SETUP) demo --profile demo
 	@$(BIN)/pointsman demo $(DEMO)
 
+cluster: ## A real Kubernetes on this machine, to play with; Ctrl-C removes it (first time: ten minutes to build)
+	@$(SETUP) cluster
+	@PYTHONPATH=e2e $(BIN)/python -P -m harness $(CLUSTER)
+
 verify: ## Formatting, lints, types, layers, generated files, unit, property, golden and engine tests (10 minutes at most)
 	@$(SETUP) verify --profile dev
 	@$(BIN)/python .ci/stages.py verify
 
-test: ## Everything: verify, faults, official SDKs, built wheels, the demo (30 minutes at most)
+test: ## Everything: verify, real Kubernetes, faults, official SDKs, built wheels, the demo (55 minutes at most, 30 warm)
 	@$(SETUP) test --profile demo
 	@$(BIN)/python .ci/stages.py test
+
+e2e: ## Only what needs a real Kubernetes: control plane and scenarios with real pods
+	@$(SETUP) test --profile demo
+	@$(BIN)/python .ci/stages.py test --only controlplane,e2e
 
 bench: ## Added latency, throughput, CPU and memory beside nginx and a bare proxy; writes build/bench.json
 	@$(SETUP) bench --profile release

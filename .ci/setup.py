@@ -87,6 +87,8 @@ def main() -> int:
         print(f"[{number}/{len(steps)}] {step.says} (about {left} s left, cold)", flush=True)
         step.run()
         left -= step.cold_seconds
+    if arguments.kind in CLUSTER_KINDS:
+        node_packages()
     if programs is not None and programs.wait() != 0:
         if arguments.kind == "cluster" or os.environ.get(REQUIRE_ALL):
             return programs.returncode
@@ -203,6 +205,17 @@ def begin_programs() -> subprocess.Popen[bytes]:
     """Build the test cluster's programs beside all else: the first time they take longest."""
     script = ROOT / "e2e" / "harness" / "binaries.py"
     return subprocess.Popen(["nice", "-n", "5", sys.executable, str(script)])
+
+
+def node_packages() -> None:
+    """Get what runs real pods; without it the scenarios say so and are skipped."""
+    script = ROOT / "e2e" / "harness" / "prerequisites.py"
+    said = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    missing = said.stdout.split()
+    if missing and may_install():
+        apt_install(*missing)
+    elif missing:
+        print(f"  for real pods, as root: apt-get install {' '.join(missing)}", file=sys.stderr)
 
 
 def make_venv() -> None:

@@ -120,6 +120,7 @@ def test_stages() -> list[Stage]:
             "resources and controllers against a real API server",
             (*pytest, "tests/controlplane"),
         ),
+        Stage("e2e", "a real node with real pods", (*pytest, "e2e/scenarios")),
         Stage("faults", "kills, cuts and money under both", (*pytest, "tests/faults")),
         Stage("sdk", "the official SDK 3.x, two simulators", (*pytest, "tests/sdk")),
         Stage(

@@ -95,9 +95,12 @@ class ControlPlane:
 
     def start(self, component: str) -> None:
         """Start one of COMPONENTS, for the first time or again after `kill`."""
-        argv = ARGUMENTS[component](self.layout)
+        self.supervisor.start(component, self.arguments(component))
+
+    def arguments(self, component: str) -> list[str | Path]:
+        """The command line of a component."""
         more = self._flags.get(component, ())
-        self.supervisor.start(component, [self._program, *argv, *more])
+        return [self._program, *ARGUMENTS[component](self.layout), *more]
 
     def kill(self, component: str, number: int = signal.SIGKILL) -> None:
         """End one of COMPONENTS by a signal, at once by default; returns when it is gone."""

@@ -18,7 +18,7 @@ LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 
 def targets() -> set[str]:
     """What the Makefile documents."""
-    return set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([a-z0-9]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def commands() -> set[str]:
@@ -37,7 +37,7 @@ def test_every_documented_target_is_phony() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=shown)
 def test_every_make_target_that_is_named_exists(page: Path) -> None:
     """No document sends a reader to a target that is not there."""
-    named = set(re.findall(r"(?:`|^)make ([a-z]+)", page.read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z0-9]+)", page.read_text(), re.MULTILINE))
     assert named - targets() == set()
 
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -23,17 +19,10 @@ from harness.components import COMPONENTS
 from harness.control_plane import ControlPlane
 from harness.kubectl import KubectlError
 from support.eventually import eventually
-from support.tree import ROOT
+from support.held import Held, below
 
 START_S = 20.0
 """Alone on a machine it takes four; the suite shares two cores with itself."""
-HOLDER = """
-import sys, time
-from harness.control_plane import ControlPlane
-running = ControlPlane()
-print(running.supervisor.pid, running.folder, flush=True)
-time.sleep(600)
-"""
 
 
 def test_it_is_the_version_that_go_mod_says(control_plane: ControlPlane) -> None:
@@ -132,30 +121,12 @@ def test_it_starts_soon_and_survives_the_loss_of_its_parts() -> None:
 
 def test_nothing_is_left_when_the_tests_are_killed(tmp_path: Path) -> None:
     """SIGKILL for the process that holds a control plane ends all of it and removes its files."""
-    log = tmp_path / "log"
-    path = os.pathsep.join((str(ROOT / "e2e"), str(ROOT / "tests")))
-    with log.open("w") as output:
-        holder = subprocess.Popen(
-            [sys.executable, "-P", "-c", HOLDER],
-            stdout=output,
-            stderr=output,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-    eventually(lambda: holder.poll() is not None or log.read_text().endswith("\n"), 60)
-    assert holder.poll() is None, log.read_text()
-    supervisor, folder = log.read_text().split()
-    family = _below(int(supervisor))
+    held = Held("control_plane.ControlPlane", tmp_path)
+    family = below(held.supervisor)
     assert len(family) == 1 + len(COMPONENTS)
-    holder.send_signal(signal.SIGKILL)
-    holder.wait()
+    held.kill()
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), 20)
-    eventually(lambda: not Path(folder).exists(), 20)
-
-
-def _below(pid: int) -> list[int]:
-    """A process and all its descendants."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(each for child in children for each in _below(int(child)))]
+    eventually(lambda: not held.folder.exists(), 20)
 
 
 def _admitting(seen: list[dict[str, Any]]) -> type[BaseHTTPRequestHandler]:
