@@ -44,5 +44,8 @@ class Engine:
     def drain_records(self) -> bytes:
         """A JSON array of the RECORDs since the last call, oldest first, bounded."""
 
-    def heartbeat(self) -> None:
-        """Python is alive; probes and metrics show the age of the last call."""
+    def heartbeat(self, *, hub_lost: bool = False) -> None:
+        """Python is alive; probes and metrics show the age of the last call.
+
+        `hub_lost`: the stream broke and the hub did not answer again, so the ledger is asked now.
+        """

@@ -29,6 +29,10 @@ class Tunable(Loader, Protocol):
         """Take new lambdas."""
         ...
 
+    def heartbeat(self, *, hub_lost: bool = False) -> None:
+        """Python is alive, and the hub may not be."""
+        ...
+
 
 class Supervisor:
     """Runs duties until stopped, each in a thread that is replaced when it dies."""
@@ -75,18 +79,27 @@ class HubSource:
         self._explain = explain
 
     def run(self, stop: threading.Event) -> None:
-        """Connect, follow, and connect again, until told to stop."""
+        """Connect, follow, and connect again, until told to stop.
+
+        A break alone says little (a hub may roll); a hub that does not take the next connection
+        either is gone, and the engine, which might be idle, looks for itself.
+        """
         backoff = Backoff()
+        broken = False
         while not stop.is_set():
             try:
                 for event in self._events():
                     backoff = Backoff()
+                    broken = False
                     self.take(event)
                     if stop.is_set():
                         return
                 LOGGER.info("the hub closed the stream")
             except (*FAILURES, StreamError) as error:
                 LOGGER.warning("no stream from the hub: %s", repr(error))
+                if broken:
+                    self._engine.heartbeat(hub_lost=True)
+            broken = True
             stop.wait(backoff.wait_s())
             backoff = backoff.longer()
 

@@ -18,6 +18,7 @@ class RecordingEngine:
     records: list[dict[str, object]] = field(default_factory=list)
     ring: dict[str, dict[str, object]] = field(default_factory=dict)
     beats: int = 0
+    doubts: int = 0
 
     def load(self, table: bytes) -> str:
         """Take a table unless it holds the word `unreadable`."""
@@ -40,6 +41,7 @@ class RecordingEngine:
         records, self.records = self.records, []
         return json.dumps(records).encode()
 
-    def heartbeat(self) -> None:
+    def heartbeat(self, *, hub_lost: bool = False) -> None:
         """Count."""
         self.beats += 1
+        self.doubts += hub_lost

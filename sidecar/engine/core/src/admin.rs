@@ -82,7 +82,7 @@ fn answer(shared: &Shared, pages: Pages, request: &Request<Incoming>) -> Respons
         }
         "/startupz" | "/readyz" if pages.open => probe(is_started(shared), "waiting for a table\n"),
         "/metrics" if pages.open => {
-            refresh_breakers(shared);
+            refresh_gauges(shared);
             reply(StatusCode::OK, OPENMETRICS, shared.stats.text(shared.clock.boot_ms()))
         }
         "/debug/state" if pages.debug => reply(StatusCode::OK, JSON, shared.state().to_string()),
@@ -128,10 +128,11 @@ fn is_started(shared: &Shared) -> bool {
         || shared.clock.boot_ms() >= shared.started_ms + limits::STARTUP_WAIT_MS
 }
 
-fn refresh_breakers(shared: &Shared) {
+fn refresh_gauges(shared: &Shared) {
     let now_ms = shared.clock.boot_ms();
     for model in shared.current.load().iter().flat_map(|plan| &plan.models) {
         model.stats.breaker.set(i64::from(model.is_cooling(now_ms)));
     }
+    shared.stats.ledger_away.set(i64::from(shared.book.ledger_is_away()));
     shared.stats.in_flight.set(i64::try_from(shared.in_flight.load(Relaxed)).unwrap_or(i64::MAX));
 }

@@ -85,6 +85,8 @@ pub struct Stats {
     pub tables_rejected: Counter,
     /// Calls in flight.
     pub in_flight: Gauge,
+    /// 1 while the ledger does not answer.
+    pub ledger_away: Gauge,
     /// Records that Python did not fetch in time.
     pub records_dropped: Counter,
     /// Spans that found no room or no collector.
@@ -126,6 +128,7 @@ impl Stats {
             table: Family::default(),
             tables_rejected: Counter::default(),
             in_flight: Gauge::default(),
+            ledger_away: Gauge::default(),
             records_dropped: Counter::default(),
             spans_dropped: Counter::default(),
             panics: Counter::default(),
@@ -165,6 +168,11 @@ impl Stats {
         registry.register("table", "The table in use", self.table.clone());
         registry.register("tables_rejected", "Tables refused", self.tables_rejected.clone());
         registry.register("in_flight", "Calls in flight", self.in_flight.clone());
+        registry.register(
+            "ledger_away",
+            "1 while the ledger does not answer",
+            self.ledger_away.clone(),
+        );
         registry.register(
             "records_dropped",
             "Records not fetched in time",

@@ -106,10 +106,14 @@ impl Engine {
         Ok(PyBytes::new(py, records.as_bytes()))
     }
 
-    /// Python is alive.
-    fn heartbeat(&self) -> PyResult<()> {
+    /// Python is alive. `hub_lost`: its stream broke and the hub did not answer again.
+    #[pyo3(signature = (*, hub_lost = false))]
+    fn heartbeat(&self, hub_lost: bool) -> PyResult<()> {
         let shared = self.core()?.shared();
         shared.stats.beat(shared.clock.boot_ms());
+        if hub_lost {
+            shared.book.doubt();
+        }
         Ok(())
     }
 }

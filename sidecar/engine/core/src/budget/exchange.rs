@@ -77,6 +77,11 @@ impl Book {
         self.journal.retire();
     }
 
+    /// The hub seems to be gone: the ledger is asked soon, so that its state is true again.
+    pub fn doubt(&self) {
+        self.ask(Urgency::Refill);
+    }
+
     /// How soon the ledger should be asked; resets it.
     pub fn take_urgency(&self) -> Urgency {
         urgency(self.urgency.swap(Urgency::Renewal as u8, Ordering::AcqRel))
