@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +13,7 @@ import pytest
 
 from support.eventually import eventually
 from support.line import Line, Streamed, line, route_all
+from support.processes import Process, ended
 from support.tables import model, table
 
 PROGRAM = Path(__file__).resolve().parents[1] / "support" / "stuck_sidecar.py"
@@ -27,10 +30,15 @@ def troubled(tmp_path: Path) -> Iterator[Line]:
 
 def hold(made: Line, seconds: int) -> None:
     """Take the GIL; returns when it is taken."""
-    draft = made.folder / "hold.draft"
+    take_gil(made.folder, seconds)
+
+
+def take_gil(folder: Path, seconds: int) -> None:
+    """As `hold`, by the folder that the program watches."""
+    draft = folder / "hold.draft"
     draft.write_text(str(seconds))
-    draft.rename(made.folder / "hold")
-    eventually((made.folder / "held").exists)
+    draft.rename(folder / "hold")
+    eventually((folder / "held").exists)
 
 
 def heartbeat_age_s(made: Line) -> float:
@@ -68,6 +76,28 @@ def test_i5_sigterm_with_the_gil_held_loses_nothing(troubled: Line) -> None:
     check(streams)
     assert status == 0
     assert took < 15, "it must not wait for the GIL"
+
+
+def test_i5_a_failed_engine_ends_with_its_status_although_the_gil_is_held(tmp_path: Path) -> None:
+    """An engine that cannot run ends the process with 70, not 0, when Python cannot say so."""
+    roots = tmp_path / "roots.pem"
+    os.mkfifo(roots)  # the engine waits here for its trust store, without the GIL
+    process = Process(
+        [sys.executable, PROGRAM],
+        tmp_path / "sidecar.log",
+        STUCK_FOLDER=str(tmp_path),
+        SSL_CERT_FILE=str(roots),
+        POINTSMAN_TABLE_PATH=str(tmp_path / "table.json"),
+        POINTSMAN_OTLP_ENDPOINT="http://no such host",
+        **{f"POINTSMAN_{name}_ADDRESS": "127.0.0.1:0" for name in ("DATA", "ADMIN", "DEBUG")},
+    )
+    with ended(process):
+        with roots.open("wb"):  # opens when the engine reads
+            take_gil(tmp_path, LONG_S)
+        began = time.monotonic()
+        status = process.child.wait(LONG_S / 2)
+    assert status == 70, process.log.read_text()
+    assert time.monotonic() - began < 10, "it must not wait for the GIL"
 
 
 def check(streams: list[Future[Streamed]]) -> None:

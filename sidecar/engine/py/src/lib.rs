@@ -68,7 +68,8 @@ impl Engine {
         let core = self.core()?;
         py.detach(|| {
             let ended = core.run();
-            std::thread::spawn(exit_soon);
+            let status = if ended.is_ok() { EX_OK } else { EX_SOFTWARE };
+            std::thread::spawn(move || exit_soon(status));
             ended
         })
         .map_err(|error| engine_error(&error))
@@ -118,11 +119,15 @@ impl Engine {
     }
 }
 
-/// Python has had its second.
-fn exit_soon() {
+/// As `pointsman_sidecar.__main__` ends with, where Python still can.
+const EX_OK: i32 = 0;
+const EX_SOFTWARE: i32 = 70;
+
+/// Python has had its second; the status tells how the engine ended all the same.
+fn exit_soon(status: i32) {
     std::thread::sleep(Duration::from_millis(limits::PYTHON_EXIT_WAIT_MS));
     // SAFETY: `_exit` ends the process at once; it touches no memory of ours.
-    unsafe { libc::_exit(0) }
+    unsafe { libc::_exit(status) }
 }
 
 /// The private native module of `pointsman_sidecar`.
