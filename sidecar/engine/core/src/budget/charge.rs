@@ -1,5 +1,5 @@
 //! A request's money while it runs. Admission makes a charge, handling meters it, and it ends once:
-//! settled with what the call cost, or, wherever its future is dropped, with the estimate (I11).
+//! settled with what the call cost. `Call` settles it wherever its future is dropped (I11).
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::limits::LEASES_PER_CHARGE;
 
 /// A reservation on every account that binds a request.
 #[derive(Debug)]
-#[must_use = "dropping a charge settles it with its estimate"]
+#[must_use = "dropping a charge gives it back as if nothing had been dispatched"]
 pub struct Charge {
     book: Arc<Book>,
     held: Held,
@@ -19,7 +19,6 @@ pub struct Charge {
     earlier: Vec<Part>,
     /// Of abandoned attempts that may be billed.
     abandoned: u64,
-    estimate: u64,
     growths: u64,
     open: bool,
 }
@@ -33,16 +32,7 @@ struct Part {
 
 impl Charge {
     pub(super) const fn new(book: Arc<Book>, held: Held, reserved: u64) -> Self {
-        Self {
-            book,
-            held,
-            reserved,
-            earlier: Vec::new(),
-            abandoned: 0,
-            estimate: 0,
-            growths: 0,
-            open: true,
-        }
+        Self { book, held, reserved, earlier: Vec::new(), abandoned: 0, growths: 0, open: true }
     }
 
     /// Picodollars that the running attempt may cost.
@@ -50,11 +40,6 @@ impl Charge {
     pub fn reserved(&self) -> u64 {
         let earlier: u64 = self.earlier.iter().map(|part| part.reserved).sum();
         earlier.saturating_add(self.reserved).saturating_sub(self.abandoned)
-    }
-
-    /// What dropping the charge books: 0 until the request is dispatched, then what it may cost.
-    pub const fn on_drop(&mut self, estimate: u64) {
-        self.estimate = estimate;
     }
 
     /// Reserves `amount` picodollars more on all accounts; false, and nothing happens, where one of
@@ -94,12 +79,6 @@ impl Charge {
         self.book.shortage(&self.held, amount)
     }
 
-    /// `top_up`, waiting for a grant as long as an admission would.
-    pub async fn top_up_waiting(&mut self, amount: u64) -> bool {
-        let book = self.book.clone();
-        book.patiently(|| self.top_up(amount).then_some(())).await.is_some()
-    }
-
     /// An attempt was given up that the provider may bill: `amount` is booked as unconfirmed when
     /// the charge ends, and no longer covers the next attempt.
     pub const fn unconfirmed(&mut self, amount: u64) {
@@ -129,6 +108,6 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.finish(self.estimate);
+        self.finish(0);
     }
 }

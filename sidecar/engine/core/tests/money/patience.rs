@@ -110,13 +110,13 @@ async fn a_running_stream_waits_for_a_slow_answer_as_well() {
     let mut charge = world.one.granted(free);
     assert!(!charge.top_up(CENT));
     let request = world.one.sync.request(false);
-    let growing = tokio::spawn(async move {
-        let grown = charge.top_up_waiting(CENT).await;
-        charge.settle(0);
-        grown
-    });
+    let book = world.one.book.clone();
+    let patience = book.patience();
     sleep(Duration::from_millis(1_000)).await;
+    assert!(book.patience_end(&patience) > Instant::now(), "its answer is on its way");
+    assert!(!charge.top_up(CENT));
     let answer = world.hub.sync(&request);
     world.one.sync.answered(&answer).unwrap();
-    assert!(growing.await.unwrap());
+    assert!(charge.top_up(CENT));
+    charge.settle(0);
 }

@@ -83,8 +83,7 @@ fn many_threads_and_a_sync_beside_them_keep_the_books() {
                         let cost = 5_000 + caller + if grown { call % 100 } else { 0 };
                         bill.fetch_add(cost, Ordering::Relaxed);
                         book.usage().add(&key("blue"), Usage { cost, ..CALL });
-                        charge.on_drop(cost);
-                        if call % 2 == 0 { charge.settle(cost) } else { drop(charge) }
+                        charge.settle(cost);
                     }
                 }
             })
