@@ -8,14 +8,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from support.eventually import eventually
 from support.line import asked, line
+from support.unread import ask_and_read_nothing, rest_of
 
 STREAMS = 50
+FEW = 5
+LONG = {"text": "word " * 2_000_000, "chunkBytes": 60_000}
 
 
 def test_fifty_live_streams_outlive_sigterm(tmp_path: Path) -> None:
@@ -43,19 +47,59 @@ def refused(url: str) -> bool:
     return False
 
 
-def test_a_stream_longer_than_the_drain_is_cut_where_its_caller_sees_it(tmp_path: Path) -> None:
-    """After `drainSeconds` the process ends; the stream does not look complete."""
+def test_a_stream_longer_than_the_drain_is_told_and_cut(tmp_path: Path) -> None:
+    """After `drainSeconds` the caller gets the native error event, then a broken connection."""
     with line(tmp_path, "a", POINTSMAN_DRAIN_SECONDS="1") as made:
         made.script("a", {"text": "word " * 4000, "tokensPerSecond": 20})
-        with ThreadPoolExecutor(1) as pool:
-            stream = pool.submit(made.stream)
-            eventually(lambda: made.providers["a"].stats()["open"] == 1)
+        with ThreadPoolExecutor(FEW) as pool:
+            streams = [pool.submit(made.stream) for _ in range(FEW)]
+            eventually(lambda: made.providers["a"].stats()["open"] == FEW)
             began = time.monotonic()
             assert made.sidecar.terminate() == 0
             assert 0.9 < time.monotonic() - began < 6
-            assert stream.result().broken
-            assert not stream.result().done
+            for seen in [one.result() for one in streams]:
+                assert seen.broken
+                assert seen.text
+                assert "[DONE]" not in seen.events
+                check_last_words(seen.error)
         eventually(lambda: made.providers["a"].stats()["open"] == 0)
+
+
+def check_last_words(error: dict[str, Any] | None) -> None:
+    """Native, and about us: the provider did nothing wrong."""
+    assert error is not None
+    assert set(error) == {"message", "type", "param", "code"}
+    assert (error["type"], error["code"]) == ("server_error", "shutting_down")
+    assert "not complete" in error["message"]
+    assert "drainSeconds" in error["message"]
+    assert "provider" not in error["message"]
+
+
+def test_a_plain_call_longer_than_the_drain_is_answered(tmp_path: Path) -> None:
+    """503 and when to come again; its connection is not just dropped."""
+    with line(tmp_path, "a", POINTSMAN_DRAIN_SECONDS="1") as made:
+        made.script("a", {"delayMs": 20_000})
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(made.chat)
+            eventually(lambda: made.providers["a"].stats()["open"] == 1)
+            assert made.sidecar.terminate() == 0
+            answer = asking.result()
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.headers["x-pointsman-request-id"].startswith("pm-")
+        check_last_words(answer.json()["error"])
+        eventually(lambda: made.providers["a"].stats()["open"] == 0)
+
+
+def test_a_caller_that_reads_nothing_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """Whoever cannot be told is cut all the same, in time."""
+    with line(tmp_path, "a", POINTSMAN_DRAIN_SECONDS="1") as made:
+        made.script("a", LONG)
+        with closing(ask_and_read_nothing(made.sidecar.url, asked(stream=True))) as peer:
+            eventually(lambda: made.providers["a"].stats()["open"] == 1)
+            began = time.monotonic()
+            assert made.sidecar.terminate() == 0
+            assert time.monotonic() - began < 6
+            assert b"[DONE]" not in rest_of(peer)
 
 
 def test_an_answer_that_is_still_being_read_outlives_sigterm(tmp_path: Path) -> None:

@@ -89,17 +89,25 @@ def test_exhausted_fallbacks(world: World, client: OpenAI) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "status"),
-    [("retried", openai.InternalServerError, 502), ("busy", openai.RateLimitError, 429)],
+    ("name", "kind", "status", "word"),
+    [
+        ("retried", openai.InternalServerError, 502, "server_error"),
+        ("busy", openai.RateLimitError, 429, "rate_limit_error"),
+    ],
 )
 def test_the_sdk_does_not_retry_what_we_retried(
-    world: World, client: OpenAI, name: str, kind: type[openai.APIStatusError], status: int
+    world: World,
+    client: OpenAI,
+    name: str,
+    kind: type[openai.APIStatusError],
+    status: int,
+    word: str,
 ) -> None:
     """With the SDK's usual two retries, a call that failed on all attempts is made only once."""
     usual = client.with_options(max_retries=openai.DEFAULT_MAX_RETRIES)
     with pytest.raises(kind) as raised:
         usual.chat.completions.create(model=name, messages=QUESTION)
-    assert raised.value.status_code == status
+    assert (raised.value.status_code, raised.value.type) == (status, word)
     assert raised.value.response.headers["x-should-retry"] == "false"
     assert world.calls(name, "failed") == 1
 

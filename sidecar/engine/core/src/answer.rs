@@ -1,18 +1,26 @@
 //! The body of an answer to the app: a whole document, or a stream in relay.
 
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 
 use crate::large::Large;
 use crate::relay::{Cut, Relay};
 
-/// What goes down to the app.
+/// What goes down to the app, and by when it must have gone.
+#[derive(Debug, Default)]
+pub struct Answer {
+    content: Content,
+    until: Option<Instant>,
+}
+
 #[derive(Debug)]
-pub enum Answer {
+enum Content {
     /// Known bytes; `None` once sent.
     Whole(Option<Bytes>),
     /// A document too large to be buffered.
@@ -21,11 +29,41 @@ pub enum Answer {
     Stream(Box<Relay>),
 }
 
+impl Default for Content {
+    fn default() -> Self {
+        Self::Whole(None)
+    }
+}
+
 impl Answer {
-    /// A whole document.
+    /// A whole document of our own.
     #[must_use]
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self::Whole(Some(bytes.into()))
+        Self { content: Content::Whole(Some(bytes.into())), until: None }
+    }
+
+    /// A whole document to a call that may take until `deadline`.
+    #[must_use]
+    pub fn whole_until(bytes: impl Into<Bytes>, deadline: Instant) -> Self {
+        Self { until: Some(deadline), ..Self::whole(bytes) }
+    }
+
+    /// A document too large to be buffered.
+    #[must_use]
+    pub fn large(large: Large, deadline: Instant) -> Self {
+        Self { content: Content::Large(Box::new(large)), until: Some(deadline) }
+    }
+
+    /// Server-sent events as they come.
+    #[must_use]
+    pub fn stream(relay: Relay, deadline: Instant) -> Self {
+        Self { content: Content::Stream(Box::new(relay)), until: Some(deadline) }
+    }
+
+    /// When the call's time is over; `None` for an answer of our own.
+    #[must_use]
+    pub const fn until(&self) -> Option<Instant> {
+        self.until
     }
 }
 
@@ -39,27 +77,34 @@ impl Body for Answer {
     type Data = Bytes;
     type Error = Cut;
 
+    /// A panic ends this answer as a cut one, and nothing else.
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        match self.get_mut() {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Large(large) => large.poll_frame(cx),
-            Self::Stream(relay) => relay.poll_frame(cx),
-        }
+        let content = &mut self.get_mut().content;
+        let polled = catch_unwind(AssertUnwindSafe(|| match content {
+            Content::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Large(large) => large.poll_frame(cx),
+            Content::Stream(relay) => relay.poll_frame(cx),
+        }));
+        polled.unwrap_or_else(|_| match content {
+            Content::Whole(_) => Poll::Ready(Some(Err(Cut))),
+            Content::Large(large) => large.crashed(),
+            Content::Stream(relay) => relay.crashed(),
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
+        matches!(self.content, Content::Whole(None))
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => {
+        match &self.content {
+            Content::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Self::Large(_) | Self::Stream(_) => SizeHint::default(),
+            Content::Large(_) | Content::Stream(_) => SizeHint::default(),
         }
     }
 }

@@ -48,6 +48,10 @@ pub struct Worker {
     pub ending: Cell<usize>,
     /// For `Weighted`.
     pub rng: RefCell<fastrand::Rng>,
+    /// The drain is over: what still runs tells its caller and ends.
+    pub cut_short: Cell<bool>,
+    /// Id of the last call that ended without an answer of its own, for the answer in its stead.
+    pub orphan: RefCell<Option<String>>,
 }
 
 impl Worker {
@@ -60,6 +64,8 @@ impl Worker {
             connections: Cell::new(0),
             ending: Cell::new(0),
             rng: RefCell::new(fastrand::Rng::new()),
+            cut_short: Cell::new(false),
+            orphan: RefCell::default(),
         }
     }
 }
@@ -87,13 +93,12 @@ async fn serve(mut call: Box<Call>, head: Parts, body: Incoming) -> Reply {
         Ok(pieces) => pieces,
         Err(refusal) => return refused(call, &refusal),
     };
-    let total_ms = call.route().map_or(0, |route| route.route.timeouts.total_ms);
-    let deadline = Instant::now() + Duration::from_millis(total_ms);
+    let deadline = Instant::now() + Duration::from_millis(call.total_ms());
     let ended = try_candidates(&mut call, &pieces, &head.headers, deadline).await;
     let before = call.stages.scan + call.stages.choose + call.stages.budget;
     call.stages.upstream = call.elapsed_us().saturating_sub(before);
     match ended {
-        Ok(Attempted::Whole(whole)) => answer(call, whole),
+        Ok(Attempted::Whole(whole)) => answer(call, whole, deadline),
         Ok(Attempted::Large(begun)) => large(call, *begun, deadline),
         Ok(Attempted::Stream(opened)) => stream(call, *opened, deadline),
         Ok(Attempted::Failed(failure)) => failed(call, failure, deadline),
@@ -202,7 +207,7 @@ fn endpoint(head: &Parts) -> Result<Option<Endpoint>, Refusal> {
 }
 
 /// A plain answer: the provider's bytes, its cost exact.
-fn answer(mut call: Box<Call>, whole: Whole) -> Reply {
+fn answer(mut call: Box<Call>, whole: Whole, deadline: Instant) -> Reply {
     call.book_answer(&whole.read);
     call.note_upstream(whole.read.id.as_deref().unwrap_or_default());
     call.target_answered();
@@ -210,7 +215,7 @@ fn answer(mut call: Box<Call>, whole: Whole) -> Reply {
     if let Ok(cost) = HeaderValue::from_str(&Usd(call.booked.cost).to_string()) {
         reply.headers_mut().insert("x-pointsman-cost", cost);
     }
-    *reply.body_mut() = Answer::whole(whole.body);
+    *reply.body_mut() = Answer::whole_until(whole.body, deadline);
     call.end_after_answer(Outcome::Ok, 200);
     reply
 }
@@ -223,20 +228,20 @@ fn stream(call: Box<Call>, opened: Opened, deadline: Instant) -> Reply {
         reply.headers_mut().insert("x-pointsman-cost-estimate", cost);
     }
     call.first_token();
-    *reply.body_mut() = Answer::Stream(Box::new(Relay::new(call, opened, deadline)));
+    *reply.body_mut() = Answer::stream(Relay::new(call, opened, deadline), deadline);
     reply
 }
 
 /// An answer too large to be buffered: its cost is known at its end, in the record.
 fn large(call: Box<Call>, begun: Begun, deadline: Instant) -> Reply {
     let mut reply = begin_reply(&call, &begun.headers);
-    *reply.body_mut() = Answer::Large(Box::new(Large::new(call, begun, deadline)));
+    *reply.body_mut() = Answer::large(Large::new(call, begun, deadline), deadline);
     reply
 }
 
 /// Status 200 with our headers and those of the provider's that callers use.
 fn begin_reply(call: &Call, upstream: &HeaderMap) -> Reply {
-    let mut reply = Response::new(Answer::Whole(None));
+    let mut reply = Response::new(Answer::default());
     *reply.headers_mut() = HeaderMap::with_capacity(12);
     let headers = reply.headers_mut();
     let passed = upstream.iter().filter(|(name, _)| {
@@ -281,7 +286,7 @@ fn failed(mut call: Box<Call>, failure: Failure, deadline: Instant) -> Reply {
     if class != Class::BadRequest {
         reply.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
     }
-    *reply.body_mut() = Answer::whole(bytes);
+    *reply.body_mut() = Answer::whole_until(bytes, deadline);
     call.end(Outcome::Failed, status.as_u16());
     reply
 }
@@ -291,8 +296,7 @@ fn why_failed(call: &Call, class: Class, answered: u16, deadline: Instant) -> Re
     let attempts = u8::try_from(call.attempts.len()).unwrap_or(u8::MAX);
     match class {
         Class::SlowFirstToken if Instant::now() >= deadline => {
-            let total_ms = call.route().map_or(0, |route| route.route.timeouts.total_ms);
-            Refusal::DeadlineExceeded { total_ms }
+            Refusal::DeadlineExceeded { total_ms: call.total_ms() }
         }
         Class::Auth if answered == 0 => Refusal::NoCandidate(NoCandidate::Credential),
         _ => Refusal::UpstreamFailed { class, attempts },
@@ -312,6 +316,13 @@ fn refused(mut call: Box<Call>, refusal: &Refusal) -> Reply {
 fn turn_away(worker: &Worker, refusal: &Refusal) -> Reply {
     worker.shared.stats.refusal(refusal.label());
     refuse(refusal, None)
+}
+
+/// The answer to a request whose `handle` was dropped or panicked; its call, if it came to one, has
+/// left its id.
+pub fn stand_in(worker: &Worker, refusal: &Refusal) -> Reply {
+    worker.shared.stats.refusal(refusal.label());
+    refuse(refusal, worker.orphan.take().as_deref())
 }
 
 /// An answer of our own.

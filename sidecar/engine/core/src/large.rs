@@ -12,12 +12,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, Sleep};
 
-use crate::call::{Call, Endpoint, Outcome};
+use crate::call::{Call, DRAINED, Endpoint, Outcome};
 use crate::decode::Decoder;
 use crate::dispatch::Begun;
 use crate::error::Class;
 use crate::limits;
-use crate::relay::Cut;
+use crate::relay::{Cut, OVERDUE};
 use crate::upstream::Connection;
 use crate::usage::Usage;
 
@@ -57,10 +57,13 @@ impl Large {
         }
         loop {
             let Some((body, _)) = &mut self.upstream else { return Poll::Ready(None) };
+            if self.call.worker().cut_short.get() {
+                return Poll::Ready(Some(Err(self.cut_by_us(DRAINED))));
+            }
             let polled = Pin::new(body).poll_frame(cx);
             let Poll::Ready(polled) = polled else {
                 std::task::ready!(self.deadline.as_mut().poll(cx));
-                return Poll::Ready(Some(Err(self.cut())));
+                return Poll::Ready(Some(Err(self.cut_by_us(OVERDUE))));
             };
             let piece = match polled {
                 None => return self.finish(),
@@ -110,11 +113,46 @@ impl Large {
     }
 
     fn cut(&mut self) -> Cut {
-        self.upstream = None;
-        self.call.class = Some(Class::MidStream);
         self.call.target_failed(Class::MidStream);
+        self.end_cut(Class::MidStream)
+    }
+
+    /// Nothing is wrong with the provider.
+    fn cut_by_us(&mut self, why: &'static str) -> Cut {
+        self.call.ended_by = Some(why);
+        self.call.target_spared(Class::MidStream);
+        self.end_cut(Class::MidStream)
+    }
+
+    fn end_cut(&mut self, class: Class) -> Cut {
+        self.upstream = None;
+        self.call.attempt_cut(class, "");
         self.call.end(Outcome::Cut, 200);
         Cut
+    }
+
+    /// A panic of ours in mid-answer: the connection is aborted.
+    pub fn crashed(&mut self) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        self.call.worker().shared.stats.panics.inc();
+        if self.upstream.is_some() {
+            self.call.target_spared(Class::Server);
+            self.end_cut(Class::Server);
+        }
+        Poll::Ready(Some(Err(Cut)))
+    }
+}
+
+impl Drop for Large {
+    /// As with a stream: a caller that does not read has not left.
+    fn drop(&mut self) {
+        if self.upstream.is_none() {
+            return;
+        }
+        if self.call.worker().cut_short.get() {
+            let _aborted = self.cut_by_us(DRAINED);
+        } else if Instant::now() >= self.deadline.deadline() {
+            let _aborted = self.cut_by_us(OVERDUE);
+        }
     }
 }
 

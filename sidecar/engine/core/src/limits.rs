@@ -57,6 +57,11 @@ pub const LISTEN_QUEUE: i32 = 1_024;
 pub const DRAIN_LOOK_MS: u64 = 20;
 /// How long the event of a cut stream gets to reach the socket before the body is aborted.
 pub const CUT_FLUSH_MS: u64 = 5;
+/// What still runs when the drain is over has so long to tell its caller; then the process ends.
+pub const LAST_WORDS_MS: u64 = 500;
+/// An answer of our own that nobody reads holds its connection so long; one to a call, as long as the
+/// call may take.
+pub const ANSWER_WRITE_MS: u64 = 30_000;
 /// Between two tries to pay for the rest of a stream.
 pub const PAYMENT_PAUSE_MS: u64 = 10;
 /// How long a finished stream's connection may take to show its end, to be used again.

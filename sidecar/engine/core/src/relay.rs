@@ -14,13 +14,13 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::budget::Patience;
-use crate::call::{Call, Outcome};
+use crate::call::{Call, DRAINED, Outcome};
 use crate::decode::Decoder;
 use crate::dispatch::Opened;
 use crate::error::{Class, Refusal};
 use crate::limits;
 use crate::reserve;
-use crate::sse::{ChatStream, StreamFault, budget_cut_event, cut_event};
+use crate::sse::{ChatStream, StreamFault, cut_event, refusal_cut_event};
 use crate::upstream::Connection;
 use crate::usage::Ending;
 
@@ -99,6 +99,10 @@ impl Relay {
             match self.state {
                 State::Ended => return Poll::Ready(None),
                 State::Cutting { flushed } => return self.poll_cut(flushed, cx),
+                _ if self.call.worker().cut_short.get() => {
+                    self.cut_by_us(&Refusal::Draining);
+                    continue;
+                }
                 State::Paying { patience } => std::task::ready!(self.poll_payment(&patience, cx)),
                 State::Relaying => {}
             }
@@ -148,7 +152,7 @@ impl Relay {
             if goes_on { reserve::top_up(&mut self.call, self.stream.seen()) } else { Ok(()) };
         match paid {
             Ok(()) => {}
-            Err(refusal) if is_final(&refusal) => self.cut_unpaid(&refusal),
+            Err(refusal) if is_final(&refusal) => self.cut_by_us(&refusal),
             Err(_) => {
                 let patience = self.call.worker().shared.book.patience();
                 self.timer.as_mut().reset(Instant::now());
@@ -167,7 +171,8 @@ impl Relay {
                 self.state = State::Relaying;
                 self.timer.as_mut().reset(self.deadline.min(now + self.idle));
             }
-            Err(refusal) if now >= until || is_final(&refusal) => self.cut_unpaid(&refusal),
+            Err(_) if now >= self.deadline => self.cut_by_us(&self.overdue()),
+            Err(refusal) if now >= until || is_final(&refusal) => self.cut_by_us(&refusal),
             Err(_) => self.timer.as_mut().reset(now + PAYMENT_PAUSE),
         }
         Poll::Ready(())
@@ -190,12 +195,12 @@ impl Relay {
 
     /// `ended`: the upstream's body has shown its end, so its connection may be used again.
     fn complete(&mut self, ended: bool) {
-        self.state = State::Ended;
         self.call.book_seen(self.stream.seen(), Ending::Complete);
         self.call.learn(self.stream.seen());
         self.call.note_upstream(self.stream.upstream_id().unwrap_or_default());
         self.call.target_answered();
         self.call.end(Outcome::Ok, 200);
+        self.state = State::Ended;
         if let Some((body, connection)) = self.upstream.take() {
             if ended {
                 connection.recycle();
@@ -212,10 +217,47 @@ impl Relay {
         self.begin_cut(Class::MidStream);
     }
 
-    fn cut_unpaid(&mut self, refusal: &Refusal) {
+    /// Nothing is wrong with the provider: a Budget, a timeout, the drain or a fault of ours ends it.
+    fn cut_by_us(&mut self, refusal: &Refusal) {
         self.upstream = None; // cancels the provider's work at once
-        self.ready.push_back(budget_cut_event(refusal));
-        self.begin_cut(Class::Budget);
+        self.ready.push_back(refusal_cut_event(refusal));
+        let class = self.note_why(refusal);
+        self.begin_cut(class);
+    }
+
+    fn note_why(&mut self, refusal: &Refusal) -> Class {
+        let (class, why) = match refusal {
+            Refusal::Draining => (Class::MidStream, Some(DRAINED)),
+            Refusal::DeadlineExceeded { .. } => (Class::MidStream, Some(OVERDUE)),
+            other => (other.class(), None),
+        };
+        self.call.ended_by = why;
+        self.call.target_spared(class);
+        class
+    }
+
+    fn overdue(&self) -> Refusal {
+        Refusal::DeadlineExceeded { total_ms: self.call.total_ms() }
+    }
+
+    /// A panic of ours in mid-stream: the caller is told, the connection is aborted.
+    pub fn crashed(&mut self) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        self.call.worker().shared.stats.panics.inc();
+        if !self.running() {
+            self.state = State::Ended;
+            return Poll::Ready(Some(Err(Cut)));
+        }
+        if self.stream.done() && self.ready.is_empty() {
+            self.complete(false); // the caller has it whole: only our books were left to do
+            return Poll::Ready(None);
+        }
+        self.ready.clear(); // what it holds may be the half of something
+        self.cut_by_us(&Refusal::Internal);
+        Poll::Ready(self.ready.pop_front().map(|event| Ok(Frame::data(event))))
+    }
+
+    const fn running(&self) -> bool {
+        matches!(self.state, State::Relaying | State::Paying { .. })
     }
 
     fn begin_cut(&mut self, class: Class) {
@@ -243,13 +285,37 @@ impl Relay {
     fn on_timer(&mut self) {
         let now = Instant::now();
         let idle_end = self.last_piece + self.idle;
-        if now >= self.deadline || now >= idle_end {
+        if now >= idle_end {
             self.cut(&StreamFault::Stalled);
+        } else if now >= self.deadline {
+            self.cut_by_us(&self.overdue());
         } else {
             self.timer.as_mut().reset(idle_end.min(self.deadline));
         }
     }
 }
+
+impl Drop for Relay {
+    /// A caller that does not read is never told, because nobody asks for the next frame: its socket
+    /// gives up at the deadline (`serve::unread`), or the drain does. It has not left, so it is cut.
+    fn drop(&mut self) {
+        if !self.running() {
+            return;
+        }
+        let refusal = if self.call.worker().cut_short.get() {
+            Refusal::Draining
+        } else if Instant::now() >= self.deadline {
+            self.overdue()
+        } else {
+            return;
+        };
+        let class = self.note_why(&refusal);
+        self.begin_cut(class);
+    }
+}
+
+/// Why a call ended whose provider was still answering.
+pub(crate) const OVERDUE: &str = "timeouts.total was over";
 
 /// The money is gone, so waiting would only let the provider bill more.
 const fn is_final(refusal: &Refusal) -> bool {

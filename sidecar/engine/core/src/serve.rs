@@ -3,13 +3,16 @@
 //! the ledger client and the signals. `Engine::run` parks the caller until the drain is over.
 
 mod malformed;
+mod unread;
 
+use std::cell::Cell;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::Request;
@@ -21,13 +24,15 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 
 use crate::engine::Shared;
 use crate::error::Refusal;
-use crate::handle::{Reply, Worker, handle, refuse};
+use crate::handle::{Reply, Worker, handle, stand_in};
 use crate::limits;
 use crate::upstream::TlsRoots;
 use malformed::Worded;
+use unread::{Until, WriteUntil};
 
 /// Where the engine is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +41,7 @@ pub enum Phase {
     Serving,
     /// Finishing calls, taking no connections.
     Draining,
-    /// Calls in flight have ended or run out of time.
+    /// Calls in flight have ended or run out of time; what still runs is cut.
     Ended,
 }
 
@@ -112,13 +117,22 @@ async fn accept_until_drain(
 }
 
 async fn wait_for_calls(worker: &Rc<Worker>, mut phase: watch::Receiver<Phase>) {
+    let look = Duration::from_millis(limits::DRAIN_LOOK_MS);
     while worker.connections.get() + worker.ending.get() > 0 {
         let ended = phase.wait_for(|phase| *phase >= Phase::Ended);
-        if tokio::time::timeout(Duration::from_millis(limits::DRAIN_LOOK_MS), ended).await.is_ok() {
-            return;
+        if tokio::time::timeout(look, ended).await.is_ok() {
+            break;
         }
     }
+    worker.cut_short.set(true);
+    let until = Instant::now() + LAST_WORDS;
+    while worker.connections.get() + worker.ending.get() > 0 && Instant::now() < until {
+        tokio::time::sleep(look).await;
+    }
 }
+
+/// How long a call that the drain cuts has to tell its caller.
+const LAST_WORDS: Duration = Duration::from_millis(limits::LAST_WORDS_MS);
 
 /// Counts a connection for as long as its task lives.
 struct Connected(Rc<Worker>);
@@ -139,14 +153,19 @@ async fn serve_connection(
     if stream.set_nodelay(true).is_err() {
         return; // closed already
     }
-    let service = service_fn(|request: Request<Incoming>| guarded(worker.clone(), request));
+    let until = Rc::new(Cell::new(None));
+    let service =
+        service_fn(|request: Request<Incoming>| guarded(worker.clone(), until.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(limits::HEADER_READ_TIMEOUT_MS))
         .max_buf_size(limits::HTTP_BUFFER_BYTES)
         .max_headers(limits::REQUEST_HEADERS)
         .half_close(false)
-        .serve_connection(TokioIo::new(Worded::new(stream)), service);
+        .serve_connection(
+            TokioIo::new(Worded::new(WriteUntil::new(stream, until.clone()))),
+            service,
+        );
     let mut connection = pin!(connection);
     // A connection's own errors (resets, garbage) concern nobody else.
     tokio::select! {
@@ -154,26 +173,41 @@ async fn serve_connection(
         _ = connection.as_mut() => return,
         _ = phase.wait_for(|phase| *phase >= Phase::Draining) => connection.as_mut().graceful_shutdown(),
     }
-    drop(connection.await);
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => return,
+        _ = phase.wait_for(|phase| *phase >= Phase::Ended) => worker.cut_short.set(true),
+    }
+    // Polled once more, its call or its answer sees the end and says so.
+    drop(tokio::time::timeout(LAST_WORDS, connection).await);
 }
 
-/// `handle`, with a panic turned into a 500 and a counter.
+/// `handle`, with a panic turned into a 500 and a counter, and a call that outlives the drain into a 503.
 async fn guarded(
     worker: Rc<Worker>,
+    until: Until,
     request: Request<Incoming>,
 ) -> Result<Reply, std::convert::Infallible> {
-    let shared = worker.shared.clone();
-    let mut future = Box::pin(handle(worker, request));
-    let caught = std::future::poll_fn(move |cx| {
+    let mut future = Box::pin(handle(worker.clone(), request));
+    let ended = std::future::poll_fn(|cx| {
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => std::task::Poll::Ready(None),
+            Ok(Poll::Ready(reply)) => Poll::Ready(Ok(reply)),
+            Ok(Poll::Pending) if worker.cut_short.get() => Poll::Ready(Err(Refusal::Draining)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => Poll::Ready(Err(Refusal::Internal)),
         }
+    })
+    .await;
+    drop(future); // with its call, which says what became of it
+    let reply = ended.unwrap_or_else(|refusal| {
+        if refusal == Refusal::Internal {
+            worker.shared.stats.panics.inc();
+        }
+        stand_in(&worker, &refusal)
     });
-    Ok(caught.await.unwrap_or_else(|| {
-        shared.stats.panics.inc();
-        refuse(&Refusal::Internal, None)
-    }))
+    let own = || Instant::now() + Duration::from_millis(limits::ANSWER_WRITE_MS);
+    until.set(Some(reply.body().until().unwrap_or_else(own)));
+    Ok(reply)
 }
 
 /// Waits for SIGTERM, SIGINT or a call to `Engine::shutdown`, then leads the drain.
@@ -195,5 +229,7 @@ pub async fn lead_drain(shared: &Shared, phase: &watch::Sender<Phase>) -> std::i
     let limit = Duration::from_secs(shared.config.drain_seconds);
     drop(tokio::time::timeout(limit, drained).await);
     phase.send_replace(Phase::Ended);
+    // The last report to the ledger comes after the last call has settled.
+    drop(tokio::time::timeout(2 * LAST_WORDS, phase.closed()).await);
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::limits;
 use crate::table::StreamEnd;
 use crate::usage::{Seen, Usage};
 use crate::wire::openai_chat::Chunk;
-pub use fault::{StreamFault, budget_cut_event, cut_event};
+pub use fault::{StreamFault, cut_event, refusal_cut_event};
 use frame::{Event, Framer};
 use template::Template;
 
@@ -183,12 +183,6 @@ impl ChatStream {
     #[must_use]
     pub fn delta_bytes(&self) -> u64 {
         self.seen.bytes
-    }
-
-    /// Bytes of the largest delta.
-    #[must_use]
-    pub fn largest_delta(&self) -> u64 {
-        self.seen.largest
     }
 
     /// Events that carried output.

@@ -26,6 +26,7 @@ fn every_variant() -> Vec<Refusal> {
         Refusal::NoTable,
         Refusal::DeadlineExceeded { total_ms: 9 },
         Refusal::Shed,
+        Refusal::Draining,
         Refusal::Internal,
         Refusal::NotFound { path: text() },
         Refusal::MethodNotAllowed { allow: "POST" },
@@ -80,10 +81,12 @@ fn every_refusal_has_the_native_shape() {
         assert_eq!(error["code"], refusal.code());
         assert!(error["param"].is_string() || error["param"].is_null());
         let kind = error["type"].as_str().unwrap();
-        assert!(
-            ["invalid_request_error", "server_error", "insufficient_quota"].contains(&kind),
-            "{refusal:?}"
-        );
+        let kinds: &[&str] = match answer.status().as_u16() {
+            429 => &["rate_limit_error", "insufficient_quota"],
+            400..500 => &["invalid_request_error"],
+            _ => &["server_error"],
+        };
+        assert!(kinds.contains(&kind), "{refusal:?}: {kind}");
         assert!(refusal.label().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
     }
 }
@@ -97,6 +100,16 @@ fn answers_that_sdks_would_retry_say_whether_to() {
         let says = headers.contains_key("x-should-retry") || headers.contains_key(RETRY_AFTER);
         assert!(!retried || says, "{refusal:?}");
     }
+}
+
+/// A provider's rate limit that we could not go around is a rate limit to the caller as well.
+#[test]
+fn a_rate_limit_upstream_is_one_downstream() {
+    let refusal = Refusal::UpstreamFailed { class: Class::RateLimit, attempts: 2 };
+    let body: serde_json::Value = serde_json::from_slice(&refusal.body()).unwrap();
+    assert_eq!(refusal.status().as_u16(), 429);
+    assert_eq!(body["error"]["type"], "rate_limit_error");
+    assert_eq!(body["error"]["code"], "upstream_rate_limited");
 }
 
 /// A Budget's refusal names the Budget and when it resets, in the shape that SDKs know.

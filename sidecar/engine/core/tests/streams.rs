@@ -10,7 +10,7 @@ mod recordings;
 use grammar::{Verdict, check};
 use memchr::memmem;
 use pointsman_core::error::{BudgetNo, Class, LimitName, Refusal};
-use pointsman_core::sse::{StreamFault, StreamOptions, budget_cut_event, cut_event};
+use pointsman_core::sse::{StreamFault, StreamOptions, cut_event, refusal_cut_event};
 use pointsman_core::table::StreamEnd;
 use pointsman_core::usage::Usage;
 use proptest::prelude::*;
@@ -183,7 +183,7 @@ fn accounts_for_what_came() {
     let json = r#"{\"error\": \"usage\", \"finish_reason\": \"stop\"}"#;
     let bytes = texts.iter().map(|text| text.len()).sum::<usize>() + json.len();
     assert_eq!(stream.delta_bytes(), bytes as u64);
-    assert_eq!(stream.largest_delta(), json.len() as u64);
+    assert_eq!(stream.seen().largest, json.len() as u64);
 }
 
 const CHUNK: &str = r#"{"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}"#;
@@ -287,7 +287,7 @@ fn every_cut_has_its_event() {
         resets_at: "2026-11-23T00:00:00+01:00".to_owned(),
     };
     let refusal = Refusal::Budget { no: BudgetNo::UsedUp, of };
-    let body = [chunk.as_bytes(), &budget_cut_event(&refusal)].concat();
+    let body = [chunk.as_bytes(), &refusal_cut_event(&refusal)].concat();
     assert_eq!(check(&body), Ok(Verdict::Failed));
     for part in ["demo/team", "2026-11-23T00:00:00+01:00", "insufficient_quota"] {
         assert!(memmem::find(&body, part.as_bytes()).is_some(), "{part}");

@@ -29,10 +29,11 @@ impl Call {
 impl Drop for Ending {
     fn drop(&mut self) {
         self.worker.ending.set(self.worker.ending.get() - 1);
-        let end = || self.call.end(self.outcome, self.status);
-        // Nobody awaits this: a fault is counted here or nowhere.
-        if catch_unwind(AssertUnwindSafe(end)).is_err() {
+        let mut end = || self.call.end(self.outcome, self.status);
+        // Nobody awaits this: a fault is counted here or nowhere. The answer is whole all the same.
+        if catch_unwind(AssertUnwindSafe(&mut end)).is_err() {
             self.worker.shared.stats.panics.inc();
+            end();
         }
     }
 }

@@ -140,6 +140,8 @@ pub struct Call {
     pub class: Option<Class>,
     /// Request bytes that stay counted.
     pub held: Option<HeldBytes>,
+    /// What ended the call, where its class does not say it.
+    pub ended_by: Option<&'static str>,
     status: u16,
     ended: bool,
 }
@@ -153,12 +155,14 @@ impl Call {
         endpoint: Endpoint,
         head: &http::HeaderMap,
     ) -> Self {
-        worker.shared.in_flight.fetch_add(1, Relaxed);
         let clock = &worker.shared.clock;
+        let (started_us, wall_ms) = (clock.boot_us(), clock.wall_ms());
+        // Last: what is counted here, `end` takes back, and only a call that exists can end.
+        worker.shared.in_flight.fetch_add(1, Relaxed);
         Self {
             id: request_id(),
-            started_us: clock.boot_us(),
-            wall_ms: clock.wall_ms(),
+            started_us,
+            wall_ms,
             endpoint,
             attribution: Attribution::from_headers(head),
             trace: TraceContext::from_headers(head),
@@ -181,6 +185,7 @@ impl Call {
             stages: StageRow::default(),
             class: None,
             held: None,
+            ended_by: None,
             status: 499,
             ended: false,
             worker,
@@ -197,6 +202,12 @@ impl Call {
     #[must_use]
     pub fn route(&self) -> Option<&PlannedRoute> {
         self.plan.route(self.taken)
+    }
+
+    /// Milliseconds that the call may take.
+    #[must_use]
+    pub fn total_ms(&self) -> u64 {
+        self.route().map_or(0, |route| route.route.timeouts.total_ms)
     }
 
     /// The model of the current attempt, from the table and from the Plan.
@@ -226,11 +237,12 @@ impl Call {
 
     /// Ends the call: settles, counts, records. The second time does nothing.
     pub fn end(&mut self, outcome: Outcome, status: u16) {
+        let total_us = self.elapsed_us();
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
         self.status = status;
-        self.stages.total = self.elapsed_us();
+        self.stages.total = total_us;
         self.worker.shared.in_flight.fetch_sub(1, Relaxed);
         self.held = None;
         if let Some(charge) = self.charge.take() {
@@ -245,12 +257,29 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if !self.ended {
-            self.attempt_abandoned();
-            self.end(Outcome::Cancelled, 499);
+        if self.ended {
+            return;
         }
+        let (class, outcome) = if std::thread::panicking() {
+            self.ended_by = Some("a fault of Pointsman's own");
+            (Class::Server, Outcome::Failed)
+        } else if self.worker.cut_short.get() {
+            self.ended_by = Some(DRAINED);
+            (Class::Shed, Outcome::Refused)
+        } else {
+            self.attempt_abandoned(Class::CallerGone);
+            self.end(Outcome::Cancelled, 499);
+            return;
+        };
+        self.worker.orphan.replace(Some(self.id.clone()));
+        self.attempt_abandoned(class);
+        let status = if outcome == Outcome::Failed { 500 } else { 503 };
+        self.end(outcome, status);
     }
 }
+
+/// Why a call ended that was still running when the drain was over.
+pub const DRAINED: &str = "the process ended, and drainSeconds were over";
 
 /// 80 random bits in base32: unguessable enough to look up, short enough to read out.
 fn request_id() -> String {

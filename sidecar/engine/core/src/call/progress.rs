@@ -188,16 +188,24 @@ impl Call {
         }
     }
 
-    /// The caller left: that tells nothing about the target, so a probe's place is free again.
-    pub(super) fn attempt_abandoned(&mut self) {
-        self.class.get_or_insert(Class::CallerGone);
+    /// The call ended here, not there: that tells nothing about the target, so a probe's place is free
+    /// again.
+    pub(super) fn attempt_abandoned(&mut self, class: Class) {
+        self.class.get_or_insert(class);
         let end_us = self.elapsed_us();
         let Some(row) = self.attempts.last_mut().filter(|row| row.end_us == 0) else { return };
-        row.class = Class::CallerGone.label();
+        row.class = class.label();
         row.end_us = end_us;
         if let Some((_, planned)) = self.model() {
             planned.on_neutral();
         }
+    }
+
+    /// The answer was cut by us: counted, and nothing is held against the target.
+    pub fn target_spared(&self, class: Class) {
+        let Some((_, planned)) = self.model() else { return };
+        self.worker.shared.stats.attempt(&planned.stats, class.label());
+        planned.breaker.on_neutral();
     }
 
     /// The answer broke off after its beginning had gone down.

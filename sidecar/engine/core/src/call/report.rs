@@ -96,8 +96,9 @@ impl Call {
     pub(super) fn record(&self, outcome: Outcome) {
         let shared = &self.worker.shared;
         // A fallback is always kept: it explains an outage.
+        let ended_ms = (self.started_us + self.stages.total) / 1_000;
         let plain_success = outcome == Outcome::Ok && self.attempts.len() <= 1;
-        if !shared.records.wanted(plain_success, shared.clock.boot_ms()) {
+        if !shared.records.wanted(plain_success, ended_ms) {
             return;
         }
         let lost = shared.records.keep(&self.as_record(outcome));
@@ -186,7 +187,8 @@ impl Call {
     /// Why, in one sentence, for `explain`.
     fn reason(&self, outcome: Outcome) -> String {
         let Some((model, _)) = self.model() else {
-            return format!("{}: no model was tried", outcome.as_str());
+            let why = self.ended_by.map_or_else(String::new, |why| format!(", {why}"));
+            return format!("{}: no model was tried{why}", outcome.as_str());
         };
         let strategy = self.route().map_or("", |route| route.route.strategy.as_str());
         let failed = self.attempts.len().saturating_sub(1);
@@ -198,7 +200,7 @@ impl Call {
                 outcome.as_str(),
                 self.attempts.len(),
                 model.name,
-                self.class.map_or("no error class", Class::label)
+                self.ended_by.unwrap_or_else(|| self.class.map_or("no error class", Class::label))
             ),
         }
     }

@@ -105,9 +105,14 @@ fn of_service(refusal: &Refusal) -> String {
             class.phrase()
         ),
         Refusal::DeadlineExceeded { total_ms } => format!(
-            "The call took longer than {total_ms} ms. \
+            "The call took longer than {total_ms} ms: what came so far, if anything, is not complete. \
              Ask for less, or raise the rule's timeouts.total."
         ),
+        Refusal::Draining => {
+            "Pointsman is shutting down, and its drainSeconds were over before the \
+             answer was. What came so far is not complete. Send the request again."
+                .to_owned()
+        }
         Refusal::Shed => "Pointsman has no room for this request now. Try again.".to_owned(),
         _ => "Pointsman failed on this request; its id is in x-pointsman-request-id.".to_owned(),
     }

@@ -82,6 +82,8 @@ pub enum Refusal {
     },
     /// We have no room.
     Shed,
+    /// The process ends, and the drain's time is over.
+    Draining,
     /// A fault of ours.
     Internal,
     /// There is no such path.
@@ -142,6 +144,7 @@ pub(super) enum Retry {
 const INVALID: &str = "invalid_request_error";
 pub(super) const SERVER: &str = "server_error";
 pub(super) const QUOTA: &str = "insufficient_quota";
+const RATE: &str = "rate_limit_error";
 
 impl Refusal {
     /// HTTP status.
@@ -254,7 +257,7 @@ impl Refusal {
             Self::NoTable => shed("no_table", 1),
             Self::UpstreamFailed { class, .. } => fact(
                 class.status(),
-                SERVER,
+                upstream_kind(*class),
                 upstream_code(*class),
                 "upstream_failed",
                 *class,
@@ -267,6 +270,7 @@ impl Refusal {
             }
             Self::Budget { no, .. } => no.facts(),
             Self::Shed => shed("overloaded", 1),
+            Self::Draining => shed("shutting_down", 1),
             Self::Internal => {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 fact(status, SERVER, "internal_error", "internal", Class::Server, Never)
@@ -311,6 +315,17 @@ impl NoCandidate {
             Self::Credential => unavailable("no_credential", Class::Auth),
             Self::Unresolved => unavailable("no_model", Class::ModelGone),
         }
+    }
+}
+
+/// `error.type` of a call whose attempts are spent: SDKs tell by the status, people and logs by this.
+const fn upstream_kind(class: Class) -> &'static str {
+    match class {
+        Class::RateLimit => RATE,
+        Class::BadRequest | Class::ContextTooLong | Class::ContentFilter => INVALID,
+        Class::Conflict | Class::StatefulMiss | Class::CallerGone => INVALID,
+        Class::Budget => QUOTA,
+        _ => SERVER,
     }
 }
 

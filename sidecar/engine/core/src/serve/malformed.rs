@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
+use super::unread::WriteUntil;
 use crate::error::Refusal;
 use crate::limits;
 
@@ -18,13 +18,13 @@ const BARE: &[u8] = b"\r\ncontent-length: 0\r\n";
 /// A caller's connection.
 #[derive(Debug)]
 pub(super) struct Worded {
-    tcp: TcpStream,
+    tcp: WriteUntil,
     /// Our answer in place of hyper's.
     answer: Bytes,
 }
 
 impl Worded {
-    pub(super) fn new(tcp: TcpStream) -> Self {
+    pub(super) fn new(tcp: WriteUntil) -> Self {
         Self { tcp, answer: Bytes::new() }
     }
 

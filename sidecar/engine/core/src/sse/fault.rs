@@ -94,9 +94,9 @@ pub fn cut_event(fault: &StreamFault) -> Bytes {
     Bytes::from(format!("data: {}\n\n", json!({ "error": error })))
 }
 
-/// The same for an answer that a Budget cuts: the refusal's own error object.
+/// The same for an answer that we cut, by a Budget, a timeout or a drain: the refusal's own error object.
 #[must_use]
-pub fn budget_cut_event(refusal: &Refusal) -> Bytes {
+pub fn refusal_cut_event(refusal: &Refusal) -> Bytes {
     let body = refusal.body();
     let mut event = Vec::with_capacity(body.len() + 8);
     event.extend_from_slice(b"data: ");
