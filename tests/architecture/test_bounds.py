@@ -16,11 +16,17 @@ HOMES = {
     "sidecar/pointsman_sidecar/limits.py",
     "operator/pointsman_operator/api/bounds.py",
     "operator/pointsman_operator/hub/limits.py",
+    "operator/pointsman_operator/inject/limits.py",
+    "operator/pointsman_operator/injector/limits.py",
+    "operator/pointsman_operator/kube/limits.py",
     "operator/pointsman_operator/ledger/limits.py",
 }
 # What runs for long or reads what strangers wrote; the CLI's numbers bound nobody.
 SERVING = (
-    *(f"operator/pointsman_operator/{name}" for name in ("api", "compile", "hub", "ledger")),
+    *(
+        f"operator/pointsman_operator/{name}"
+        for name in ("api", "compile", "hub", "inject", "injector", "kube", "ledger")
+    ),
     "sidecar/pointsman_sidecar",
 )
 # Numbers of a format, a standard, an estimate, an algorithm: another would be wrong, not larger.
@@ -50,6 +56,10 @@ FACTS = {
     "hub/gate.py": {"TOKEN_BYTES"},
     "hub/metrics.py": {"PICO_PER_DOLLAR"},
     "hub/settings.py": {"PORT_MAX"},
+    "inject/names.py": {"USER_ID"},
+    "injector/__main__.py": {"EXIT_USAGE", "EXIT_UNAVAILABLE"},
+    "injector/settings.py": {"PORT_MAX"},
+    "kube/facts.py": {"GONE"},
     "ledger/database.py": {"_MARK_DIGITS"},
     "ledger/schema.py": {"SCHEMA_VERSION"},
     "ledger/spend.py": {"MINUTE_MS", "HOUR_MS", "PICO_PER_MICRO", "COLUMN_MAX"},

@@ -1,0 +1,152 @@
+"""Two servers in one process: webhooks in TLS, probes without; certificates change under way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from pointsman_operator.injector import limits
+from pointsman_operator.injector.app import Ready
+from pointsman_operator.injector.settings import InjectorSettings, split
+
+_log = logging.getLogger(__name__)
+State = tuple[tuple[int, int, int], ...]
+
+
+class QuietServer(uvicorn.Server):
+    """A server that leaves signals to the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing: several servers of one process would take them from each other."""
+        yield
+
+    def address(self) -> str:
+        """Where it listens."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Certificate:
+    """A pair of files, loaded into one context: handshakes to come use what is there now."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._files = (certificate, key)
+        self._loaded: State = ()
+
+    def changed(self) -> bool:
+        """Whether the files are others than those loaded last, and there."""
+        state = self._state()
+        return bool(state) and state != self._loaded
+
+    def load_into(self, context: ssl.SSLContext) -> bool:
+        """Load the pair if it is one: a half-written pair must not replace a good one."""
+        state = self._state()
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files)
+            context.load_cert_chain(*self._files)
+        except (OSError, ssl.SSLError) as error:
+            _log.warning("the certificate cannot be used: %s", error)
+            return False
+        self._loaded = state
+        return True
+
+    def _state(self) -> State:
+        """Empty while one of the files is missing or empty, as in a Secret just made."""
+        with suppress(OSError):
+            found = [path.stat() for path in self._files]
+            if all(it.st_size for it in found):
+                return tuple((it.st_ino, it.st_mtime_ns, it.st_size) for it in found)
+        return ()
+
+
+class Service:
+    """The process: probes at once, webhooks as soon as there is a certificate."""
+
+    def __init__(
+        self, settings: InjectorSettings, webhooks: FastAPI, probes: FastAPI, ready: Ready
+    ) -> None:
+        self._settings = settings
+        self._ready = ready
+        self._certificate = Certificate(settings.tls_cert, settings.tls_key)
+        self._webhooks = QuietServer(_configuration(webhooks, settings.listen, settings))
+        self._probes = QuietServer(_configuration(probes, settings.probes, settings))
+
+    async def run(self) -> bool:
+        """Serve until SIGTERM or SIGINT; False where an address could not be bound."""
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, told.set)
+        self._ready.begin(limits.SYNC_WITHIN_S)
+        probes = asyncio.create_task(_served(self._probes))
+        webhooks = asyncio.create_task(self._serve_webhooks())
+        ended = asyncio.create_task(told.wait())
+        await asyncio.wait({probes, webhooks, ended}, return_when=asyncio.FIRST_COMPLETED)
+        ordered = ended.done()
+        if ordered and self._webhooks.started:
+            self._ready.leaving = True
+            await asyncio.sleep(limits.LEAVE_AFTER_S)
+        ended.cancel()
+        self._webhooks.should_exit = self._probes.should_exit = True
+        if not self._webhooks.started:
+            webhooks.cancel()
+        await asyncio.gather(probes, webhooks, return_exceptions=True)
+        return ordered
+
+    async def _serve_webhooks(self) -> None:
+        config = self._webhooks.config
+        config.load()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        config.ssl = context
+        # Files have no event to wait for.
+        while not (self._certificate.changed() and self._certificate.load_into(context)):  # noqa: ASYNC110
+            await asyncio.sleep(limits.CERTIFICATE_LOOK_S)
+        serving = asyncio.create_task(_served(self._webhooks))
+        while not serving.done():
+            if self._webhooks.started and not self._ready.serving:
+                self._ready.serving = True
+                self._announce()
+            if self._certificate.changed() and self._certificate.load_into(context):
+                _log.info("another certificate is in use")
+            await asyncio.wait({serving}, timeout=limits.CERTIFICATE_LOOK_S / 4)
+        await serving
+
+    def _announce(self) -> None:
+        path = self._settings.announce
+        if path is None:
+            return
+        draft = path.with_name(path.name + ".new")
+        addresses = {"address": self._webhooks.address(), "probes": self._probes.address()}
+        draft.write_text(json.dumps({**addresses, "pid": os.getpid()}))
+        draft.replace(path)
+
+
+async def _served(server: uvicorn.Server) -> None:
+    """Run a server; uvicorn ends the process where it cannot bind, which is not its to do."""
+    with suppress(SystemExit):
+        await server.serve()
+
+
+def _configuration(app: FastAPI, address: str, settings: InjectorSettings) -> uvicorn.Config:
+    host, port = split(address)
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        backlog=limits.LISTEN_QUEUE,
+        timeout_graceful_shutdown=limits.SHUTDOWN_WITHIN_S,
+    )

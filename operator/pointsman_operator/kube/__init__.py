@@ -1,0 +1,1 @@
+"""The only Kubernetes I/O: connection, watches, server-side apply, Lease, Events, the hub."""
