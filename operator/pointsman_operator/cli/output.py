@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Annotated, Any, NoReturn
 
@@ -21,6 +22,16 @@ OUT = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 ERR = Console(stderr=True)
 PICODOLLARS = Decimal(10) ** 12
 JSONFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
+
+
+@contextmanager
+def silent(console: Console, *, when: bool) -> Iterator[None]:
+    """Print nothing for people while the block runs, if a program reads instead."""
+    before, console.quiet = console.quiet, console.quiet or when
+    try:
+        yield
+    finally:
+        console.quiet = before
 
 
 def emit(document: Any) -> None:

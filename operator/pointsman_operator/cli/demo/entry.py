@@ -9,7 +9,7 @@ from typing import Any
 from pointsman_operator.cli import exits
 from pointsman_operator.cli.demo import closing, local_model, page
 from pointsman_operator.cli.demo.story import DemoOptions, Story, play
-from pointsman_operator.cli.output import OUT, emit
+from pointsman_operator.cli.output import OUT, emit, silent
 from pointsman_operator.demo_data.scoring import Line
 
 
@@ -20,15 +20,16 @@ def local_model_installed() -> bool:
 
 def run(*, folder: Path, state: Path, page_path: Path, with_model: bool, as_json: bool) -> int:
     """Play, print, write the page; the exit status says whether everything held."""
-    OUT.quiet = as_json
-    return conclude(play(DemoOptions(folder, state, page_path, with_model)), page_path, as_json)
+    with silent(OUT, when=as_json):
+        story = play(DemoOptions(folder, state, page_path, with_model))
+    return conclude(story, page_path, as_json)
 
 
 def conclude(story: Story, page_path: Path, as_json: bool) -> int:
     """Tell what happened in every form; 0 exactly if all of it held."""
-    OUT.quiet = as_json
-    page.write(story, page_path)
-    closing.show(story, page_path)
+    with silent(OUT, when=as_json):
+        page.write(story, page_path)
+        closing.show(story, page_path)
     if as_json:
         emit(document(story))
     return exits.REFUSED if story.problems else exits.OK
