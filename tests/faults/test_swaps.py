@@ -117,10 +117,15 @@ def test_two_hundred_swaps_with_new_names_leave_nothing_behind(tmp_path: Path) -
     """Neither the metrics nor the memory grow with the names that were once in a table."""
     token = tmp_path / "token"
     token.write_text("t")
-    hub_at = {"POINTSMAN_HUB_TOKEN_FILE": str(token)}
     with (
         scripted_hub() as hub,
-        line(tmp_path, "a", build=lambda _: None, POINTSMAN_HUB_URL=hub.url, **hub_at) as made,
+        line(
+            tmp_path,
+            "a",
+            build=lambda _: None,
+            POINTSMAN_HUB_URL=hub.url,
+            POINTSMAN_HUB_TOKEN_FILE=str(token),
+        ) as made,
     ):
 
         def swaps(numbers: range) -> None:
