@@ -170,15 +170,15 @@ def _compile(program: Program, go: str, target: Path) -> None:
     began = time.monotonic()
     packages = len(_output([go, "list", "-deps", "."], program.folder).splitlines())
     flags = ["-v", "-trimpath", "-mod=readonly", "-ldflags", " ".join(program.linker_flags())]
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [go, "build", *flags, "-o", str(target), "."],
         cwd=program.folder,
         env=_environment(),
         stderr=subprocess.PIPE,
         text=True,
-    )
-    said = _followed(child, packages, began)
-    if child.wait() != 0:
+    ) as child:
+        said = _followed(child, packages, began)
+    if child.returncode != 0:
         raise UnavailableError(f"building {program.says} failed:\n" + "\n".join(said))
     minutes = (time.monotonic() - began) / SECONDS_A_MINUTE
     print(f"Built {program.says} in {minutes:.1f} minutes", flush=True)

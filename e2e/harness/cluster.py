@@ -12,7 +12,7 @@ import secrets
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness import daemons, images, name_service
@@ -46,6 +46,7 @@ class Cluster(ControlPlane):
             raise UnavailableError("; ".join(reasons))
         self._program, self._flags = built(KUBERNETES), {}
         built(DNS)
+        self._hosts: dict[str, str] = {}
         self.cgroup = f"pointsman-{secrets.token_hex(4)}"
         with _listening(free_port()) as outside:
             port = outside.getsockname()[1]
@@ -135,10 +136,6 @@ class Cluster(ControlPlane):
         first = self.supervisor.pid
         return int(Path(f"/proc/{first}/task/{first}/children").read_text().split()[0])
 
-    def processes(self) -> set[int]:
-        """The PIDs of all of the cluster's processes, those of its pods included."""
-        return set(_below(self.init)) | {self.supervisor.pid}
-
     def kill_container(self, namespace: str, pod: str, container: str) -> None:
         """SIGKILL the first process of a container, as the OOM killer would."""
         status = self.kubectl.within(namespace).json("get", "pod", pod)["status"]
@@ -146,6 +143,16 @@ class Cluster(ControlPlane):
         (named,) = [each["containerID"] for each in every if each["name"] == container]
         task = named.removeprefix("containerd://")
         self.on_node("ctr", "-n", "k8s.io", "tasks", "kill", "-s", signal.SIGKILL.name, task)
+
+    def point(self, name: str, address: str) -> None:
+        """Let pods find a name of the outside world, such as api.openai.com, at an address.
+
+        Returns at once; pods see it within `refresh_s` and two seconds.
+        """
+        self._hosts[name] = address
+        lines = [f"{address} {name}\n" for name, address in sorted(self._hosts.items())]
+        path = f"/api/v1/namespaces/{name_service.NAMESPACE}/configmaps/{name_service.NAME}"
+        self.api.merge(path, {"data": {name_service.HOSTS: "".join(lines)}})
 
     def _imported(self, path: Path) -> str:
         return self.on_node("ctr", "-n", "k8s.io", "images", "import", path)
@@ -169,12 +176,3 @@ def _listening(port: int) -> Iterator[socket.socket]:
         listening.bind((LOOPBACK, port))
         listening.listen()
         yield listening
-
-
-def _below(pid: int) -> Sequence[int]:
-    """A process and all its descendants."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return ()
-    return [pid, *(each for child in children for each in _below(int(child)))]

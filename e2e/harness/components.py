@@ -119,6 +119,15 @@ def kube_scheduler(layout: Layout) -> list[str]:
 
 
 def _client(layout: Layout, name: str) -> list[str]:
-    """Alone, so it is the leader at once; asked by nobody, so it listens nowhere."""
-    kubeconfig = layout.file(f"{name}.conf")
-    return [f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0"]
+    """Alone, so it is the leader at once; asked by nobody, so it listens nowhere.
+
+    The default rate of 20 requests a second makes the controller manager need five seconds only
+    for its own ServiceAccounts.
+    """
+    return [
+        f"--kubeconfig={layout.file(f'{name}.conf')}",
+        "--leader-elect=false",
+        "--secure-port=0",
+        "--kube-api-qps=300",
+        "--kube-api-burst=600",
+    ]

@@ -33,7 +33,7 @@ def control_plane() -> Iterator[ControlPlane]:
         running = ControlPlane()
     except UnavailableError as error:
         unavailable(error)
-    with running:
+    with running, kept_logs(running, "control-plane"):
         yield running
 
 
@@ -51,7 +51,7 @@ def cluster() -> Iterator[Cluster]:
         running = Cluster()
     except UnavailableError as error:
         unavailable(error)
-    with running:
+    with running, kept_logs(running, "cluster"):
         running.install(*CRDS)
         running.load(images.python())
         yield running
@@ -69,6 +69,15 @@ def restricted(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str
     """A fresh namespace of the cluster that admits only what pod security calls restricted."""
     with fresh_namespace(cluster, request.node.name, RESTRICTED) as name:
         yield name
+
+
+@contextmanager
+def kept_logs(running: ControlPlane, name: str) -> Iterator[None]:
+    """The components' logs of the last run stay in `build/logs/`: the cluster's folder goes."""
+    try:
+        yield
+    finally:
+        running.supervisor.keep_logs(ROOT / "build" / "logs" / name)
 
 
 @contextmanager

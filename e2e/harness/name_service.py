@@ -13,6 +13,7 @@ NAMESPACE = "kube-system"
 NAME = "coredns"
 PORT = 5353
 """Above 1024, so that it needs no capability; the Service is on 53."""
+HOSTS = "hosts"
 HEALTH_PORT, READY_PORT = 8080, 8181
 COREFILE = f"""\
 {DOMAIN}:{PORT} in-addr.arpa:{PORT} ip6.arpa:{PORT} {{
@@ -26,12 +27,17 @@ COREFILE = f"""\
 }}
 .:{PORT} {{
     errors
+    hosts /etc/coredns/{HOSTS} {{
+        ttl 1
+        reload 1s
+        fallthrough
+    }}
     template ANY ANY . {{
         rcode NXDOMAIN
     }}
 }}
 """
-"""The outside world does not exist: its names are unknown at once."""
+"""The outside world does not exist: its names are unknown at once, but for those in HOSTS."""
 
 
 def image(folder: Path) -> Image:
@@ -44,7 +50,7 @@ def objects() -> list[dict[str, Any]]:
     """What is applied to have it, in order."""
     return [
         _object("v1", "ServiceAccount"),
-        _object("v1", "ConfigMap", data={"Corefile": COREFILE}),
+        _object("v1", "ConfigMap", data={"Corefile": COREFILE, HOSTS: ""}),
         _object("rbac.authorization.k8s.io/v1", "ClusterRole", rules=_RULES),
         _object(
             "rbac.authorization.k8s.io/v1",

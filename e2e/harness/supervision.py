@@ -158,7 +158,7 @@ class Supervisor:
                 self._child.stdin.write(json.dumps(order) + "\n")
                 self._child.stdin.flush()
                 line = self._child.stdout.readline()
-            except BrokenPipeError:
+            except (BrokenPipeError, ValueError):  # it has ended; we have closed it
                 line = ""
         if not line:
             raise ClusterError("the supervisor of the cluster's processes has ended")

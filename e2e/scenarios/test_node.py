@@ -65,8 +65,22 @@ def test_a_service_has_a_name_and_an_address(cluster: Cluster, restricted: str) 
     for place in ("app", f"app.{restricted}", f"app.{restricted}.svc.cluster.local"):
         for pod in ("client", "deployment/app"):
             eventually(partial(_fetched, kubectl, pod, place), 20)
+
+
+def test_the_outside_world_is_what_the_test_says(cluster: Cluster, restricted: str) -> None:
+    """No name of the internet resolves, unless a test points it at something in here."""
+    kubectl = cluster.kubectl.within(restricted)
+    server = pods.container("server", "python3", "-c", GREET, image=pods.PYTHON)
+    client = pods.container("client", "python3", "-c", IDLE, image=pods.PYTHON)
+    provider = pods.service("provider", 80, PORT)
+    kubectl.apply(pods.deployment("provider", server), pods.pod("client", client), provider)
+    kubectl("rollout", "status", "deployment/provider", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
     with pytest.raises(KubectlError, match="Name or service not known"):
-        kubectl.exec("client", "python3", "-c", FETCH, "http://example.org/")
+        kubectl.exec("client", "python3", "-c", FETCH, "http://api.example.org/")
+    address = kubectl.json("get", "service", "provider")["spec"]["clusterIP"]
+    cluster.point("api.example.org", address)
+    eventually(partial(_fetched, kubectl, "client", "api.example.org"), 30)
 
 
 def test_a_webhook_is_called_by_its_service(cluster: Cluster, restricted: str) -> None:
