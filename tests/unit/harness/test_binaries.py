@@ -38,8 +38,8 @@ def test_another_source_is_another_program(tmp_path: Path, monkeypatch: pytest.M
     before = DNS.path
     monkeypatch.setattr(binaries, "HERE", tmp_path / "harness")
     assert DNS.path == before
-    with (tmp_path / "dns" / "main.go").open("a") as source:
-        source.write("// changed\n")
+    with (tmp_path / "dns" / "main.go").open("a") as main:
+        main.write("// changed\n")
     assert DNS.path != before
 
 
