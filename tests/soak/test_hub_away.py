@@ -26,7 +26,7 @@ async def test_ten_minutes_without_the_hub(tmp_path: Path, horizon_s: int, *, en
         world.put(a_budget(100 * DOLLAR, enforcement={"outageHorizonSeconds": horizon_s}))
         url = world.start_sidecar().url
         served: list[bool] = []
-        async with Apps(world, patient=False) as http:
+        async with Apps(world) as http:
             for _ in range(200):
                 assert (await ask(http, url, **SMALL)).whole
             world.hub.kill()

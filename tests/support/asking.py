@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
 from dataclasses import dataclass, field
@@ -13,8 +12,6 @@ import httpx
 from support.money_world import MoneyWorld
 
 CLIENT_TIMEOUT_S = 30.0
-TRIES = 60
-PAUSE_S = 0.05
 
 
 @dataclass
@@ -55,12 +52,11 @@ def body_of(
 class Apps(httpx.AsyncClient):
     """The connections of many callers at once, and what the simulator shall do for them."""
 
-    def __init__(self, world: MoneyWorld, *, patient: bool = True) -> None:
+    def __init__(self, world: MoneyWorld) -> None:
         limits = httpx.Limits(max_connections=400, max_keepalive_connections=0)
         no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         super().__init__(timeout=CLIENT_TIMEOUT_S, limits=limits, verify=no_tls)
         self.scripted = world.scripted
-        self.tries = TRIES if patient else 1
 
 
 async def ask(
@@ -75,30 +71,20 @@ async def ask(
 ) -> Got:
     """One call to a sidecar; transport errors are part of what it got.
 
-    A patient caller does what a refusal for want of the ledger tells it: it tries again. So a busy
-    machine, on which the hub takes more than a quarter of a second, decides nothing here.
+    Nobody asks twice: a refusal that a second try would have hidden is a false one.
     """
     sent = {"authorization": "Bearer none", **(headers or {})}
     if do is not None:
         sent["user-agent"] = apps.scripted(do)
     document = body_of(stream=stream, max_tokens=max_tokens, **body)
-    for _ in range(apps.tries):
-        got = await _ask_once(apps, url, document, sent)
-        if not (got.refused and "its ledger" in got.error["message"]):
-            break
-        await asyncio.sleep(PAUSE_S)
-    return got
-
-
-async def _ask_once(apps: Apps, url: str, body: dict[str, Any], headers: dict[str, str]) -> Got:
     got = Got()
     target = f"{url}/v1/chat/completions"
     try:
-        async with apps.stream("POST", target, json=body, headers=headers) as answer:
+        async with apps.stream("POST", target, json=document, headers=sent) as answer:
             got.status = answer.status_code
             got.headers = dict(answer.headers)
             got.request_id = answer.headers.get("x-pointsman-request-id", "")
-            if got.status == httpx.codes.OK and body.get("stream"):
+            if got.status == httpx.codes.OK and stream:
                 await _read_stream(answer, got)
             else:
                 _read_plain(json.loads(await answer.aread()), got)

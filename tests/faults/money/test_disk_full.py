@@ -24,7 +24,7 @@ async def test_the_hubs_disk_is_full(world: MoneyWorld) -> None:
     world.put(a_budget(10 * CENT))
     url = world.start_sidecar().url
     got: list[Got] = []
-    async with Apps(world, patient=False) as http:
+    async with Apps(world) as http:
         assert (await ask(http, url, **SMALL)).whole
         limit_files(world.hub.process.pid, 1)
         while len(got) < 3000 and (not got or got[-1].whole):

@@ -32,7 +32,7 @@ def notice_outage(world: MoneyWorld) -> None:
 async def until_refused(world: MoneyWorld, url: str, most: int = 3000) -> list[Got]:
     """Small calls until one is refused."""
     got: list[Got] = []
-    async with Apps(world, patient=False) as http:
+    async with Apps(world) as http:
         while len(got) < most and (not got or got[-1].whole):
             got.append(await ask(http, url, **SMALL))
     return got
@@ -41,7 +41,7 @@ async def until_refused(world: MoneyWorld, url: str, most: int = 3000) -> list[G
 async def test_calls_go_on_inside_the_lease_and_then_end(world: MoneyWorld) -> None:
     """`SpendLease`: what was leased is spent, then the native error names Budget and ledger."""
     url = started(world, "SpendLease", 10 * CENT)
-    async with Apps(world, patient=False) as http:
+    async with Apps(world) as http:
         assert (await ask(http, url, **SMALL)).whole
         world.hub.kill()
         got = await until_refused(world, url)
@@ -54,7 +54,7 @@ async def test_calls_go_on_inside_the_lease_and_then_end(world: MoneyWorld) -> N
     assert world.billed() <= 10 * CENT
     world.hub.start()
     eventually(lambda: world.sidecars["a"].state()["ledger_is_away"] is False, AWAY_S)
-    async with Apps(world, patient=False) as http:
+    async with Apps(world) as http:
         assert (await ask(http, url, **SMALL)).whole, "the hub is back"
     world.finish()
     assert world.booked() == world.billed()
@@ -65,7 +65,7 @@ async def test_calls_go_on_inside_the_lease_and_then_end(world: MoneyWorld) -> N
 async def test_deny_refuses_at_once(world: MoneyWorld) -> None:
     """`Deny`: with the ledger away even leased money stays where it is."""
     url = started(world, "Deny")
-    async with Apps(world, patient=False) as http:
+    async with Apps(world) as http:
         assert (await ask(http, url, **SMALL)).whole
         billed = world.billed()
         notice_outage(world)
@@ -78,7 +78,7 @@ async def test_deny_refuses_at_once(world: MoneyWorld) -> None:
 async def test_allow_goes_on_and_books_it_later(world: MoneyWorld) -> None:
     """`Allow`: calls beyond the lease are served, and booked when the hub is back."""
     url = started(world, "Allow", CENT)
-    async with Apps(world, patient=False) as http:
+    async with Apps(world) as http:
         assert (await ask(http, url, **SMALL)).whole
         notice_outage(world)
         got = await asyncio.gather(*(ask(http, url, max_tokens=800) for _ in range(30)))
@@ -98,7 +98,7 @@ async def test_a_sidecar_that_starts_without_the_hub_has_no_lease(world: MoneyWo
     world.finish()
     world.hub.kill()
     url = world.start_sidecar().url
-    async with Apps(world, patient=False) as http:
+    async with Apps(world) as http:
         bound = await ask(http, url, **SMALL, headers={"x-team": "blue"})
         free = await ask(http, url, **SMALL)
     assert (bound.status, free.status) == (429, 200)
@@ -109,7 +109,7 @@ async def test_a_sidecar_that_starts_without_the_hub_has_no_lease(world: MoneyWo
 async def test_an_outage_of_the_hub_books_nothing_twice(world: MoneyWorld, policy: str) -> None:
     """Reports that were sent before and after the outage count once, to the picodollar."""
     url = started(world, policy)
-    async with Apps(world, patient=False) as http:
+    async with Apps(world) as http:
         for _ in range(3):
             before = await asyncio.gather(*(ask(http, url, **SMALL) for _ in range(10)))
             world.hub.kill()

@@ -7,6 +7,7 @@ mod charge;
 mod continuation;
 mod demand;
 mod exchange;
+mod held;
 mod patience;
 mod refusal;
 mod roster;
@@ -29,7 +30,7 @@ use tokio::sync::Notify;
 pub use self::charge::Charge;
 pub use self::patience::Patience;
 pub use self::refusal::{BudgetRefusal, RefusalCode};
-use self::state::{Held, Outcome, State};
+use self::state::{Ask, Held, Outcome, State};
 use self::subjects::AccountRef;
 pub use self::subjects::{AccountSet, Subjects};
 pub use self::tally::{Usage, UsageCounters, UsageKey, UsageTotals};
@@ -177,14 +178,33 @@ impl Book {
 
     /// Reserves `amount` picodollars on every account, or on none.
     pub fn admit(self: &Arc<Self>, accounts: &AccountSet, amount: u64) -> Admission {
+        self.admit_stream(accounts, amount, amount)
+    }
+
+    /// `admit` for a stream that reserves a part and may come to cost `worst`: near the end of a Budget
+    /// the rest is kept for it.
+    pub fn admit_stream(
+        self: &Arc<Self>,
+        accounts: &AccountSet,
+        amount: u64,
+        worst: u64,
+    ) -> Admission {
         if accounts.is_empty() {
             return Admission::Granted(Charge::new(self.clone(), Held::NONE, amount));
         }
-        match self.decide(accounts, amount, false) {
+        let ask = Ask { amount, worst };
+        match self.decide(accounts, ask, false) {
             Decision::Granted(charge) => Admission::Granted(charge),
             Decision::Refused(refusal) => Admission::Refused(refusal),
-            Decision::Short(refusal) => self.enqueue(accounts, amount, refusal),
+            Decision::Short(refusal) => self.enqueue(accounts, ask, refusal),
         }
+    }
+
+    /// Whether an enforced account of the set has room for few more calls that may cost `worst`.
+    #[must_use]
+    pub fn near_end(&self, accounts: &AccountSet, worst: u64) -> bool {
+        let state = self.state.lock();
+        state.near_end(accounts, worst, state.now(self.clock.boot_ms()))
     }
 
     /// What `admit` would grant at once, picodollars; `u64::MAX` where nothing limits it.
@@ -257,7 +277,7 @@ impl Book {
         self.journal.broken()
     }
 
-    fn decide(self: &Arc<Self>, accounts: &AccountSet, amount: u64, last: bool) -> Decision {
+    fn decide(self: &Arc<Self>, accounts: &AccountSet, ask: Ask, last: bool) -> Decision {
         let boot_ms = self.clock.boot_ms();
         let mut state = self.state.lock();
         let now = state.now(boot_ms);
@@ -266,14 +286,14 @@ impl Book {
             let code = RefusalCode::TooManyBudgets;
             return Decision::Refused(state.refusal(accounts, first, code, now));
         }
-        match state.reserve(accounts, amount, now, last) {
+        match state.reserve(accounts, ask, now, last) {
             Outcome::Held(held) => {
                 let low = state.runs_low(&held, now);
                 drop(state);
                 if low {
                     self.ask(Urgency::Refill);
                 }
-                Decision::Granted(Charge::new(self.clone(), held, amount))
+                Decision::Granted(Charge::new(self.clone(), held, ask.amount))
             }
             Outcome::Short(index) => {
                 Decision::Short(state.refusal(accounts, index, RefusalCode::Overloaded, now))
@@ -293,21 +313,21 @@ impl Book {
     fn enqueue(
         self: &Arc<Self>,
         accounts: &AccountSet,
-        amount: u64,
+        ask: Ask,
         full: BudgetRefusal,
     ) -> Admission {
         if self.waiting.load(Ordering::Relaxed) >= BUDGET_WAITERS {
             return Admission::Refused(full);
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.state.lock().await_money(accounts, amount);
+        self.state.lock().await_money(accounts, ask);
         self.ask(Urgency::Waiting);
-        Admission::Wait(Waiter::new(self.clone(), *accounts, amount))
+        Admission::Wait(Waiter::new(self.clone(), *accounts, ask))
     }
 
-    fn leave_queue(&self, accounts: &AccountSet, amount: u64) {
+    fn leave_queue(&self, accounts: &AccountSet, ask: Ask) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.state.lock().stop_awaiting(accounts, amount);
+        self.state.lock().stop_awaiting(accounts, ask);
     }
 
     fn grow(&self, held: &Held, amount: u64, total: u64, turn: u64) -> bool {

@@ -202,6 +202,8 @@ pub const IMAGE_TOKENS: u64 = 4_000;
 pub const STREAM_STEP_TOKENS: u64 = 256;
 /// A stream asks for more when less than this is left.
 pub const STREAM_AHEAD_TOKENS: u64 = 96;
+/// Where an account has room for fewer worst cases than this, streams reserve theirs like plain calls.
+pub const NEAR_END_CALLS: u64 = 64;
 /// An answer shorter than this is not worth its prompt: refused instead.
 pub const LEAST_CAP_TOKENS: u64 = 16;
 // Money: `budget`, `lease`, `journal`, `ledger`.

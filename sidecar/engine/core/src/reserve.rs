@@ -1,6 +1,7 @@
 //! The money of one attempt, before it goes out: how much it may cost at most, what the Budgets that
-//! bind it allow, and the cap that makes it fit (DESIGN 7). Plain calls reserve their worst case;
-//! streams a part, topped up as they go and cut when a Budget has no more.
+//! bind it allow, and the cap that makes it fit (DESIGN 7). Plain calls reserve their worst case, as
+//! do streams near a Budget's end; far from it those reserve a part, topped up as they go, and are cut
+//! when the Budget has no more.
 
 use http::HeaderMap;
 
@@ -20,15 +21,24 @@ pub async fn reserve(call: &mut Call, head: &HeaderMap) -> Result<(), Refusal> {
     let Some(place) = call.chosen else { return Err(Refusal::Internal) };
     let accounts = call.plan.subjects.accounts_for(head, place);
     call.accounts = accounts;
-    call.capped = default_cap(call, &accounts);
+    call.capped = None;
     call.meter = meter(call);
     if accounts.is_empty() {
         return Ok(());
     }
     let Some((model, _)) = call.model() else { return Err(Refusal::Internal) };
     let pricing = model.pricing;
-    let wanted = worst_case(call, &pricing);
-    let charge = match admit(call, wanted).await {
+    let uncapped = call.meter;
+    call.capped = default_cap(call, &accounts);
+    call.meter = meter(call);
+    let worst = worst_case(call, &pricing);
+    let mut wanted = worst;
+    if call.wants_stream() && !call.worker().shared.book.near_end(&accounts, worst) {
+        call.capped = None;
+        call.meter = uncapped;
+        wanted = worst_case(call, &pricing).min(first_step(call, &pricing));
+    }
+    let charge = match admit(call, wanted, worst).await {
         Ok(charge) => charge,
         Err(refusal) => fit(call, &pricing, refusal).await?,
     };
@@ -49,15 +59,19 @@ pub fn top_up(call: &mut Call, seen: &Seen) -> Result<(), Refusal> {
     let spent = price::cost(&model.pricing, &call.meter.estimate(seen, &planned.calibration));
     let ahead = price::upper_bound(&model.pricing, 0, limits::STREAM_AHEAD_TOKENS);
     let step = price::upper_bound(&model.pricing, 0, limits::STREAM_STEP_TOKENS);
+    // Nothing is asked for beyond the worst case: near the end others need it.
+    let worst = worst_case(call, &model.pricing).max(spent);
     let Some(charge) = &mut call.charge else { return Ok(()) };
-    if spent.saturating_add(ahead) <= charge.reserved() || charge.top_up(step.max(1)) {
+    let covered = spent.saturating_add(ahead).min(worst) <= charge.reserved();
+    let step = step.min(worst.saturating_sub(charge.reserved())).max(1);
+    if covered || charge.top_up(step) {
         call.reserved = call.reserved.max(charge.reserved());
         return Ok(());
     }
     if spent < charge.reserved() {
         return Ok(()); // asked early; the ledger may still grant it
     }
-    Err(as_refusal(&charge.shortage(step.max(1))))
+    Err(as_refusal(&charge.shortage(step)))
 }
 
 /// Prompt tokens at most, and the answer's, if anything caps it.
@@ -78,10 +92,10 @@ fn meter(call: &Call) -> Meter {
     Meter { input_bound: (text + images).min(window), output_cap, hidden: 0 }
 }
 
-/// Where the caller set no cap, enforced Budgets set theirs on plain calls.
+/// Where the caller set no cap, enforced Budgets set theirs.
 fn default_cap(call: &Call, accounts: &AccountSet) -> Option<u64> {
     let uncapped = call.endpoint == Endpoint::Chat && call.output_cap().is_none();
-    if accounts.is_empty() || !uncapped || call.wants_stream() {
+    if accounts.is_empty() || !uncapped {
         return None;
     }
     let most = call.model().map_or(u64::MAX, |(model, _)| model.max_output_tokens);
@@ -89,18 +103,19 @@ fn default_cap(call: &Call, accounts: &AccountSet) -> Option<u64> {
 }
 
 fn worst_case(call: &Call, pricing: &Pricing) -> u64 {
-    let cap = call.meter.output_cap.unwrap_or(u64::MAX);
-    let output = if call.wants_stream() {
-        cap.min(limits::STREAM_STEP_TOKENS * call.choices())
-    } else {
-        cap
-    };
+    let output = call.meter.output_cap.unwrap_or(u64::MAX);
     price::upper_bound(pricing, call.meter.input_bound, output)
 }
 
-async fn admit(call: &Call, amount: u64) -> Result<Charge, BudgetRefusal> {
+/// What a stream reserves first where money is ample.
+fn first_step(call: &Call, pricing: &Pricing) -> u64 {
+    let output = limits::STREAM_STEP_TOKENS * call.choices();
+    price::upper_bound(pricing, call.meter.input_bound, output)
+}
+
+async fn admit(call: &Call, amount: u64, worst: u64) -> Result<Charge, BudgetRefusal> {
     let book = &call.worker().shared.book;
-    match book.admit(&call.accounts, amount) {
+    match book.admit_stream(&call.accounts, amount, worst) {
         Admission::Granted(charge) => Ok(charge),
         Admission::Wait(waiter) => waiter.wait().await,
         Admission::Refused(refusal) => Err(refusal),
@@ -129,7 +144,7 @@ async fn fit(
     call.capped = Some(cap);
     call.meter = meter(call);
     let amount = price::upper_bound(pricing, call.meter.input_bound, cap * call.choices());
-    admit(call, amount).await.map_err(|refusal| as_refusal(&refusal))
+    admit(call, amount, amount).await.map_err(|refusal| as_refusal(&refusal))
 }
 
 /// `least`: what the shortest answer may cost, picodollars. A shorter answer that fits the whole limit

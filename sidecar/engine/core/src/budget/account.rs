@@ -30,6 +30,10 @@ pub(super) struct Account {
     pub(super) waiting: u64,
     /// What running calls whose lease was lost asked for, where there is no lease yet.
     pub(super) short: u64,
+    /// What those callers' requests may come to cost.
+    pub(super) awaited: u64,
+    /// Picodollars that open streams may still come to need, beyond what they have reserved.
+    pub(super) promised: u64,
     pub(super) demand: Demand,
     /// Spent and unconfirmed in the standing's window since boot, and as of the last report.
     pub(super) spent: u64,
@@ -114,6 +118,8 @@ impl Account {
             denial: None,
             waiting: 0,
             short: 0,
+            awaited: 0,
+            promised: 0,
             demand: Demand::default(),
             spent: 0,
             spent_reported: 0,
@@ -140,6 +146,16 @@ impl Account {
     /// The hub's word, while its window lasts.
     pub(super) fn standing(&self, ledger_ms: i64) -> Option<&Standing> {
         self.standing.as_ref().filter(|it| ledger_ms < it.resets.at_ms)
+    }
+
+    /// Picodollars that are left here below the share at which calls are blocked, beyond `held`, the
+    /// reservations that are open.
+    pub(super) fn left(&self, held: u64, ledger_ms: i64) -> u64 {
+        let blocks = self.thresholds.iter().filter(|it| it.action == ThresholdAction::Block);
+        let percent = blocks.map(|it| it.percent).min().unwrap_or(100).min(100);
+        let ceiling = u128::from(self.amount) * u128::from(percent) / 100;
+        let ceiling = u64::try_from(ceiling).unwrap_or(self.amount);
+        ceiling.saturating_sub(self.used(ledger_ms).unwrap_or(0)).saturating_sub(held)
     }
 
     /// Picodollars spent in the window as far as known here.

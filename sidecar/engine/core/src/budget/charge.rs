@@ -55,6 +55,7 @@ impl Charge {
         let grown = self.book.grow(&self.held, amount, total, self.growths + 1);
         if grown {
             self.growths += 1;
+            self.held.grew(amount);
             self.reserved = total;
         }
         grown || self.go_on(amount)
@@ -66,7 +67,8 @@ impl Charge {
             return false;
         }
         let Some(next) = self.book.go_on(&self.held, amount) else { return false };
-        let held = std::mem::replace(&mut self.held, next);
+        let mut held = std::mem::replace(&mut self.held, next);
+        held.grew(u64::MAX); // its successor has the promise
         let reserved = std::mem::replace(&mut self.reserved, amount);
         self.earlier.push(Part { held, reserved });
         self.growths = 0;

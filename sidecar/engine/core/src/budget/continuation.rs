@@ -38,6 +38,8 @@ impl State {
             }
             entry.lease.open += 1;
         }
+        next.take_promise(held, amount);
+        self.change_promised(&next, |it| it.saturating_sub(amount.min(held.promised)));
         Some(next)
     }
 

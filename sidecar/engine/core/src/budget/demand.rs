@@ -13,6 +13,9 @@ pub(super) struct Demand {
     /// The dearest reservation of this renewal and of the last.
     dearest: u64,
     dearest_before: u64,
+    /// The most that one call of this renewal or of the last may come to cost.
+    worst: u64,
+    worst_before: u64,
     spent: u64,
     spent_seen: u64,
     seen_boot_ms: u64,
@@ -24,6 +27,16 @@ impl Demand {
     /// A request wanted this much.
     pub(super) fn note_reservation(&mut self, amount: u64) {
         self.dearest = self.dearest.max(amount);
+    }
+
+    /// A request may come to cost this much.
+    pub(super) fn note_worst(&mut self, amount: u64) {
+        self.worst = self.worst.max(amount);
+    }
+
+    /// The most that a call of late may come to cost.
+    pub(super) fn worst(&self) -> u64 {
+        self.worst.max(self.worst_before)
     }
 
     /// A request cost this much.
@@ -63,6 +76,7 @@ impl Demand {
         self.seen_boot_ms = boot_ms;
         if elapsed >= renew_ms {
             self.dearest_before = std::mem::take(&mut self.dearest);
+            self.worst_before = std::mem::take(&mut self.worst);
             self.chunk /= 2;
         }
     }

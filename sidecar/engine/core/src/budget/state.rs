@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::RefusalCode;
 use super::account::{Account, Crossed};
+pub(super) use super::held::{Ask, Held};
 use super::patience::Contact;
 use super::subjects::{AccountRef, AccountSet};
 use crate::journal::Journal;
 use crate::lease::Lease;
-use crate::limits::{ACCOUNTS_PER_REQUEST, OPEN_CHARGES, RENEW_MS};
+use crate::limits::{OPEN_CHARGES, RENEW_MS};
 use crate::table::OnLedgerUnavailable;
 
 /// Everything that changes.
@@ -60,32 +61,6 @@ pub(super) struct Ledger {
 pub(super) struct Now {
     pub(super) boot_ms: u64,
     pub(super) ledger_ms: i64,
-}
-
-/// A reservation that was made.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Held {
-    leases: [u16; ACCOUNTS_PER_REQUEST],
-    count: usize,
-    /// The charge's slot and sequence; absent where there is no journal.
-    journal: Option<(u16, u64)>,
-}
-
-impl Held {
-    /// A reservation on nothing.
-    pub(super) const NONE: Self =
-        Self { leases: [0; ACCOUNTS_PER_REQUEST], count: 0, journal: None };
-
-    pub(super) fn leases(&self) -> &[u16] {
-        self.leases.get(..self.count).unwrap_or_default()
-    }
-
-    pub(super) fn push(&mut self, slot: u16) {
-        if let Some(place) = self.leases.get_mut(self.count) {
-            *place = slot;
-            self.count += 1;
-        }
-    }
 }
 
 /// What became of a request for money.
@@ -177,14 +152,14 @@ impl State {
     }
 
     /// Reserves on every account of the set, or on none. `last`: no grant is waited for any more.
-    pub(super) fn reserve(
-        &mut self,
-        set: &AccountSet,
-        amount: u64,
-        now: Now,
-        last: bool,
-    ) -> Outcome {
+    pub(super) fn reserve(&mut self, set: &AccountSet, ask: Ask, now: Now, last: bool) -> Outcome {
+        let Ask { amount, worst } = ask;
         let mut held = Held::NONE;
+        for reference in set.iter() {
+            if let Some(account) = self.accounts.get_mut(usize::from(reference.index)) {
+                account.demand.note_worst(worst.max(amount));
+            }
+        }
         let mut short = None;
         let mut strict = None;
         for reference in set.iter() {
@@ -224,6 +199,8 @@ impl State {
                 account.demand.note_reservation(amount);
             }
         }
+        held.promised = worst.saturating_sub(amount);
+        self.change_promised(&held, |it| it.saturating_add(held.promised));
         Outcome::Held(held)
     }
 
@@ -248,9 +225,10 @@ impl State {
         if away && policy == OnLedgerUnavailable::Deny {
             return Place::Refused(RefusalCode::LedgerUnavailable);
         }
+        let needed = amount.saturating_add(self.kept(account, now));
         let fits = |slot: &u16| {
             let lease = self.entry(*slot).map(|it| &it.lease);
-            lease.is_some_and(|it| it.admits(now.boot_ms, now.ledger_ms) && it.free() >= amount)
+            lease.is_some_and(|it| it.admits(now.boot_ms, now.ledger_ms) && it.free() >= needed)
         };
         if let Some(slot) = account.leases.iter().copied().find(fits) {
             return Place::Lease(slot);
@@ -313,6 +291,7 @@ impl State {
                 entry.lease.reserve_beyond(amount);
             }
         }
+        self.change_promised(held, |it| it.saturating_sub(amount.min(held.promised)));
         true
     }
 
@@ -333,6 +312,7 @@ impl State {
             let _broken = self.journal.settle_charge(slot, sequence, settled, spent, unconfirmed);
             self.settled_charges.push(slot);
         }
+        self.change_promised(held, |it| it.saturating_sub(held.promised));
         for slot in held.leases() {
             let Some(entry) = self.entry_mut(*slot) else { continue };
             entry.lease.settle(reserved, spent, unconfirmed);

@@ -1,10 +1,11 @@
 //! Looking at the book without changing it: what would fit, why something was refused, what runs low.
 
 use super::account::{Account, Crossed};
-use super::state::{Held, Now, State};
+use super::state::{Ask, Held, Now, State};
 use super::subjects::AccountSet;
 use super::{AccountStanding, BudgetRefusal, RefusalCode};
 use crate::lease::Lease;
+use crate::limits::NEAR_END_CALLS;
 use crate::table::OnLedgerUnavailable;
 
 impl State {
@@ -16,10 +17,48 @@ impl State {
                 return u64::MAX;
             }
             let usable = self.leases_of(account).filter(|it| it.admits(now.boot_ms, now.ledger_ms));
-            usable.map(Lease::free).max().unwrap_or(0)
+            let free = usable.map(Lease::free).max().unwrap_or(0);
+            free.saturating_sub(self.kept(account, now))
         };
         let accounts = set.iter().filter_map(|it| self.account(it));
         accounts.filter(|it| it.enforced()).map(free).min().unwrap_or(u64::MAX)
+    }
+
+    /// Whether an enforced account of the set is near its end for calls that may cost `worst`.
+    pub(super) fn near_end(&self, set: &AccountSet, worst: u64, now: Now) -> bool {
+        let mut accounts = set.iter().filter_map(|it| self.account(it)).filter(|it| it.enforced());
+        accounts.any(|it| self.is_near_end(it, worst, now))
+    }
+
+    /// Picodollars of the account's leases that are kept for open streams: near the end a newcomer
+    /// must not take what lets those finish that were admitted before it.
+    pub(super) fn kept(&self, account: &Account, now: Now) -> u64 {
+        let near = account.promised > 0 && self.is_near_end(account, account.demand.worst(), now);
+        if near { account.promised } else { 0 }
+    }
+
+    /// Whether what may still be had covers few more calls that may cost `worst`, beside the open
+    /// reservations, the promises made to streams and those who wait; with the ledger away that is
+    /// what is leased.
+    fn is_near_end(&self, account: &Account, worst: u64, now: Now) -> bool {
+        let left = if self.ledger.is_away() {
+            self.leases_of(account).map(Lease::free).sum()
+        } else {
+            let held = self.leases_of(account).map(Lease::reserved).sum();
+            account.left(held, now.ledger_ms)
+        };
+        let left = left.saturating_sub(account.promised).saturating_sub(account.awaited);
+        left < worst.saturating_mul(NEAR_END_CALLS)
+    }
+
+    /// Changes what is promised on every account of a reservation.
+    pub(super) fn change_promised(&mut self, held: &Held, change: impl Fn(u64) -> u64) {
+        for slot in held.leases() {
+            let Some(index) = self.entry(*slot).map(|it| usize::from(it.account)) else { continue };
+            if let Some(account) = self.accounts.get_mut(index) {
+                account.promised = change(account.promised);
+            }
+        }
     }
 
     /// Whether a lease of this reservation should be refilled before callers have to wait.
@@ -131,20 +170,24 @@ impl State {
     }
 
     /// A request waits for this much on each enforced account.
-    pub(super) fn await_money(&mut self, set: &AccountSet, amount: u64) {
-        self.change_waiting(set, |it| it.saturating_add(amount));
+    pub(super) fn await_money(&mut self, set: &AccountSet, ask: Ask) {
+        self.change_waiting(set, |waiting, awaited| {
+            (waiting.saturating_add(ask.amount), awaited.saturating_add(ask.worst))
+        });
     }
 
     /// It no longer waits.
-    pub(super) fn stop_awaiting(&mut self, set: &AccountSet, amount: u64) {
-        self.change_waiting(set, |it| it.saturating_sub(amount));
+    pub(super) fn stop_awaiting(&mut self, set: &AccountSet, ask: Ask) {
+        self.change_waiting(set, |waiting, awaited| {
+            (waiting.saturating_sub(ask.amount), awaited.saturating_sub(ask.worst))
+        });
     }
 
-    fn change_waiting(&mut self, set: &AccountSet, change: impl Fn(u64) -> u64) {
+    fn change_waiting(&mut self, set: &AccountSet, change: impl Fn(u64, u64) -> (u64, u64)) {
         for reference in set.iter() {
             let account = self.accounts.get_mut(usize::from(reference.index));
             if let Some(it) = account.filter(|it| it.generation == reference.generation) {
-                it.waiting = change(it.waiting);
+                (it.waiting, it.awaited) = change(it.waiting, it.awaited);
             }
         }
     }

@@ -90,6 +90,7 @@ impl State {
 
     fn want(&mut self, index: usize, now: Now) -> Option<Want> {
         let renew_ms = self.ledger.renew_ms;
+        let kept = self.accounts.get(index).map_or(0, |it| self.kept(it, now));
         let account = self.accounts.get_mut(index)?;
         account.demand.measure(now.boot_ms, renew_ms);
         let wanted = account.eager || account.demand.is_used() || account.waiting > 0;
@@ -112,7 +113,8 @@ impl State {
             ),
             None => (None, 0, 0, std::mem::take(&mut account.short)),
         };
-        let need = account.waiting.saturating_add(short).saturating_sub(free).min(account.amount);
+        let asked = account.waiting.saturating_add(short).saturating_add(kept);
+        let need = asked.saturating_sub(free).min(account.amount);
         // A want that is repeated because its answer was lost is the same shortage.
         if need > 0 && self.ledger.failures == 0 {
             account.demand.note_short(need, now.boot_ms, renew_ms);

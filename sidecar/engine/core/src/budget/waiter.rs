@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::state::Ask;
 use super::subjects::AccountSet;
 use super::{Book, BudgetRefusal, Charge, Decision};
 
@@ -11,12 +12,12 @@ use super::{Book, BudgetRefusal, Charge, Decision};
 pub struct Waiter {
     book: Arc<Book>,
     accounts: AccountSet,
-    amount: u64,
+    ask: Ask,
 }
 
 impl Waiter {
-    pub(super) const fn new(book: Arc<Book>, accounts: AccountSet, amount: u64) -> Self {
-        Self { book, accounts, amount }
+    pub(super) const fn new(book: Arc<Book>, accounts: AccountSet, ask: Ask) -> Self {
+        Self { book, accounts, ask }
     }
 
     /// Waits until the reservation fits, is denied, or the time is over; then the Budgets'
@@ -40,12 +41,12 @@ impl Waiter {
     }
 
     fn decide(&self, last: bool) -> Decision {
-        self.book.decide(&self.accounts, self.amount, last)
+        self.book.decide(&self.accounts, self.ask, last)
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        self.book.leave_queue(&self.accounts, self.amount);
+        self.book.leave_queue(&self.accounts, self.ask);
     }
 }

@@ -8,6 +8,7 @@ mod deciding;
 #[cfg(test)]
 mod hub;
 #[cfg(test)]
+mod near_end;
 mod outage;
 #[cfg(test)]
 mod patience;
