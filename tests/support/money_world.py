@@ -24,6 +24,7 @@ from support.tree import ROOT
 CENT = 10**10
 DOLLAR = 100 * CENT
 MOVED_HUB = str(ROOT / "tests" / "support" / "moved_hub.py")
+DYING_HUB = str(ROOT / "tests" / "support" / "dying_hub.py")
 DEAR = {"input": 1_000_000, "cachedInput": 500_000, "output": 10_000_000}
 """Prices at which a hundred thousand answer tokens are a dollar."""
 UPSTREAM = {"gpt-2026": PRICES, "cheap-2026": PRICES, "dear-2026": DEAR}

@@ -66,7 +66,9 @@ def spend(
 ) -> None:
     """Show what was spent, by model, provider, workload, team, key or endpoint.
 
-    Input and output tokens stand apart. Exit status: 0, 69 where no hub answers.
+    Input and output tokens stand apart. Unconfirmed, beside the cost, is what a provider may bill
+    for attempts that were given up (under `-`: for calls that a crash cut off).
+    Exit status: 0, 69 where no hub answers.
 
     Example: pointsman spend --by team
     """
@@ -82,7 +84,7 @@ def spend(
     OUT.print(
         table(
             "",
-            (by.value, ">requests", ">input tokens", ">output tokens", ">cost"),
+            (by.value, ">requests", ">input tokens", ">output tokens", ">cost", ">unconfirmed"),
             (
                 (
                     row["key"] or "-",
@@ -90,6 +92,7 @@ def spend(
                     f"{row['input_tokens']:,}",
                     f"{row['output_tokens']:,}",
                     dollars(row["cost"]),
+                    dollars(row["unconfirmed"]),
                 )
                 for row in rows
             ),

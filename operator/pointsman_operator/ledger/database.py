@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from pointsman_operator.ledger.clock import Clock, LedgerClock
 from pointsman_operator.ledger.errors import StoreRefused, StoreUnavailable
+from pointsman_operator.ledger.migrating import migrate
 from pointsman_operator.ledger.schema import SCHEMA_VERSION, audit, meta, metadata
 
 NETWORK_FILE_SYSTEMS = frozenset(
@@ -132,6 +133,7 @@ class Database:
                         f"the database has schema {version}, this hub knows {SCHEMA_VERSION}: "
                         "run the newer hub"
                     )
+                migrate(connection, version)
                 _set(connection, schema=str(SCHEMA_VERSION))
         except DBAPIError as error:
             raise StoreUnavailable(f"the ledger cannot open: {error.orig}") from error

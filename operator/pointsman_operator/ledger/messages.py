@@ -51,6 +51,7 @@ class Usage(_Message):
     input_tokens: Count = 0
     output_tokens: Count = 0
     cost: Money = 0
+    unconfirmed: Money = 0
 
 
 class WantRequest(_Message):

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 metadata = MetaData()
 
 
@@ -98,7 +98,7 @@ usage_marks = Table(
     Column("seen_ms", BigInteger, nullable=False),
     *(
         Column(name, BigInteger, nullable=False)
-        for name in ("requests", "input_tokens", "output_tokens", "cost")
+        for name in ("requests", "input_tokens", "output_tokens", "cost", "unconfirmed")
     ),
     Index("usage_marks_by_age", "seen_ms"),
 )
@@ -110,7 +110,7 @@ spend = Table(
     Column("ref", String(32), primary_key=True),
     *(
         Column(name, BigInteger, nullable=False)
-        for name in ("requests", "input_tokens", "output_tokens", "cost")
+        for name in ("requests", "input_tokens", "output_tokens", "cost", "unconfirmed")
     ),
 )
 

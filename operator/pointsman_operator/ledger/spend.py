@@ -50,12 +50,17 @@ class SpendBy(StrEnum):
 
 
 class Counters(NamedTuple):
-    """Requests, tokens, and picodollars. A tuple: thousands are made a second."""
+    """Requests, tokens, and picodollars. A tuple: thousands are made a second.
+
+    `unconfirmed` is beside `cost`: given-up attempts that a provider may bill, and calls that a
+    crash left open (those under empty names).
+    """
 
     requests: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cost: int = 0
+    unconfirmed: int = 0
 
     def plus(self, other: Counters) -> Counters:
         """The sum, counter by counter."""
@@ -120,14 +125,16 @@ async def spend_by(connection: AsyncConnection, by: SpendBy, since_ms: int) -> l
             # In two halves: the sum of all costs may pass what 64 bits hold.
             func.sum(spend.c.cost // PICO_PER_MICRO),
             func.sum(spend.c.cost % PICO_PER_MICRO),
+            func.sum(spend.c.unconfirmed // PICO_PER_MICRO),
+            func.sum(spend.c.unconfirmed % PICO_PER_MICRO),
         )
         .join_from(spend, dimensions, spend.c.ref == dimensions.c.ref)
         .where(spend.c.minute_ms > since_ms - MINUTE_MS)
         .group_by(group)
     )
     rows = [
-        SpendRow(name, Counters(requests, read, written, micros * PICO_PER_MICRO + picos))
-        for name, requests, read, written, micros, picos in await connection.execute(query)
+        SpendRow(row[0], Counters(*row[1:4], _pico(*row[4:6]), _pico(*row[6:])))
+        for row in await connection.execute(query)
     ]
     return sorted(rows, key=lambda row: (-row.counters.cost, row.key))
 
@@ -199,4 +206,8 @@ def _rows(
 
 
 def _counters(source: Any) -> Counters:
-    return Counters(source.requests, source.input_tokens, source.output_tokens, source.cost)
+    return Counters(*(getattr(source, name) for name in Counters._fields))
+
+
+def _pico(micros: int, picos: int) -> int:
+    return micros * PICO_PER_MICRO + picos

@@ -19,7 +19,7 @@ mod tally;
 mod waiter;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
@@ -133,6 +133,8 @@ pub struct Book {
     /// Money may have become available.
     changed: Notify,
     waiting: AtomicUsize,
+    /// Picodollars of all open reservations, each once however many accounts it is on.
+    reserved: AtomicU64,
     urgency: AtomicU8,
     /// The ledger should be asked.
     asked: Notify,
@@ -152,6 +154,7 @@ impl Book {
             subjects: ArcSwap::default(),
             changed: Notify::new(),
             waiting: AtomicUsize::new(0),
+            reserved: AtomicU64::new(0),
             urgency: AtomicU8::new(Urgency::Renewal as u8),
             asked: Notify::new(),
         })
@@ -244,6 +247,12 @@ impl Book {
         let state = self.state.lock();
         let accounts = accounts.iter().filter_map(|it| state.account(it));
         accounts.map(|it| it.names.account.clone()).collect()
+    }
+
+    /// Picodollars of all open reservations, each once however many Budgets bind it.
+    #[must_use]
+    pub fn reserved(&self) -> u64 {
+        self.reserved.load(Ordering::Relaxed)
     }
 
     /// Who used what.

@@ -232,13 +232,13 @@ impl Journal {
         }
     }
 
-    /// A usage tuple's totals: requests, input tokens, output tokens, cost. `turn` counts up.
+    /// A usage tuple's totals: requests, input tokens, output tokens, cost, unconfirmed. `turn` counts up.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn put_usage(&self, slot: u16, turn: u64, totals: [u64; 4]) -> Result<(), JournalError> {
-        let [requests, input_tokens, output_tokens, cost] = totals;
-        let words = [turn, requests, input_tokens, output_tokens, cost];
+    pub fn put_usage(&self, slot: u16, turn: u64, totals: [u64; 5]) -> Result<(), JournalError> {
+        let [requests, input_tokens, output_tokens, cost, unconfirmed] = totals;
+        let words = [turn, requests, input_tokens, output_tokens, cost, unconfirmed];
         self.put(&words, usage_numbers_at(slot, turn))
     }
 

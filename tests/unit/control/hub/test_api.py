@@ -139,10 +139,14 @@ def test_a_fence_and_a_table_survive_a_restart(hub: HubProcess) -> None:
 def test_spend_is_told_by_group_and_since(hub: HubProcess) -> None:
     """Rows and their total; a moment, a span, and what is neither."""
     row = {"model": "m", "requests": 2, "input_tokens": 5, "output_tokens": 7, "cost": 11}
-    hub.sync("spender", usage=[row | {"team": "blue"}, row | {"team": "red", "cost": 1}])
+    hub.sync(
+        "spender",
+        usage=[row | {"team": "blue"}, row | {"team": "red", "cost": 1, "unconfirmed": 3}],
+    )
     told = hub.http.get("/v1/spend", params={"by": "team", "since": "1h"}).json()
     assert [(r["key"], r["cost"]) for r in told["rows"]] == [("blue", 11), ("red", 1)]
-    assert told["total"] == {"requests": 4, "input_tokens": 10, "output_tokens": 14, "cost": 12}
+    tokens = {"input_tokens": 10, "output_tokens": 14}
+    assert told["total"] == {"requests": 4, **tokens, "cost": 12, "unconfirmed": 3}
     moment = {"since": "2026-01-01T00:00:00+01:00"}
     assert hub.http.get("/v1/spend", params=moment).json()["total"]["cost"] == 12
     late = {"since": "2999-01-01T00:00:00Z"}

@@ -67,6 +67,26 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         await Database.open(tmp_path / "x.db", HandClock())
 
 
+async def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    """What an older hub booked stays, new counters begin at zero; a second opening is no other."""
+    database = await Database.open(tmp_path / "x.db", HandClock())
+
+    def age(connection: Connection) -> None:
+        for table in ("spend", "usage_marks"):
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN unconfirmed"))
+        connection.execute(text("INSERT INTO spend VALUES (0, 'r', 1, 2, 3, 4)"))
+        connection.execute(text("UPDATE meta SET value = '1' WHERE key = 'schema'"))
+
+    await database.write(age)
+    await database.close()
+    for _ in range(2):
+        database = await Database.open(tmp_path / "x.db", HandClock())
+        async with database.reading() as connection:
+            row = (await connection.execute(text("SELECT cost, unconfirmed FROM spend"))).one()
+        assert tuple(row) == (4, 0)
+        await database.close()
+
+
 async def test_a_damaged_file_says_so(tmp_path: Path) -> None:
     """What is no database is refused, not overwritten."""
     path = tmp_path / "x.db"

@@ -2,6 +2,7 @@
 //! settled with what the call cost. `Call` settles it wherever its future is dropped (I11).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::state::Held;
 use super::{Book, BudgetRefusal};
@@ -31,7 +32,10 @@ struct Part {
 }
 
 impl Charge {
-    pub(super) const fn new(book: Arc<Book>, held: Held, reserved: u64) -> Self {
+    pub(super) fn new(book: Arc<Book>, held: Held, reserved: u64) -> Self {
+        if !held.leases().is_empty() {
+            book.reserved.fetch_add(reserved, Relaxed);
+        }
         Self { book, held, reserved, earlier: Vec::new(), abandoned: 0, growths: 0, open: true }
     }
 
@@ -55,6 +59,7 @@ impl Charge {
         let grown = self.book.grow(&self.held, amount, total, self.growths + 1);
         if grown {
             self.growths += 1;
+            self.book.reserved.fetch_add(amount, Relaxed);
             self.held.grew(amount);
             self.reserved = total;
         }
@@ -69,6 +74,7 @@ impl Charge {
         let Some(next) = self.book.go_on(&self.held, amount) else { return false };
         let mut held = std::mem::replace(&mut self.held, next);
         held.grew(u64::MAX); // its successor has the promise
+        self.book.reserved.fetch_add(amount, Relaxed);
         let reserved = std::mem::replace(&mut self.reserved, amount);
         self.earlier.push(Part { held, reserved });
         self.growths = 0;
@@ -99,11 +105,13 @@ impl Charge {
         }
         let (mut spent, mut abandoned) = (spent, self.abandoned);
         for Part { held, reserved } in self.earlier.drain(..) {
+            self.book.reserved.fetch_sub(reserved, Relaxed);
             let lost = abandoned.min(reserved);
             let paid = spent.min(reserved - lost);
             (spent, abandoned) = (spent - paid, abandoned - lost);
             self.book.settle(&held, reserved, paid, lost);
         }
+        self.book.reserved.fetch_sub(self.reserved, Relaxed);
         self.book.settle(&self.held, self.reserved, spent, abandoned);
     }
 }

@@ -54,8 +54,17 @@ pub struct Usage {
     pub input_tokens: u64,
     /// Answer tokens.
     pub output_tokens: u64,
-    /// Picodollars.
+    /// Picodollars that were booked as spent.
     pub cost: u64,
+    /// Picodollars of given-up attempts that the provider may bill.
+    pub unconfirmed: u64,
+}
+
+impl Usage {
+    /// As the journal keeps it.
+    const fn words(self) -> [u64; 5] {
+        [self.requests, self.input_tokens, self.output_tokens, self.cost, self.unconfirmed]
+    }
 }
 
 /// Totals of one tuple since boot.
@@ -112,11 +121,11 @@ impl UsageCounters {
             input_tokens: row.totals.input_tokens.saturating_add(usage.input_tokens),
             output_tokens: row.totals.output_tokens.saturating_add(usage.output_tokens),
             cost: row.totals.cost.saturating_add(usage.cost),
+            unconfirmed: row.totals.unconfirmed.saturating_add(usage.unconfirmed),
         };
         row.turn += 1;
         row.changed = version;
-        let Usage { requests, input_tokens, output_tokens, cost } = row.totals;
-        let totals = [requests, input_tokens, output_tokens, cost];
+        let totals = row.totals.words();
         // Best effort: attribution goes on in memory where the journal is broken; the journal
         // itself remembers and reports that it is.
         row.journaled = row.journaled && self.journal.put_usage(slot, row.turn, totals).is_ok();
@@ -125,11 +134,9 @@ impl UsageCounters {
     /// Enters all rows in a journal that is new. A failure breaks it, and says so.
     pub(super) fn enter_again(&self) {
         for (slot, row) in (0..).zip(&mut self.inner.lock().rows) {
-            let Usage { requests, input_tokens, output_tokens, cost } = row.totals;
-            let totals = [requests, input_tokens, output_tokens, cost];
             let names = row.names.each_ref().map(|name| &**name);
             row.journaled = self.journal.put_usage_names(slot, names).is_ok()
-                && self.journal.put_usage(slot, row.turn, totals).is_ok();
+                && self.journal.put_usage(slot, row.turn, row.totals.words()).is_ok();
         }
     }
 

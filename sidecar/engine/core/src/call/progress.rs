@@ -110,6 +110,9 @@ impl Call {
     /// Gives the reservation back, but for what the provider may bill for an abandoned attempt.
     fn release(&mut self, billable: bool) {
         let booked = std::mem::take(&mut self.booked);
+        if billable {
+            self.count_unconfirmed(booked.cost);
+        }
         if let Some(mut charge) = self.charge.take() {
             if billable {
                 charge.unconfirmed(booked.cost);

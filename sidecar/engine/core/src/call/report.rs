@@ -12,11 +12,26 @@ use crate::usage::Usage;
 
 impl Call {
     pub(super) fn count_usage(&self) {
-        let Some((model, _)) = self.model() else { return };
         let Booked { usage, cost, .. } = self.booked;
         if self.booked.cost == 0 && usage == Usage::default() && self.status != 200 {
             return;
         }
+        self.add_usage(budget::Usage {
+            requests: 1,
+            input_tokens: usage.input,
+            output_tokens: usage.output,
+            cost,
+            unconfirmed: 0,
+        });
+    }
+
+    /// The current model's attempt was given up, and its provider may bill this much.
+    pub(super) fn count_unconfirmed(&self, unconfirmed: u64) {
+        self.add_usage(budget::Usage { unconfirmed, ..budget::Usage::default() });
+    }
+
+    fn add_usage(&self, added: budget::Usage) {
+        let Some((model, _)) = self.model() else { return };
         let key = UsageKey {
             model: &model.name,
             provider: &model.provider.label,
@@ -24,12 +39,6 @@ impl Call {
             team: &self.attribution.team,
             key: &self.attribution.key,
             endpoint: self.endpoint.as_str(),
-        };
-        let added = budget::Usage {
-            requests: 1,
-            input_tokens: usage.input,
-            output_tokens: usage.output,
-            cost,
         };
         self.worker.shared.book.usage().add(&key, added);
     }

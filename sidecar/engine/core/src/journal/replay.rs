@@ -44,8 +44,8 @@ pub struct RecoveredLease {
 pub struct RecoveredUsage {
     /// Model, provider, workload, team, key, endpoint.
     pub names: [String; 6],
-    /// Requests, input tokens, output tokens, cost.
-    pub totals: [u64; 4],
+    /// Requests, input tokens, output tokens, cost, unconfirmed.
+    pub totals: [u64; 5],
 }
 
 impl Recovered {
@@ -91,9 +91,15 @@ pub(super) fn read(file: &[u8], sidecar: &str, path: PathBuf) -> Content {
     let Some(boot) = boot.filter(|_| file.len() == FILE_BYTES) else { return Content::Foreign };
     recovered.boot = boot;
     let mut slots = read_leases(file, &mut recovered.intact);
-    add_charges(file, &mut slots, &mut recovered.intact);
+    let open = add_charges(file, &mut slots, &mut recovered.intact);
     recovered.leases = slots.into_iter().flatten().map(|it| it.lease).collect();
     recovered.usage = (0..USAGE_SLOTS).filter_map(|it| read_usage(file, it as u16)).collect();
+    if open > 0 {
+        // Whose they were died with their calls.
+        recovered
+            .usage
+            .push(RecoveredUsage { names: Default::default(), totals: [0, 0, 0, 0, open] });
+    }
     let asked = !matches!(find(file, CONTACT_AT, RECORD_BYTES), Found::Empty);
     if recovered.is_empty() && recovered.intact && !asked {
         Content::Nothing(recovered)
@@ -159,8 +165,9 @@ fn read_numbers(record: &mut Reader<'_>, generation: u64) -> Option<(u64, Number
     ours.then_some((sequence, numbers))
 }
 
-/// Adds to the leases what is not in their numbers yet.
-fn add_charges(file: &[u8], leases: &mut [Option<Slot>], intact: &mut bool) {
+/// Adds to the leases what is not in their numbers yet; picodollars of the reservations that were open.
+fn add_charges(file: &[u8], leases: &mut [Option<Slot>], intact: &mut bool) -> u64 {
+    let mut open: u64 = 0;
     for slot in 0..OPEN_CHARGES {
         match find(file, charge_at(slot as u16, 0), RECORD_BYTES) {
             Found::Empty => {}
@@ -168,9 +175,11 @@ fn add_charges(file: &[u8], leases: &mut [Option<Slot>], intact: &mut bool) {
             Found::Record(mut opened) => {
                 let added = add_charge(file, slot as u16, &mut opened, leases);
                 *intact &= added.is_some();
+                open = open.saturating_add(added.unwrap_or(0));
             }
         }
     }
+    open
 }
 
 fn add_charge(
@@ -178,7 +187,7 @@ fn add_charge(
     slot: u16,
     opened: &mut Reader<'_>,
     leases: &mut [Option<Slot>],
-) -> Option<()> {
+) -> Option<u64> {
     let (sequence, amount, count) = (opened.word()?, opened.word()?, opened.word()?);
     let end =
         part(file, slot, 3, sequence).and_then(|mut it| Some((it.word()?, it.word()?, it.word()?)));
@@ -188,6 +197,7 @@ fn add_charge(
             part(file, slot, at, sequence).and_then(|mut it| Some((it.word()?, it.word()?)))
         })
         .max();
+    let mut open = 0;
     for _ in 0..count {
         let lease = leases.get_mut(usize::from(opened.half()?))?;
         let Some(lease) = lease.as_mut() else { continue };
@@ -202,10 +212,11 @@ fn add_charge(
             None => {
                 let exposed = grown.map_or(amount, |(_, grown)| grown);
                 numbers.unconfirmed = numbers.unconfirmed.saturating_add(exposed);
+                open = exposed;
             }
         }
     }
-    Some(())
+    Some(open)
 }
 
 /// A part of a charge that belongs to this opening of the slot.
@@ -228,7 +239,8 @@ fn read_usage(file: &[u8], slot: u16) -> Option<RecoveredUsage> {
     let newest = (0..2)
         .filter_map(|turn| match find(file, usage_numbers_at(slot, turn), RECORD_BYTES) {
             Found::Record(mut it) => {
-                Some((it.word()?, [it.word()?, it.word()?, it.word()?, it.word()?]))
+                let turn = it.word()?;
+                Some((turn, [it.word()?, it.word()?, it.word()?, it.word()?, it.word()?]))
             }
             Found::Empty | Found::Damaged => None,
         })

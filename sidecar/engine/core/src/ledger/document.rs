@@ -50,7 +50,7 @@ pub struct LeaseReport {
 }
 
 /// Usage since boot of one dimension tuple.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageReport {
     /// `pool/model`.
     pub model: String,
@@ -70,8 +70,11 @@ pub struct UsageReport {
     pub input_tokens: u64,
     /// Answer tokens.
     pub output_tokens: u64,
-    /// Picodollars.
+    /// Picodollars that were booked as spent.
     pub cost: u64,
+    /// Picodollars of given-up attempts, and of calls that a crash or a shutdown left open.
+    #[serde(default)]
+    pub unconfirmed: u64,
 }
 
 /// Money that a holder would like, picodollars above `have`.

@@ -33,7 +33,7 @@ pub fn farewell(sidecar: &Arc<str>, recovered: &Recovered) -> SyncRequest {
 
 fn usage(row: &RecoveredUsage) -> UsageReport {
     let [model, provider, workload, team, key, endpoint] = row.names.clone();
-    let [requests, input_tokens, output_tokens, cost] = row.totals;
+    let [requests, input_tokens, output_tokens, cost, unconfirmed] = row.totals;
     UsageReport {
         model,
         provider,
@@ -45,5 +45,6 @@ fn usage(row: &RecoveredUsage) -> UsageReport {
         input_tokens,
         output_tokens,
         cost,
+        unconfirmed,
     }
 }

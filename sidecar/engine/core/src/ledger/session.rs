@@ -48,6 +48,12 @@ impl SyncState {
         let boot_ms = self.book.clock().boot_ms();
         self.sent = Some(Sent { seq: self.seq, boot_ms, usage: version });
         let holder = self.book.holder();
+        let mut usage: Vec<_> = usage.iter().map(usage_report).collect();
+        let unconfirmed = if last { self.book.reserved() } else { 0 };
+        if unconfirmed > 0 {
+            // Of calls that the end of this boot cuts off; nobody counts them any more.
+            usage.push(UsageReport { unconfirmed, ..UsageReport::default() });
+        }
         SyncRequest {
             sidecar: holder.sidecar.clone(),
             boot: holder.boot.clone(),
@@ -55,7 +61,7 @@ impl SyncState {
             incarnation: self.incarnation,
             last,
             leases,
-            usage: usage.iter().map(usage_report).collect(),
+            usage,
             wants,
         }
     }
@@ -97,5 +103,6 @@ fn usage_report(row: &UsageTotals) -> UsageReport {
         input_tokens: row.totals.input_tokens,
         output_tokens: row.totals.output_tokens,
         cost: row.totals.cost,
+        unconfirmed: row.totals.unconfirmed,
     }
 }

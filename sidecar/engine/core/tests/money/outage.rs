@@ -152,8 +152,13 @@ fn a_restored_ledger_voids_leases_and_hears_everything_again() {
         key: "",
         endpoint: "chat",
     };
-    let call =
-        pointsman_core::budget::Usage { requests: 1, input_tokens: 2, output_tokens: 3, cost: 500 };
+    let call = pointsman_core::budget::Usage {
+        requests: 1,
+        input_tokens: 2,
+        output_tokens: 3,
+        cost: 500,
+        unconfirmed: 5,
+    };
     world.one.book.usage().add(&key, call);
     world.one.sync(&mut world.hub);
     // The backup is older than the lease.

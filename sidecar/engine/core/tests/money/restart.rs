@@ -42,7 +42,8 @@ fn a_kill_loses_nothing_and_open_reservations_are_unconfirmed() {
     let mut retried = world.one.granted(400);
     retried.unconfirmed(100);
     retried.settle(40);
-    let call = Usage { requests: 1, input_tokens: 10, output_tokens: 20, cost: 300 };
+    let call =
+        Usage { requests: 1, input_tokens: 10, output_tokens: 20, cost: 300, unconfirmed: 5 };
     world.one.book.usage().add(&KEY, call);
     world.one.book.usage().add(&KEY, call);
     let pot = world.pot();

@@ -19,7 +19,8 @@ fn key(team: &str) -> UsageKey<'_> {
     }
 }
 
-const CALL: Usage = Usage { requests: 1, input_tokens: 7, output_tokens: 11, cost: 13 };
+const CALL: Usage =
+    Usage { requests: 1, input_tokens: 7, output_tokens: 11, cost: 13, unconfirmed: 5 };
 
 #[test]
 fn a_lost_report_loses_no_usage_and_an_answered_one_is_not_repeated() {

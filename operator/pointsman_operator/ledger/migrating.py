@@ -1,0 +1,24 @@
+"""What an older hub's database lacks: added in place when it is opened.
+
+`database` calls it inside the transaction that also raises the stored version, so a migration
+happens once or not at all.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+_STEPS: dict[int, tuple[str, ...]] = {
+    2: (
+        "ALTER TABLE usage_marks ADD COLUMN unconfirmed BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE spend ADD COLUMN unconfirmed BIGINT NOT NULL DEFAULT 0",
+    ),
+}
+"""Statements by the version that they lead to."""
+
+
+def migrate(connection: Connection, version: int) -> None:
+    """Bring a database of that version up to date."""
+    for step in sorted(step for step in _STEPS if step > version):
+        for statement in _STEPS[step]:
+            connection.exec_driver_sql(statement)
