@@ -15,6 +15,7 @@ HOMES = {
     f"{CORE}limits.rs",
     "sidecar/pointsman_sidecar/limits.py",
     "operator/pointsman_operator/api/bounds.py",
+    "operator/pointsman_operator/controller/limits.py",
     "operator/pointsman_operator/hub/limits.py",
     "operator/pointsman_operator/inject/limits.py",
     "operator/pointsman_operator/injector/limits.py",
@@ -25,7 +26,9 @@ HOMES = {
 SERVING = (
     *(
         f"operator/pointsman_operator/{name}"
-        for name in ("api", "compile", "hub", "inject", "injector", "kube", "ledger")
+        for name in (
+            *("api", "compile", "controller", "hub", "inject", "injector", "kube", "ledger"),
+        )
     ),
     "sidecar/pointsman_sidecar",
 )
@@ -52,6 +55,10 @@ FACTS = {
     "wire/cursor.rs": {"SHORT"},
     "api/money.py": {"PICODOLLARS_PER_USD", "TOKENS_PER_MTOK", "SECONDS_PER_HOUR"},
     "compile/resolve.py": {"TYPICAL_ANSWER_TOKENS"},
+    "controller/__main__.py": {
+        *("EXIT_USAGE", "EXIT_UNAVAILABLE", "EXIT_DEFECT", "EXIT_REPLACED"),
+    },
+    "controller/settings.py": {"PORT_MAX"},
     "hub/__main__.py": {"EXIT_USAGE", "EXIT_UNAVAILABLE"},
     "hub/gate.py": {"TOKEN_BYTES"},
     "hub/metrics.py": {"PICO_PER_DOLLAR"},
@@ -60,6 +67,9 @@ FACTS = {
     "injector/__main__.py": {"EXIT_USAGE", "EXIT_UNAVAILABLE"},
     "injector/settings.py": {"PORT_MAX"},
     "kube/facts.py": {"GONE"},
+    "kube/api.py": {"NOT_FOUND", "CONFLICT", "TOO_MANY", "UNREACHABLE"},
+    "kube/hub.py": {"NOT_FOUND", "CONFLICT"},
+    "kube/metadata.py": {"GONE"},
     "ledger/database.py": {"_MARK_DIGITS"},
     "ledger/schema.py": {"SCHEMA_VERSION"},
     "ledger/spend.py": {"MINUTE_MS", "HOUR_MS", "PICO_PER_MICRO", "COLUMN_MAX"},

@@ -46,6 +46,8 @@ TIME_LENGTH = 40
 """RFC 3339 with fraction and offset."""
 AMOUNT_LENGTH = 24
 """Dollars that a status shows, sign and decimals included."""
+SHARE_LENGTH = 24
+"""`40/40` in a status."""
 LIMIT_LENGTH = 20
 """Dollars of a limit, as written."""
 PRICE_LENGTH = 14

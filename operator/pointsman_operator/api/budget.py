@@ -147,6 +147,11 @@ class LimitStatus(Struct):
     """Dollars left."""
     percent: Annotated[int, Field(ge=0)]
     """Used share."""
+    leased: Annotated[str, Field(max_length=bounds.AMOUNT_LENGTH)] = "0"
+    """Dollars that sidecars hold for calls to come; part of what remains."""
+    max_overspend: Annotated[str, Field(max_length=bounds.AMOUNT_LENGTH)] = "0"
+    """Dollars by which this window has gone over its limit: what streams had under way at its end.
+    Answers that are not streamed cannot add to it."""
     resets_at: Annotated[str, Field(max_length=bounds.TIME_LENGTH)]
     """When the window ends, RFC 3339."""
 

@@ -51,6 +51,7 @@ KINDS: tuple[Kind, ...] = (
         (
             Column("Models", ".status.models", "integer"),
             Column("Refused", ".status.refused", "integer"),
+            Column("Policies", ".status.policies", "integer"),
             _READY,
             _REASON,
             _AGE,
@@ -64,8 +65,10 @@ KINDS: tuple[Kind, ...] = (
         RoutingPolicySpec,
         RoutingPolicyStatus,
         (
-            Column("Models", ".status.models", "integer"),
-            Column("Rules", ".status.rules", "integer"),
+            Column("Injected", ".status.injected"),
+            Column("Programmed", ".status.programmed"),
+            Column("Models", ".status.models", "integer", priority=1),
+            Column("Rules", ".status.rules", "integer", priority=1),
             Column("Table", ".status.tableDigest", priority=1),
             _READY,
             _REASON,

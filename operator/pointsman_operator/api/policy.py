@@ -205,6 +205,12 @@ class RoutingPolicyStatus(Status):
     """Models that it can route to."""
     rules: int = 0
     """Rules with at least one candidate."""
+    pods: int = 0
+    """Running pods that this policy serves."""
+    injected: Annotated[str, Field(max_length=bounds.SHARE_LENGTH)] = "0/0"
+    """Pods that have a router, of those that ask for one."""
+    programmed: Annotated[str, Field(max_length=bounds.SHARE_LENGTH)] = "0/0"
+    """Routers that run this table, of those that there are."""
 
 
 class RoutingPolicy(Resource):

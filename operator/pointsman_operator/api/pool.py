@@ -237,6 +237,19 @@ class ModelPoolSpec(Struct):
     """The models, by name."""
 
 
+class TargetStatus(Struct):
+    """How one model's calls go, as the sidecars that use it see it."""
+
+    name: ModelName
+    """The model."""
+    closed: int = 0
+    """Sidecars that call it."""
+    half_open: int = 0
+    """Sidecars that probe whether it is back."""
+    open: int = 0
+    """Sidecars that leave it alone, because its calls fail."""
+
+
 class ModelPoolStatus(Status):
     """What is true of the pool."""
 
@@ -244,6 +257,12 @@ class ModelPoolStatus(Status):
     """Models that can be used."""
     refused: int = 0
     """Models that cannot, for the reasons in the conditions."""
+    policies: int = 0
+    """Policies that route to it."""
+    targets: Annotated[
+        tuple[TargetStatus, ...], Field(max_length=bounds.MODELS_PER_POOL), BY_NAME
+    ] = ()
+    """Models that sidecars have called."""
 
 
 class ModelPool(Resource):

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pointsman_operator.api.meta import ObjectName, ObjectRef
+from pointsman_operator.api.budget import Budget
+from pointsman_operator.api.meta import ObjectName
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.api.problems import Problem, ProblemCode
 from pointsman_operator.compile import problems as make
@@ -36,6 +37,7 @@ __all__ = [
     "ProblemCode",
     "RouteTable",
     "Snapshot",
+    "budget_problems",
     "compile",
     "compile_policy",
     "digest",
@@ -79,7 +81,8 @@ def compile(snapshot: Snapshot) -> Compiled:  # noqa: A001 - the name that the d
     tables = {name: _compile(snapshot, policy, pools) for name, policy in snapshot.policies.items()}
     found = [problem for pool in pools.values() for problem in pool.problems]
     found += [problem for table in tables.values() for problem in table.problems]
-    found += _budget_problems(snapshot)
+    for budget in snapshot.budgets.values():
+        found += budget_problems(snapshot, budget)
     return Compiled(tables, pools, tuple(sorted(found, key=lambda problem: problem.sort_key)))
 
 
@@ -123,11 +126,7 @@ def _compile(
     return CompiledTable(policy.object_name, table, data, digest(data), ordered)
 
 
-def _budget_problems(snapshot: Snapshot) -> list[Problem]:
-    found = []
-    for budget in snapshot.budgets.values():
-        foreign = set(budget.spec.subject.namespaces) - bound_namespaces(snapshot, budget)
-        if foreign:
-            ref: ObjectRef = budget.ref
-            found.append(make.namespace_not_allowed(ref, sorted(foreign)))
-    return found
+def budget_problems(snapshot: Snapshot, budget: Budget) -> list[Problem]:
+    """What is wrong with a Budget, beyond what its model refuses."""
+    foreign = set(budget.spec.subject.namespaces) - bound_namespaces(snapshot, budget)
+    return [make.namespace_not_allowed(budget.ref, sorted(foreign))] if foreign else []

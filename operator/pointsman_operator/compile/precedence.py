@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pointsman_operator.api.meta import ObjectName
 from pointsman_operator.api.policy import RoutingPolicy
@@ -24,6 +25,11 @@ def labels_of(policy: RoutingPolicy) -> Mapping[str, str]:
     """The labels that a policy asks for; none: every workload of its namespace."""
     selector = policy.spec.target.selector
     return selector.match_labels if selector else {}
+
+
+def target_of(policy: RoutingPolicy) -> dict[str, Any]:
+    """Whom a policy's table serves: the smallest `order` whose labels a pod has all of."""
+    return {"labels": dict(sorted(labels_of(policy).items())), "order": list(precedence(policy))}
 
 
 def serving_policy(

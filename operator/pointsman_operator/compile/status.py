@@ -16,7 +16,8 @@ from pointsman_operator.api.pool import ModelPool
 from pointsman_operator.api.problems import Problem, ProblemCode
 
 if TYPE_CHECKING:
-    from pointsman_operator.compile import Compiled
+    from pointsman_operator.compile import Compiled, CompiledTable
+    from pointsman_operator.compile.resolve import ResolvedPool
     from pointsman_operator.compile.snapshot import Snapshot
 
 _OF_CONFLICT = frozenset({ProblemCode.CONFLICTED})
@@ -29,27 +30,39 @@ def statuses(snapshot: Snapshot, compiled: Compiled) -> dict[ObjectRef, dict[str
     for item in snapshot.objects():
         own = tuple(problem for problem in compiled.problems if problem.ref == item.ref)
         facts = _facts(item, compiled)
-        conditions = _conditions(item, own)
+        conditions = conditions_of(item, own)
         found[item.ref] = {**facts, "conditions": conditions}
     return found
 
 
+def pool_facts(resolved: ResolvedPool) -> dict[str, Any]:
+    """What compiling knows of a pool beside its conditions."""
+    return {"models": len(resolved.models), "refused": len(resolved.refused)}
+
+
+def policy_facts(table: CompiledTable) -> dict[str, Any]:
+    """What compiling knows of a policy beside its conditions."""
+    routed = [rule for rule in table.table.rules if rule.route.candidates]
+    return {"tableDigest": table.digest, "models": len(table.table.models), "rules": len(routed)}
+
+
 def _facts(item: AnyResource, compiled: Compiled) -> dict[str, Any]:
     if isinstance(item, ModelPool):
-        resolved = compiled.pools[item.object_name]
-        return {"models": len(resolved.models), "refused": len(resolved.refused)}
+        return pool_facts(compiled.pools[item.object_name])
     if isinstance(item, RoutingPolicy):
-        table = compiled.tables[item.object_name]
-        routed = [rule for rule in table.table.rules if rule.route.candidates]
-        return {
-            "tableDigest": table.digest,
-            "models": len(table.table.models),
-            "rules": len(routed),
-        }
+        return policy_facts(compiled.tables[item.object_name])
     return {}
 
 
-def _conditions(item: AnyResource, own: tuple[Problem, ...]) -> list[dict[str, Any]]:
+def refused(because: tuple[Problem, ...], generation: int) -> list[dict[str, Any]]:
+    """The conditions of an object that the models do not take."""
+    return [
+        _stamped(_condition(kind, "False", because), generation) for kind in ("Accepted", "Ready")
+    ]
+
+
+def conditions_of(item: AnyResource, own: tuple[Problem, ...]) -> list[dict[str, Any]]:
+    """The conditions that an object's own problems make; `Ready` is the last."""
     conflict = tuple(problem for problem in own if problem.code in _OF_CONFLICT)
     acceptance = tuple(problem for problem in own if problem.code in _OF_ACCEPTANCE)
     references = tuple(problem for problem in own if problem not in (*conflict, *acceptance))
@@ -64,13 +77,12 @@ def _conditions(item: AnyResource, own: tuple[Problem, ...]) -> list[dict[str, A
         made.append(_enforced(item))
     errors = tuple(problem for problem in own if problem.severity == "error")
     made.append(_holds("Ready", errors))
-    generation = item.metadata.generation
-    return [
-        Condition.model_validate({**fields, "observedGeneration": generation}).model_dump(
-            by_alias=True, exclude_none=True
-        )
-        for fields in made
-    ]
+    return [_stamped(fields, item.metadata.generation) for fields in made]
+
+
+def _stamped(fields: dict[str, Any], generation: int) -> dict[str, Any]:
+    stamped = Condition.model_validate({**fields, "observedGeneration": generation})
+    return stamped.model_dump(by_alias=True, exclude_none=True)
 
 
 def _holds(kind: str, against: tuple[Problem, ...]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from pointsman_operator.generate.catalogue import catalogue_text
+from pointsman_operator.generate.conditions import conditions_text
 from pointsman_operator.generate.crds import crd_files
 from pointsman_operator.generate.reference import reference_text
 from pointsman_operator.generate.tables import table_schema_text
@@ -47,6 +48,7 @@ def generated() -> dict[str, str]:
     return {
         **{f"crds/{name}": text for name, text in crd_files().items()},
         "crds/README.md": reference_text(),
+        "docs/reference/conditions.md": conditions_text(),
         "crds/routetable.schema.json": table_schema_text(),
         f"{package}/catalog/catalogue.json": catalogue_text(),
     }

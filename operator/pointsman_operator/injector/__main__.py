@@ -17,7 +17,7 @@ from pointsman_operator.injector.app import Ready, create_app, create_probes
 from pointsman_operator.injector.metrics import InjectorMetrics
 from pointsman_operator.injector.serving import Service
 from pointsman_operator.injector.settings import InjectorSettings, read_settings
-from pointsman_operator.kube.connection import Connection, NoConnection, connect
+from pointsman_operator.kube.connection import Connection, NoConnectionError, connect
 from pointsman_operator.kube.facts import Facts
 
 EXIT_USAGE = 64
@@ -39,7 +39,7 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         connection = connect(settings.kubeconfig)
-    except NoConnection as error:
+    except NoConnectionError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_UNAVAILABLE
     return 0 if asyncio.run(serve(settings, connection)) else EXIT_UNAVAILABLE

@@ -19,7 +19,7 @@ from pointsman_operator.kube import limits
 TOKEN = "BearerToken"  # noqa: S105 - the name under which the client keeps it
 
 
-class NoConnection(Exception):  # noqa: N818 - what is missing, not what went wrong
+class NoConnectionError(Exception):
     """Neither a kubeconfig nor a pod's ServiceAccount; the message says what was tried."""
 
 
@@ -65,7 +65,7 @@ class Connection:
 def connect(kubeconfig: Path | None, context: str = "") -> Connection:
     """By the kubeconfig where one is named, else as the pod that this is.
 
-    Raises `NoConnection`.
+    Raises `NoConnectionError`.
     """
     configuration = client.Configuration()
     try:
@@ -77,7 +77,7 @@ def connect(kubeconfig: Path | None, context: str = "") -> Connection:
             config.load_incluster_config(configuration)
     except (config.ConfigException, OSError) as error:
         tried = f"kubeconfig {kubeconfig}" if kubeconfig else "the ServiceAccount of this pod"
-        raise NoConnection(f"no way to the API server by {tried}: {error}") from error
+        raise NoConnectionError(f"no way to the API server by {tried}: {error}") from error
     configuration.connection_pool_maxsize = limits.THREADS
     return Connection(configuration)
 

@@ -1,9 +1,19 @@
-"""Every bound and interval of what talks to Kubernetes (I6), each with its reason."""
+"""Every bound and interval of what talks to Kubernetes and the hub (I6), with its reason."""
 
 from __future__ import annotations
 
+WRITES_PER_S = 20.0
+"""Kind to the API server's priority and fairness, which gives one client not much more."""
+WRITES_AT_ONCE = 40
+"""Calls that may go without waiting after a pause: an edit that touches a few dozen namespaces."""
 THREADS = 8
 """Calls of the blocking client in flight."""
+CALL_WITHIN_S = 20.0
+"""One call to the API server; it gives up on a write after 34 s itself, we ask again earlier."""
+RETRIES_OF_429 = 5
+"""How often one call comes back after 429 before its caller's own backoff decides."""
+RETRY_AFTER_MOST_S = 30.0
+"""A Retry-After above this is cut: the caller's backoff is no longer than that either."""
 
 PAGE = 500
 """Objects a page of a list."""
@@ -15,3 +25,26 @@ CONNECT_WITHIN_S = 10.0
 RECONNECT_FIRST_S = 0.5
 RECONNECT_MOST_S = 15.0
 """Pauses between attempts to reach the API server or the hub: double from the first to the last."""
+
+LEASE_S = 12
+"""A standby waits this long after the last renewal that it saw."""
+LEASE_RENEW_S = 3.0
+LEASE_LOOK_S = 1.5
+"""How often a standby looks; with the duration above a takeover takes at most 14 s."""
+LEASE_CALL_S = 3.0
+"""One call for the Lease: three of them fit before it runs out."""
+LEASE_MARGIN_S = 2.0
+"""Writing stops this long before others may take the Lease: a write on its way still arrives."""
+
+HUB_CALL_S = 15.0
+"""One call to the hub that is to be answered at once."""
+FLEET_WAIT_S = 25
+"""How long the hub may hold the question for the fleet; its proxies allow 30 s."""
+FLEET_PAUSE_S = 0.5
+"""Least time between two answers: a fleet that starts changes with every pod."""
+
+EVENTS_REMEMBERED = 4_096
+"""Events that are not told again within the time below."""
+EVENT_AGAIN_S = 600.0
+NOTE_CHARACTERS = 1_000
+"""Kubernetes allows 1,024 in an Event's note."""

@@ -1,0 +1,1 @@
+"""Events -> dirty set -> snapshot -> compile -> publish -> status."""

@@ -1,0 +1,176 @@
+"""What is seen of a cluster beside the resources: pods, sidecars' reports, accounts. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pointsman_operator.api.meta import GROUP
+
+INJECT = f"{GROUP}/inject"
+INJECTION = f"{GROUP}/injection"
+INJECTED = f"{GROUP}/injected"
+STATUS = f"{GROUP}/status"
+NOT_INJECTED = f"{GROUP}/not-injected"
+ASKING = frozenset({"enabled", "required"})
+"""Values of the namespace's label with which its pods get a router."""
+MIRROR = "kubernetes.io/config.mirror"
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod's metadata, as far as it concerns us."""
+
+    uid: str
+    namespace: str
+    name: str
+    labels: Mapping[str, str]
+    created: float
+    """Unix seconds."""
+    leaving: bool
+    """Being deleted: it counts no more."""
+    asked: bool | None
+    """Its own label; None: its namespace decides."""
+    injected: bool
+    obstacle: str
+    """Why it cannot have a router, as the injector marked it; empty: nothing stands against it."""
+    conflicts: str
+    """Containers that set a base URL themselves, with the variables."""
+    undetermined: str
+    """Containers whose `envFrom` may set one."""
+
+    def asks(self, namespace_label: str) -> bool:
+        """Whether it is meant to have a router."""
+        return self.asked if self.asked is not None else namespace_label in ASKING
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """One engine start, as the hub knows it."""
+
+    uid: str
+    """Its pod's UID."""
+    boot: str
+    namespace: str
+    pod: str
+    digest: str
+    connected: bool
+    seen_at: str
+    rejected_digest: str
+    rejected_reason: str
+    ledger: str
+    """`ok`, or the engine's sentence why not; empty before its first report."""
+    targets: Mapping[str, str]
+    """Model -> breaker's state."""
+    credentials: Mapping[str, str]
+    """`secret/key` -> `ok`, `missing`, `host_not_allowed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One limit's current window at the hub; picodollars."""
+
+    limit: int
+    used: int
+    leased: int
+    available: int
+    overrun: int
+    resets_at: str
+
+
+def read_pod(metadata: Mapping[str, Any]) -> Pod:
+    """A pod's metadata, without all that we never look at."""
+    labels: Mapping[str, str] = metadata.get("labels") or {}
+    annotations: Mapping[str, str] = metadata.get("annotations") or {}
+    marks = _document(annotations.get(STATUS))
+    asked = {"true": True, "false": False}.get(labels.get(INJECT, ""))
+    return Pod(
+        uid=str(metadata["uid"]),
+        namespace=str(metadata["namespace"]),
+        name=str(metadata["name"]),
+        labels=labels,
+        created=unix_seconds(str(metadata.get("creationTimestamp", ""))),
+        leaving="deletionTimestamp" in metadata,
+        asked=False if MIRROR in annotations else asked,
+        injected=labels.get(INJECTED) == "true",
+        obstacle=_obstacle(_document(annotations.get(NOT_INJECTED))),
+        conflicts="; ".join(
+            f"{container} sets {', '.join(map(str, names))}"
+            for container, names in sorted(_mapping(marks.get("conflicts")).items())
+        ),
+        undetermined=", ".join(map(str, marks.get("undetermined") or ())),
+    )
+
+
+def read_sidecar(row: Mapping[str, Any]) -> Sidecar:
+    """A row of `GET /v1/fleet`."""
+    rejected = _mapping(row.get("rejected"))
+    return Sidecar(
+        uid=str(row["sidecar"]),
+        boot=str(row["boot"]),
+        namespace=str(row.get("namespace", "")),
+        pod=str(row.get("pod", "")),
+        digest=str(row.get("digest") or ""),
+        connected=bool(row["connected"]),
+        seen_at=str(row.get("seen_at", "")),
+        rejected_digest=str(rejected.get("digest", "")),
+        rejected_reason=str(rejected.get("reason", "")),
+        ledger=str(row.get("ledger") or ""),
+        targets=_mapping(row.get("targets")),
+        credentials=_mapping(row.get("credentials")),
+    )
+
+
+def read_fleet(document: Mapping[str, Any]) -> dict[str, Sidecar]:
+    """Sidecars by pod UID; of several starts the connected one, else the one heard of last."""
+    found: dict[str, Sidecar] = {}
+    for row in document["sidecars"]:
+        sidecar = read_sidecar(row)
+        known = found.get(sidecar.uid)
+        if known is None or _rank(known) <= _rank(sidecar):
+            found[sidecar.uid] = sidecar
+    return found
+
+
+def read_account(row: Mapping[str, Any]) -> Account:
+    """A row of `GET /v1/budgets`."""
+    return Account(
+        limit=int(row["limit"]),
+        used=int(row["settled"]) + int(row["unconfirmed"]),
+        leased=int(row["leased"]),
+        available=int(row["available"]),
+        overrun=int(row["overrun"]),
+        resets_at=str(row["resets_at"]),
+    )
+
+
+def unix_seconds(moment: str) -> float:
+    """Of an RFC 3339 time; 0 where there is none."""
+    try:
+        return dt.datetime.fromisoformat(moment).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _obstacle(refused: Mapping[str, Any]) -> str:
+    reason = refused.get("reason")
+    return f"{reason}: {refused.get('message', '')}" if reason else ""
+
+
+def _rank(sidecar: Sidecar) -> tuple[bool, str]:
+    return sidecar.connected, sidecar.seen_at
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _document(text: str | None) -> dict[str, Any]:
+    """An annotation's JSON object; anybody may have written it, so what is none counts as empty."""
+    try:
+        return _mapping(json.loads(text)) if text else {}
+    except ValueError:
+        return {}

@@ -1,0 +1,128 @@
+"""One object's status as the world has it: what compiling says and what is observed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pointsman_operator.api.budget import Budget
+from pointsman_operator.api.meta import ObjectName
+from pointsman_operator.api.policy import RoutingPolicy
+from pointsman_operator.api.pool import ModelPool
+from pointsman_operator.api.problems import ProblemCode
+from pointsman_operator.compile import budget_problems
+from pointsman_operator.compile.precedence import conflicts
+from pointsman_operator.compile.resolve import resolve_pool
+from pointsman_operator.compile.snapshot import bound_namespaces, pools_of
+from pointsman_operator.compile.status import conditions_of, policy_facts, pool_facts, refused
+from pointsman_operator.controller.findings import Finding
+from pointsman_operator.controller.truth_budget import BudgetView, budget_figures, budget_findings
+from pointsman_operator.controller.truth_policy import (
+    PolicyView,
+    Trouble,
+    next_look,
+    policy_counts,
+    policy_findings,
+)
+from pointsman_operator.controller.truth_pool import PoolUse, pool_findings, pool_targets
+from pointsman_operator.controller.world import Held, World
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A status before its conditions get their times."""
+
+    compiled: Sequence[Mapping[str, Any]]
+    findings: Sequence[Finding] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    look_again_s: float | None = None
+    """When it can change although nothing is told."""
+
+
+def draft(world: World, held: Held, trouble: Trouble | None, now: float) -> Draft:
+    """The status of one object."""
+    resource = held.resource
+    if isinstance(resource, RoutingPolicy):
+        return _policy(world, resource, trouble, now)
+    if isinstance(resource, ModelPool):
+        return _pool(world, resource)
+    if isinstance(resource, Budget):
+        return _budget(world, resource)
+    return Draft(refused(held.problems, held.generation))
+
+
+def policy_view(
+    world: World, policy: RoutingPolicy, trouble: Trouble | None, now: float
+) -> PolicyView:
+    """What is seen of a policy's pods."""
+    return PolicyView(
+        pods=world.served(policy),
+        namespace_label=world.namespaces.get(policy.metadata.namespace, ""),
+        sidecars=world.sidecars,
+        hub=world.hub,
+        trouble=trouble,
+        now=now,
+    )
+
+
+def _policy(world: World, policy: RoutingPolicy, trouble: Trouble | None, now: float) -> Draft:
+    compiled = world.compiled(policy.object_name)
+    # A rival may have come since the table was compiled: it changes who is served, not the table.
+    own = [it for it in compiled.problems if it.code is not ProblemCode.CONFLICTED]
+    problems = (*own, *conflicts(world.snapshot, policy))
+    view = policy_view(world, policy, trouble, now)
+    return Draft(
+        conditions_of(policy, problems),
+        policy_findings(compiled, view),
+        {**policy_facts(compiled), **policy_counts(compiled, view)},
+        next_look(view),
+    )
+
+
+def _pool(world: World, pool: ModelPool) -> Draft:
+    resolved = resolve_pool(pool, world.knowledge)
+    name = pool.object_name
+    uses = [
+        PoolUse(world.compiled(policy.object_name), _reports(world, policy))
+        for policy in world.snapshot.policies.values()
+        if name in pools_of(policy)
+    ]
+    secrets = {
+        f"{held.secret}/{held.key}"
+        for model in resolved.models.values()
+        if (held := model.provider.credential) is not None
+    }
+    facts = {
+        **pool_facts(resolved),
+        "policies": len(uses),
+        "targets": pool_targets(name, uses),
+    }
+    return Draft(conditions_of(pool, resolved.problems), pool_findings(name, secrets, uses), facts)
+
+
+def _budget(world: World, budget: Budget) -> Draft:
+    snapshot = world.snapshot
+    bound = bound_namespaces(snapshot, budget)
+    own: ObjectName = budget.object_name
+    accounts = {
+        limit.name: world.accounts[f"{own}/{limit.name}"]
+        for limit in budget.spec.limits
+        if f"{own}/{limit.name}" in world.accounts
+    }
+    view = BudgetView(
+        accounts=accounts,
+        bound=any(namespace in snapshot.policies_by_namespace for namespace in bound),
+        reports=world.reports(bound),
+        hub=world.hub,
+    )
+    problems = tuple(budget_problems(snapshot, budget))
+    return Draft(
+        conditions_of(budget, problems),
+        budget_findings(budget, view),
+        budget_figures(budget, view),
+    )
+
+
+def _reports(world: World, policy: RoutingPolicy) -> list[Any]:
+    return policy_view(world, policy, None, 0.0).reporting

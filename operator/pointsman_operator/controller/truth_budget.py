@@ -1,0 +1,121 @@
+"""What is true of a Budget, from the hub's accounts and the sidecars' view of the ledger. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pointsman_operator.api.budget import Budget, Threshold
+from pointsman_operator.api.money import format_usd
+from pointsman_operator.controller.findings import Finding, finding, names
+from pointsman_operator.controller.observed import Account, Sidecar
+from pointsman_operator.kube.reasons import Reason
+
+LEDGER_OK = ("", "ok")
+
+
+@dataclass(frozen=True)
+class BudgetView:
+    """All that a Budget's status depends on beside its spec."""
+
+    accounts: Mapping[str, Account]
+    """By the limit's name; those that the hub keeps."""
+    bound: bool
+    """Whether some published table holds it."""
+    reports: Sequence[Sidecar]
+    """Connected sidecars of the namespaces that it binds."""
+    hub: str
+    """Why the hub cannot be asked; empty: it answers."""
+
+
+def budget_findings(budget: Budget, view: BudgetView) -> list[Finding]:
+    """Enforced, LedgerAvailable, NearLimit, Exhausted."""
+    found = [_ledger(view), _near(budget, view), _exhausted(budget, view)]
+    if not view.bound and budget.spec.enforcement.mode == "Enforce":
+        text = "no policy's table holds this Budget"
+        found.append(finding("Enforced", "Unknown", Reason.NOT_BOUND, text))
+    return found
+
+
+def budget_figures(budget: Budget, view: BudgetView) -> dict[str, Any]:
+    """The status' money: each limit, the worst of them, what the thresholds do now."""
+    rows = [
+        _row(limit.name, view.accounts[limit.name])
+        for limit in budget.spec.limits
+        if limit.name in view.accounts
+    ]
+    reached = _reached(budget, view)
+    figures: dict[str, Any] = {"limits": rows, "action": reached.action if reached else "None"}
+    if rows:
+        figures["worst"] = max(rows, key=lambda row: row["percent"])
+    if _empty(budget, view):
+        figures["action"] = "Block" if budget.spec.enforcement.mode == "Enforce" else "Notify"
+    return figures
+
+
+def _row(name: str, account: Account) -> dict[str, Any]:
+    return {
+        "name": name,
+        "spent": format_usd(account.used),
+        "remaining": format_usd(max(0, account.limit - account.used)),
+        "percent": _percent(account),
+        "leased": format_usd(account.leased),
+        "maxOverspend": format_usd(account.overrun),
+        "resetsAt": account.resets_at,
+    }
+
+
+def _ledger(view: BudgetView) -> Finding:
+    if view.hub:
+        return finding("LedgerAvailable", "False", Reason.HUB_UNREACHABLE, view.hub)
+    without = [it for it in view.reports if it.ledger not in LEDGER_OK]
+    if without:
+        text = f"{names(it.pod for it in without)}: {without[0].ledger}"
+        return finding("LedgerAvailable", "False", Reason.LEDGER_UNAVAILABLE, text)
+    return finding("LedgerAvailable", "True", Reason.LEDGER_AVAILABLE)
+
+
+def _near(budget: Budget, view: BudgetView) -> Finding:
+    reached = _reached(budget, view)
+    if reached is None:
+        return finding("NearLimit", "False", Reason.BELOW_THRESHOLDS, "no threshold is reached")
+    text = f"{reached.percent} % is reached: {reached.action}"
+    return finding("NearLimit", "True", Reason.THRESHOLD_REACHED, text)
+
+
+def _exhausted(budget: Budget, view: BudgetView) -> Finding:
+    empty = _empty(budget, view)
+    if not empty:
+        return finding("Exhausted", "False", Reason.WITHIN_LIMIT, "there is money left")
+    first = view.accounts[empty[0]]
+    text = f"limit {names(empty)} is used up until {first.resets_at}"
+    return finding("Exhausted", "True", Reason.LIMIT_REACHED, text)
+
+
+def _reached(budget: Budget, view: BudgetView) -> Threshold | None:
+    """The highest threshold that any account has crossed."""
+    crossed = [
+        threshold
+        for threshold in budget.spec.thresholds
+        if any(
+            account.used * 100 >= threshold.percent * account.limit
+            for account in view.accounts.values()
+        )
+    ]
+    return max(crossed, key=lambda it: it.percent, default=None)
+
+
+def _empty(budget: Budget, view: BudgetView) -> list[str]:
+    """Limits of which nothing is granted any more."""
+    ceiling = min((t.percent for t in budget.spec.thresholds if t.action == "Block"), default=100)
+    return sorted(
+        name
+        for name, account in view.accounts.items()
+        if account.used * 100 >= account.limit * ceiling
+        or (account.available == 0 and account.leased == 0)
+    )
+
+
+def _percent(account: Account) -> int:
+    return account.used * 100 // max(1, account.limit)

@@ -1,0 +1,87 @@
+"""What is true of a ModelPool, from the sidecars of all policies that route to it. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pointsman_operator.api.meta import ObjectName
+from pointsman_operator.compile import CompiledTable
+from pointsman_operator.controller.findings import Finding, finding, names
+from pointsman_operator.controller.observed import Sidecar
+from pointsman_operator.controller.truth_refs import (
+    CLOSED,
+    HALF_OPEN,
+    OPEN,
+    breaker_counts,
+    judge_secrets,
+    own_models,
+)
+from pointsman_operator.kube.reasons import Reason
+
+
+@dataclass(frozen=True)
+class PoolUse:
+    """One policy that routes to the pool, and its sidecars that report."""
+
+    table: CompiledTable
+    reports: Sequence[Sidecar]
+
+
+def pool_findings(pool: ObjectName, secrets: set[str], uses: Sequence[PoolUse]) -> list[Finding]:
+    """ResolvedRefs and ProvidersReachable; `secrets` are those that its models name."""
+    return [_resolved(pool, secrets, uses), _reachable(pool, uses)]
+
+
+def pool_targets(pool: ObjectName, uses: Sequence[PoolUse]) -> list[dict[str, Any]]:
+    """Each called model's breakers, counted."""
+    return [
+        {
+            "name": model,
+            "closed": states[CLOSED],
+            "halfOpen": states[HALF_OPEN],
+            "open": states[OPEN],
+        }
+        for model, states in sorted(_breakers(pool, uses).items())
+    ]
+
+
+def _resolved(pool: ObjectName, secrets: set[str], uses: Sequence[PoolUse]) -> Finding:
+    if not secrets:
+        return finding("ResolvedRefs", "True", Reason.RESOLVED)
+    judged = [judge_secrets(_own(pool, use), use.reports) for use in uses]
+    for status in ("False", "True"):
+        for verdict in judged:
+            if verdict.status == status:
+                return verdict
+    text = "no sidecar uses the keys"
+    return finding("ResolvedRefs", "Unknown", Reason.NO_REPORTER, text)
+
+
+def _reachable(pool: ObjectName, uses: Sequence[PoolUse]) -> Finding:
+    breakers = _breakers(pool, uses)
+    if not breakers:
+        text = "no sidecar has called a model yet"
+        return finding("ProvidersReachable", "Unknown", Reason.NO_REPORTER, text)
+    down = [model for model, states in breakers.items() if not states[CLOSED]]
+    if down:
+        text = f"no sidecar calls {names(down)}: their calls failed"
+        return finding("ProvidersReachable", "False", Reason.PROVIDER_UNREACHABLE, text)
+    return finding("ProvidersReachable", "True", Reason.PROVIDERS_REACHABLE)
+
+
+def _breakers(pool: ObjectName, uses: Sequence[PoolUse]) -> dict[str, Counter[str]]:
+    """By the model's name within the pool; models that nobody called are left out."""
+    found: dict[str, Counter[str]] = {}
+    for use in uses:
+        models = [model.name for model in _own(pool, use)]
+        for name, states in breaker_counts(models, use.reports).items():
+            if states:
+                found.setdefault(name.partition("/")[2], Counter()).update(states)
+    return found
+
+
+def _own(pool: ObjectName, use: PoolUse) -> list[Any]:
+    return [model for model in own_models(use.table) if model.pool == pool]

@@ -1,0 +1,266 @@
+"""All that the controller knows now, and what concerns whom. Filled by watches, read by reconcile.
+
+Nothing here waits or writes: events change dictionaries and name the keys whose work they touch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from pointsman_operator.api.budget import Budget
+from pointsman_operator.api.kinds import KINDS, AnyResource
+from pointsman_operator.api.meta import DEFAULT_NAMESPACE, ObjectName, ObjectRef
+from pointsman_operator.api.parse import parse_document
+from pointsman_operator.api.policy import RoutingPolicy
+from pointsman_operator.api.pool import ModelPool
+from pointsman_operator.api.problems import Problem
+from pointsman_operator.catalog.catalogue import bundled
+from pointsman_operator.compile import CompiledTable, Knowledge, Snapshot, compile_policy
+from pointsman_operator.compile.learnt import bundled_learnt
+from pointsman_operator.compile.precedence import labels_of, precedence
+from pointsman_operator.compile.snapshot import pools_of
+from pointsman_operator.controller.observed import Account, Pod, Sidecar
+
+_READ = ("apiVersion", "kind", "metadata", "spec")
+
+
+@dataclass(frozen=True)
+class Held:
+    """One of our resources as the API server last told it."""
+
+    resource: AnyResource | None
+    """None: the models refuse it (a CRD of another version let it through)."""
+    problems: tuple[Problem, ...]
+    status: Mapping[str, Any]
+    uid: str
+    generation: int
+    version: str
+    """Its resourceVersion."""
+
+
+@dataclass(frozen=True)
+class _Compilation:
+    inputs: tuple[object, ...]
+    table: CompiledTable
+
+
+@dataclass
+class World:
+    """Resources, pods, namespaces, fleet, accounts."""
+
+    platform_namespaces: frozenset[str] = frozenset()
+    knowledge: Knowledge = field(default_factory=lambda: Knowledge(bundled(), bundled_learnt()))
+    held: dict[ObjectRef, Held] = field(default_factory=dict)
+    pods: dict[str, dict[str, Pod]] = field(default_factory=dict)
+    """By namespace and name."""
+    namespaces: dict[str, str] = field(default_factory=dict)
+    """Name -> value of `pointsman.dev/injection`."""
+    sidecars: Mapping[str, Sidecar] = field(default_factory=dict)
+    """By pod UID."""
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    """By `namespace/budget/limit`."""
+    hub: str = "the hub has not been asked yet"
+    """Why it cannot be asked; empty: it answers."""
+    _snapshot: Snapshot | None = None
+    _compiled: dict[ObjectName, _Compilation] = field(default_factory=dict)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The resources that the models take, frozen."""
+        if self._snapshot is None:
+            self._snapshot = self._frozen()
+        return self._snapshot
+
+    def take(self, document: Mapping[str, Any]) -> frozenset[ObjectRef]:
+        """An object is there, or has changed; the resources that this touches."""
+        metadata = document["metadata"]
+        ref = ref_of(document)
+        known = self.held.get(ref)
+        version = str(metadata.get("resourceVersion", ""))
+        same = known is not None and known.uid == metadata.get("uid")
+        if known is not None and same and not _newer(version, known.version):
+            return frozenset()
+        resource, problems = self._read(document, known)
+        self.held[ref] = Held(
+            resource=resource,
+            problems=problems,
+            status=document.get("status") or {},
+            uid=str(metadata.get("uid", "")),
+            generation=int(metadata.get("generation", 0)),
+            version=version,
+        )
+        if known is not None and known.resource is resource and known.problems == problems:
+            return frozenset({ref})
+        return self._changed(ref)
+
+    def drop(self, ref: ObjectRef) -> frozenset[ObjectRef]:
+        """An object is gone; the resources that this touches."""
+        if ref not in self.held:
+            return frozenset()
+        before = self.touched(ref)
+        del self.held[ref]
+        self._snapshot = None
+        return before | self.touched(ref) | {ref}
+
+    def touched(self, ref: ObjectRef) -> frozenset[ObjectRef]:
+        """Resources whose table or status can depend on this one."""
+        snapshot = self.snapshot
+        found = {ref}
+        policies = set(snapshot.dependents(ref))
+        if ref.kind == RoutingPolicy.KIND:
+            # Rivals of one namespace take workloads from each other.
+            rivals = snapshot.policies_by_namespace.get(ref.namespace, ())
+            policies |= {policy.object_name for policy in rivals}
+            found |= {b.ref for b in snapshot.budgets_by_namespace.get(ref.namespace, ())}
+        for name in policies:
+            found.add(ObjectRef(RoutingPolicy.KIND, name.namespace, name.name))
+            if ref.kind == RoutingPolicy.KIND:
+                found |= {
+                    ObjectRef(ModelPool.KIND, pool.namespace, pool.name)
+                    for pool in pools_of(snapshot.policies[name])
+                }
+        return frozenset(found)
+
+    def in_namespace(self, namespace: str) -> frozenset[ObjectRef]:
+        """Resources whose status depends on the pods of a namespace."""
+        snapshot = self.snapshot
+        found: set[ObjectRef] = set()
+        for policy in snapshot.policies_by_namespace.get(namespace, ()):
+            found.add(policy.ref)
+            found |= {ObjectRef("ModelPool", p.namespace, p.name) for p in pools_of(policy)}
+        return frozenset(found | {b.ref for b in snapshot.budgets_by_namespace.get(namespace, ())})
+
+    def compiled(self, name: ObjectName) -> CompiledTable:
+        """A policy's table, compiled again only when something that it reads has changed."""
+        snapshot = self.snapshot
+        policy = snapshot.policies[name]
+        inputs: tuple[object, ...] = (
+            policy,
+            *(snapshot.pools.get(pool) for pool in pools_of(policy)),
+            *snapshot.budgets_by_namespace.get(name.namespace, ()),
+        )
+        known = self._compiled.get(name)
+        if known is None or not _same(known.inputs, inputs):
+            known = _Compilation(inputs, compile_policy(snapshot, name))
+            self._compiled[name] = known
+        return known.table
+
+    def told(self, ref: ObjectRef, answer: Mapping[str, Any]) -> None:
+        """We have written the status; what the API server holds now."""
+        known = self.held.get(ref)
+        if known is not None:
+            version = str(answer["metadata"]["resourceVersion"])
+            status = answer.get("status") or {}
+            self.held[ref] = replace(known, status=status, version=version)
+
+    def forget(self, name: ObjectName) -> None:
+        """A policy is gone."""
+        self._compiled.pop(name, None)
+
+    def served(self, policy: RoutingPolicy) -> list[Pod]:
+        """The running pods that a policy serves: the smallest precedence that selects them."""
+        namespace = policy.metadata.namespace
+        rivals = sorted(self.snapshot.policies_by_namespace[namespace], key=precedence)
+        own = labels_of(policy).items()
+        earlier = [labels_of(rival).items() for rival in rivals[: rivals.index(policy)]]
+        return [
+            pod
+            for pod in self.pods.get(namespace, {}).values()
+            if own <= pod.labels.items()
+            and not any(labels <= pod.labels.items() for labels in earlier)
+        ]
+
+    def reports(self, namespaces: Iterable[str]) -> list[Sidecar]:
+        """Connected sidecars of running pods."""
+        found = (
+            self.sidecars.get(pod.uid)
+            for namespace in namespaces
+            for pod in self.pods.get(namespace, {}).values()
+        )
+        return [sidecar for sidecar in found if sidecar is not None and sidecar.connected]
+
+    def take_pod(self, key: tuple[str, str], pod: Pod | None) -> None:
+        """A pod is there, has changed, or is gone."""
+        here = self.pods.setdefault(key[0], {})
+        if pod is None or pod.leaving:
+            here.pop(key[1], None)
+            if not here:
+                del self.pods[key[0]]
+        else:
+            here[key[1]] = pod
+
+    def take_fleet(self, sidecars: Mapping[str, Sidecar]) -> frozenset[str]:
+        """The fleet as the hub now knows it; the namespaces in which something changed."""
+        before, self.sidecars = self.sidecars, sidecars
+        return frozenset(
+            side.namespace
+            for uid in before.keys() | sidecars.keys()
+            if (known := before.get(uid)) != (found := sidecars.get(uid))
+            for side in (known, found)
+            if side is not None and not _only_seen(known, found)
+        )
+
+    def _read(
+        self, document: Mapping[str, Any], known: Held | None
+    ) -> tuple[AnyResource | None, tuple[Problem, ...]]:
+        """The resource; the same object as before where nothing that we read has changed."""
+        parsed = parse_document({key: document[key] for key in _READ if key in document})
+        if parsed is None:
+            raise ValueError(f"not one of ours: {document.get('apiVersion')}")
+        before = known.resource if known else None
+        if before and parsed.resource and _meaning(before) == _meaning(parsed.resource):
+            return before, ()
+        return parsed.resource, parsed.problems
+
+    def _changed(self, ref: ObjectRef) -> frozenset[ObjectRef]:
+        before = self.touched(ref)
+        self._snapshot = None
+        return before | self.touched(ref)
+
+    def _frozen(self) -> Snapshot:
+        kinds: dict[type, dict[ObjectName, Any]] = {kind.resource: {} for kind in KINDS}
+        for ref in sorted(self.held):
+            resource = self.held[ref].resource
+            if resource is not None:
+                kinds[type(resource)][resource.object_name] = resource
+        return Snapshot(
+            MappingProxyType(kinds[ModelPool]),
+            MappingProxyType(kinds[RoutingPolicy]),
+            MappingProxyType(kinds[Budget]),
+            self.knowledge,
+            self.platform_namespaces,
+        )
+
+
+def ref_of(document: Mapping[str, Any]) -> ObjectRef:
+    """Which object a document is."""
+    metadata = document["metadata"]
+    namespace = str(metadata.get("namespace") or DEFAULT_NAMESPACE)
+    return ObjectRef(str(document["kind"]), namespace, str(metadata["name"]))
+
+
+def _meaning(resource: AnyResource) -> tuple[Any, ...]:
+    """All that compiling and its conditions read."""
+    held = resource.metadata
+    return resource.spec, held.generation, held.creation_timestamp
+
+
+def _newer(version: str, than: str) -> bool:
+    """Resource versions are opaque but for being decimal, where they can be compared."""
+    if version.isdecimal() and than.isdecimal():
+        return int(version) > int(than)
+    return version != than
+
+
+def _same(first: tuple[object, ...], second: tuple[object, ...]) -> bool:
+    return len(first) == len(second) and all(a is b for a, b in zip(first, second, strict=True))
+
+
+def _only_seen(known: Sidecar | None, found: Sidecar | None) -> bool:
+    """Whether nothing but the time of the last report differs."""
+    if known is None or found is None:
+        return False
+    return replace(known, seen_at="") == replace(found, seen_at="")

@@ -1,0 +1,162 @@
+"""Why a condition is as it is, beyond the problems of compiling: a closed list, each with a remedy.
+
+The values are stable and for machines; `docs/reference/conditions.md` is generated from here.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Reason(StrEnum):
+    """What a running cluster says about a resource."""
+
+    condition: str
+    """The conditions that bear it."""
+    meaning: str
+    remedy: str
+
+    def __new__(cls, value: str, condition: str, meaning: str, remedy: str) -> Self:
+        """A reason is its value; the rest goes into the reference."""
+        reason = str.__new__(cls, value)
+        reason._value_ = value
+        reason.condition = condition
+        reason.meaning = meaning
+        reason.remedy = remedy
+        return reason
+
+    PROGRAMMED = (
+        "Programmed",
+        "Programmed",
+        "Every sidecar of the policy's pods runs this table.",
+        "",
+    )
+    UPDATING = (
+        "Updating",
+        "Programmed",
+        "Some sidecars still run an earlier table, or none.",
+        "wait a second; if it stays, look at the log of container `pointsman` of the named pods",
+    )
+    SIDECAR_DISCONNECTED = (
+        "SidecarDisconnected",
+        "Programmed",
+        "Sidecars of running pods have no stream to the hub: what they run is not known.",
+        "look at the log of container `pointsman` of the named pods: NetworkPolicy, DNS, the hub",
+    )
+    SIDECAR_OUTDATED = (
+        "SidecarOutdated",
+        "Programmed",
+        "Sidecars are too old for this table and keep their last one.",
+        "restart the named pods, so that they get the sidecar of this release",
+    )
+    TABLE_REJECTED = (
+        "TableRejected",
+        "Programmed",
+        "Sidecars refuse this table and keep their last one.",
+        "this is a defect of Pointsman: report it with the message",
+    )
+    TOO_LARGE = (
+        "TooLarge",
+        "Programmed",
+        "The tables of the namespace do not fit into its ConfigMap; the hub still serves them.",
+        "split the namespace's policies, or shorten their pools",
+    )
+    HUB_UNREACHABLE = (
+        "HubUnreachableError",
+        "Programmed, LedgerAvailable",
+        "The controller cannot reach the hub; sidecars go on with the tables that they have.",
+        "look at the StatefulSet `pointsman-hub` and its log",
+    )
+    HUB_REFUSED = (
+        "HubRefusedError",
+        "Programmed",
+        "The hub refuses the table.",
+        "this is a defect of Pointsman: report it with the message",
+    )
+    NO_REPORTER = (
+        "NoReporter",
+        "Programmed, ResolvedRefs, ProvidersReachable",
+        "Nobody can say: no sidecar that reports runs there.",
+        "",
+    )
+    NO_PODS = ("NoPods", "Programmed, Injected", "No running pod is selected.", "")
+    INJECTED = ("Injected", "Injected", "Every pod that asks for a router has one.", "")
+    INJECTION_MISSING = (
+        "InjectionMissing",
+        "Injected",
+        "Pods that ask for a router have none: older than the request, or the webhook was away.",
+        "restart the named pods",
+    )
+    NOT_INJECTABLE = (
+        "NotInjectable",
+        "Injected",
+        "Pods that ask for a router cannot have one; the message says why.",
+        "change what the message names and restart the pods",
+    )
+    ENV_CONFLICT = (
+        "EnvConflict",
+        "Injected",
+        "An app container sets a base URL itself: its calls can bypass the router.",
+        "take the variable out of the named container and restart the pods",
+    )
+    ENV_UNDETERMINED = (
+        "EnvUndetermined",
+        "Injected",
+        "An app container's `envFrom` may set a base URL, so none was added: calls may bypass.",
+        'annotate the pod template `pointsman.dev/env-injection: "force"`, or drop the `envFrom`',
+    )
+    SECRET_MISSING = (
+        "SecretMissing",
+        "ResolvedRefs",
+        "Sidecars find no Secret, or no such key in it.",
+        "create Secret `pointsman-credentials` with that key in the pods' namespace",
+    )
+    SECRET_NOT_MOUNTED = (
+        "SecretNotMounted",
+        "ResolvedRefs",
+        "A Secret other than `pointsman-credentials` is not mounted in running sidecars.",
+        "move the key to Secret `pointsman-credentials`, or restart the pods",
+    )
+    HOST_NOT_ALLOWED = (
+        "HostNotAllowed",
+        "ResolvedRefs",
+        "The Secret does not allow its key to be sent to the model's host.",
+        "add the host to the Secret's entry `allowed-hosts`",
+    )
+    RESOLVED = ("ResolvedRefs", "ResolvedRefs", "Everything that is named exists.", "")
+    PROVIDER_UNREACHABLE = (
+        "ProviderUnreachable",
+        "ProvidersReachable",
+        "Every sidecar that reports has stopped calling a model, because its calls fail.",
+        "look at the provider's status page, the key, the egress rules; calls resume by themselves",
+    )
+    PROVIDERS_REACHABLE = ("ProvidersReachable", "ProvidersReachable", "All models answer.", "")
+    LEDGER_AVAILABLE = ("LedgerAvailable", "LedgerAvailable", "The ledger counts.", "")
+    LEDGER_UNAVAILABLE = (
+        "LedgerUnavailable",
+        "LedgerAvailable",
+        "Sidecars do not reach the ledger, or it cannot store.",
+        "look at the hub's log and its volume or database",
+    )
+    NOT_BOUND = (
+        "NotBound",
+        "Enforced",
+        "No policy's table holds this Budget, so nothing is counted.",
+        "create a RoutingPolicy in the namespace",
+    )
+    BELOW_THRESHOLDS = ("BelowThresholds", "NearLimit", "No threshold is reached.", "")
+    THRESHOLD_REACHED = (
+        "ThresholdReached",
+        "NearLimit",
+        "A threshold is reached; the message says which and what it does.",
+        "raise the limit, or wait for the next window",
+    )
+    WITHIN_LIMIT = ("WithinLimit", "Exhausted", "There is money left.", "")
+    LIMIT_REACHED = (
+        "LimitReached",
+        "Exhausted",
+        "Nothing is left of a limit; under Enforce calls are refused until the window ends.",
+        "raise the limit, or wait for the next window",
+    )
+    READY = ("Ready", "Ready", "All other conditions are as they should be.", "")

@@ -1,0 +1,1 @@
+"""Pure builders: one for each Kubernetes kind that Pointsman creates."""

@@ -1,0 +1,154 @@
+"""Real controller processes on a test cluster, each under the rights that the chart gives."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from harness.control_plane import ControlPlane
+from pointsman_operator.owned import permissions
+from support.cluster_hub import TOKEN, ClusterHub
+from support.eventually import eventually
+
+STARTS_WITHIN_S = 60.0
+ACCOUNT = "pointsman-controller"
+SECRETS = ("pointsman-ca", "pointsman-hub-tls", "pointsman-injector-tls")
+
+
+@dataclass
+class Home:
+    """The operator's own namespace, as the chart leaves it."""
+
+    cluster: ControlPlane
+    namespace: str
+    kubeconfig: Path
+
+    @property
+    def user(self) -> str:
+        """The controller in the audit log."""
+        return f"system:serviceaccount:{self.namespace}:{ACCOUNT}"
+
+    def lease(self) -> dict[str, Any]:
+        """The Lease's spec."""
+        folder = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"
+        return dict(self.cluster.api.get(f"{folder}/pointsman-controller")["spec"])
+
+
+@dataclass
+class ControllerProcess:
+    """One replica."""
+
+    home: Home
+    hub: ClusterHub
+    folder: Path
+    arguments: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start and wait until its probes are served."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        announce = self.folder / "announce"
+        announce.unlink(missing_ok=True)
+        token = self.folder / "token"
+        token.write_text(TOKEN)
+        options = ["--namespace", self.home.namespace, "--identity", self.folder.name]
+        options += ["--kubeconfig", str(self.home.kubeconfig), "--hub-url", self.hub.url]
+        options += ["--hub-token-file", str(token), "--listen", "127.0.0.1:0"]
+        options += ["--announce", str(announce), *self.arguments]
+        command = [sys.executable, "-m", "pointsman_operator.controller", *options]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        eventually(lambda: announce.exists() or self.ended(), within_s=STARTS_WITHIN_S)
+        assert not self.ended(), self.log()
+        address = json.loads(announce.read_text())["address"]
+        self.http = httpx.Client(base_url=f"http://{address}", timeout=10, trust_env=False)
+
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self.process.poll() is not None
+
+    def leads(self) -> bool:
+        """Whether it may write."""
+        return self.metric("pointsman_controller_is_leader") == 1
+
+    def metric(self, name: str) -> float:
+        """A metric without labels."""
+        text = self.http.get("/metrics").text
+        line = next(line for line in text.splitlines() if line.startswith(f"{name} "))
+        return float(line.split()[1])
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        return self.end(signal.SIGTERM)
+
+    def end(self, number: signal.Signals) -> int:
+        """Any signal that ends it; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=30)
+
+    def log(self) -> str:
+        """What it said."""
+        return (self.folder / "log").read_text()
+
+
+@contextmanager
+def controller(
+    home: Home, hub: ClusterHub, folder: Path, *arguments: str
+) -> Iterator[ControllerProcess]:
+    """A running replica; ended with the block."""
+    process = ControllerProcess(home, hub, folder, list(arguments))
+    process.start()
+    try:
+        yield process
+    finally:
+        if not process.ended():
+            process.process.send_signal(signal.SIGCONT)
+            process.end(signal.SIGKILL)
+        process.http.close()
+
+
+def make_home(cluster: ControlPlane) -> Home:
+    """A namespace with empty Secrets, a ServiceAccount, and the rights that the builder lists."""
+    namespace = f"pointsman-{secrets.token_hex(3)}"
+    api = cluster.api
+    api.create("/api/v1/namespaces", _named("v1", "Namespace", namespace))
+    api.create(
+        f"/api/v1/namespaces/{namespace}/serviceaccounts", _named("v1", "ServiceAccount", ACCOUNT)
+    )
+    for name in SECRETS:
+        api.create(f"/api/v1/namespaces/{namespace}/secrets", _named("v1", "Secret", name))
+    _grant(cluster, namespace)
+    kubeconfig = cluster.kubeconfig_for_service_account(namespace, ACCOUNT)
+    return Home(cluster, namespace, kubeconfig)
+
+
+def _grant(cluster: ControlPlane, namespace: str) -> None:
+    group = "rbac.authorization.k8s.io"
+    everywhere = [*permissions.everywhere(), *permissions.cluster_wide()]
+    everywhere += permissions.of_webhooks([f"{namespace}-webhooks"])
+    folder = f"/apis/{group}/v1"
+    for kind, rules, path in (
+        ("ClusterRole", everywhere, f"{folder}/clusterroles"),
+        ("Role", permissions.at_home("pointsman"), f"{folder}/namespaces/{namespace}/roles"),
+    ):
+        name = f"{namespace}-controller"
+        cluster.api.create(path, {**_named(f"{group}/v1", kind, name), "rules": rules})
+        binding = {
+            **_named(f"{group}/v1", f"{kind}Binding", name),
+            "roleRef": {"apiGroup": group, "kind": kind, "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}],
+        }
+        cluster.api.create(path.replace("roles", "rolebindings"), binding)
+
+
+def _named(version: str, kind: str, name: str) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}}
