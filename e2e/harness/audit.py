@@ -50,7 +50,7 @@ class Audit:
 
     def by(self, user: str) -> list[dict[str, Any]]:
         """Events of one caller, for example `system:serviceaccount:pointsman:controller`."""
-        return [event for event in self.events() if event["user"]["username"] == user]
+        return [event for event in self.events() if event["user"].get("username") == user]
 
     def used(self, user: str) -> set[Access]:
         """What a caller did, whatever was answered."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pointsman_operator.hub.app import create_app
+from pointsman_operator.hub.app import create_app, local_callers
 from pointsman_operator.hub.gate import token_of
 from pointsman_operator.hub.serving import HubServer
 from pointsman_operator.hub.settings import read_settings
@@ -53,6 +53,8 @@ class Dying:
 if __name__ == "__main__":
     settings = read_settings(sys.argv[2:], os.environ)
     use_pinned_zones()
-    app: Any = create_app(settings.state, token_of(settings.token_path), SystemClock())
+    app: Any = create_app(
+        settings.state, local_callers(token_of(settings.token_path)), SystemClock()
+    )
     app.add_middleware(Dying, wanted=Path(sys.argv[1]))
     HubServer(app, settings).run()

@@ -1,35 +1,75 @@
-"""What the controller, `pointsman up` and operators call to change something."""
+"""What the controller, `pointsman up` and operators call to change something, or to wait for it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 
-from pointsman_operator.hub.access import hub_state
+from pointsman_operator.hub import limits
+from pointsman_operator.hub.access import caller_of, hub_state
+from pointsman_operator.hub.callers import Caller, check_controller, check_right
+from pointsman_operator.hub.fleet import Sidecar
 from pointsman_operator.hub.messages import ReleaseRequest, TuningRequest
+from pointsman_operator.hub.moments import rfc3339
 from pointsman_operator.hub.state import HubState
 from pointsman_operator.hub.tables import parse_fence
+from pointsman_operator.hub.targets import parse_target
 
 State = Annotated[HubState, Depends(hub_state)]
+Who = Annotated[Caller, Depends(caller_of)]
 FenceHeader = Annotated[str, Header(alias="x-pointsman-fence")]
+TargetHeader = Annotated[str, Header(alias="x-pointsman-target")]
 
 router = APIRouter(prefix="/v1")
 
 
-@router.put("/tables/{namespace}/{policy}")
+def controller(who: Who) -> None:
+    """Only the controller, or the local token."""
+    check_controller(who)
+
+
+OnlyController = Depends(controller)
+
+
+@router.get("/tables", dependencies=[OnlyController])
+async def tables(state: State) -> dict[str, Any]:
+    """What is served: digest, fence and target by policy."""
+    return {
+        "tables": [
+            {
+                "namespace": table.policy[0],
+                "policy": table.policy[1],
+                "digest": table.digest,
+                "fence": asdict(table.fence),
+                "target": table.target.model_dump() if table.target else None,
+            }
+            for table in state.tables
+        ]
+    }
+
+
+@router.put("/tables/{namespace}/{policy}", dependencies=[OnlyController])
 async def put_table(
-    state: State, namespace: str, policy: str, request: Request, fence: FenceHeader
+    state: State,
+    namespace: str,
+    policy: str,
+    request: Request,
+    fence: FenceHeader,
+    target: TargetHeader = "",
 ) -> dict[str, str]:
     """Store a policy's table and send it to its sidecars."""
     content = await request.body()
-    table = await state.tables.put((namespace, policy), content, parse_fence(fence))
+    table = await state.tables.put(
+        (namespace, policy), content, parse_fence(fence), parse_target(target)
+    )
     state.declare_accounts()
     state.feed.changed(namespace)
     return {"digest": table.digest}
 
 
-@router.delete("/tables/{namespace}/{policy}")
+@router.delete("/tables/{namespace}/{policy}", dependencies=[OnlyController])
 async def delete_table(
     state: State, namespace: str, policy: str, fence: FenceHeader = ""
 ) -> dict[str, str]:
@@ -40,7 +80,7 @@ async def delete_table(
     return {}
 
 
-@router.put("/tuning/{namespace}/{policy}")
+@router.put("/tuning/{namespace}/{policy}", dependencies=[OnlyController])
 async def put_tuning(
     state: State, namespace: str, policy: str, tuning: TuningRequest
 ) -> dict[str, int]:
@@ -50,8 +90,39 @@ async def put_tuning(
     return {"epoch": stored.epoch}
 
 
+@router.get("/fleet", dependencies=[OnlyController])
+async def fleet(
+    state: State,
+    after: Annotated[int, Query(ge=-1)] = -1,
+    wait: Annotated[float, Query(ge=0, le=limits.FLEET_WAIT_S)] = 0,
+) -> dict[str, Any]:
+    """Every sidecar, at once where something has changed after that revision."""
+    await state.fleet.news(after, wait)
+    return {"rev": state.fleet.revision, "sidecars": [shown(entry) for entry in state.fleet]}
+
+
 @router.post("/ledger/release")
-async def release(state: State, request: ReleaseRequest) -> dict[str, int]:
+async def release(
+    state: State, who: Who, request: Request, asked: ReleaseRequest
+) -> dict[str, int]:
     """An operator frees unconfirmed money; the audit keeps who lost what and why."""
-    freed = await state.ledger.release(request.account, request.window, request.reason)
-    return {"released": freed}
+    namespace = asked.account.partition("/")[0]
+    await check_right(who, request.app.state.rights, "update", "budgets", namespace)
+    reason = f"{asked.reason} (by {who.name})" if who.name else asked.reason
+    return {"released": await state.ledger.release(asked.account, asked.window, reason)}
+
+
+def shown(entry: Sidecar) -> dict[str, Any]:
+    """One sidecar as the API shows it; what it has not said is left out."""
+    facts = asdict(entry.facts)
+    told = {name: value for name, value in facts.items() if value or name in ALWAYS}
+    return {
+        "sidecar": entry.sidecar,
+        "boot": entry.boot,
+        "connected": entry.connected,
+        "seen_at": rfc3339(entry.seen_ms),
+        **told,
+    }
+
+
+ALWAYS = frozenset({"namespace", "pod", "workload", "digest"})

@@ -75,7 +75,7 @@ class Decisions:
             self._questions[decision].discard(answer)
             if not self._questions[decision]:
                 del self._questions[decision]
-        raise HubError(404, "not_found", f"neither the hub nor a connected sidecar has {decision}")
+        raise unknown_decision(decision)
 
     async def _commit(self, batch: Sequence[Sequence[Record]]) -> Sequence[None]:
         given = {record["id"]: record for reported in batch for record in reported}
@@ -98,3 +98,8 @@ class Decisions:
 
         await self._database.write(work)
         return [None] * len(batch)
+
+
+def unknown_decision(decision: str) -> HubError:
+    """The answer where nobody has it, or nobody whom the caller may ask."""
+    return HubError(404, "not_found", f"neither the hub nor a connected sidecar has {decision}")

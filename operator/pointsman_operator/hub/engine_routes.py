@@ -1,4 +1,4 @@
-"""What sidecars call: the stream, the ledger's sync, reports."""
+"""What sidecars call: the stream, the ledger's sync, reports. Each speaks for itself only."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from pointsman_operator.hub import limits
-from pointsman_operator.hub.access import hub_state
+from pointsman_operator.hub.access import caller_of, hub_state
+from pointsman_operator.hub.callers import Caller, Role, own_namespace
 from pointsman_operator.hub.feed import StreamAnswer, Subscriber
 from pointsman_operator.hub.fleet import Rejected
 from pointsman_operator.hub.messages import Report
 from pointsman_operator.hub.state import HubState
+from pointsman_operator.hub.targets import Served, parse_labels
 from pointsman_operator.ledger.errors import LedgerError
 from pointsman_operator.ledger.messages import SyncRequest
+from pointsman_operator.ledger.syncing import Bounds
 
 Asked = Annotated[str, Query(max_length=limits.LABEL_CHARACTERS_MAX)]
 Named = Annotated[str, Query(min_length=1, max_length=limits.LABEL_CHARACTERS_MAX)]
 State = Annotated[HubState, Depends(hub_state)]
+Who = Annotated[Caller, Depends(caller_of)]
 
 router = APIRouter(prefix="/v1")
 
@@ -28,26 +32,31 @@ router = APIRouter(prefix="/v1")
 @router.get("/stream")
 async def stream(
     state: State,
+    who: Who,
     sidecar: Named,
     boot: Named,
     namespace: Named,
     workload: Asked = "",
     digest: Asked = "",
+    labels: Annotated[str, Query(max_length=limits.TARGET_BYTES_MAX)] = "",
 ) -> Response:
     """The sidecar's table, tuning and questions, for as long as it listens."""
+    own = own_namespace(who, sidecar, namespace)
+    served = Served(own, workload, parse_labels(labels))
     state.feed.check_room()
     entry = state.fleet.heard(sidecar, boot)
-    entry.digest = digest
-    return StreamAnswer(state.feed, Subscriber(namespace, workload, digest), entry)
+    entry.says(namespace=own, workload=workload, digest=digest, pod=who.pod)
+    return StreamAnswer(state.feed, Subscriber(entry, served, digest))
 
 
 async def sync(request: Request) -> Response:
     """Book what was spent, grant what is wanted; an answer means that it is on disk."""
-    begun, state = time.perf_counter(), hub_state(request)
+    begun, state, who = time.perf_counter(), hub_state(request), caller_of(request)
     try:
         # Straight from the bytes: the one call that every sidecar makes every thirty seconds.
         asked = SyncRequest.model_validate_json(await request.body())
-        answer = await state.ledger.sync(asked)
+        own = own_namespace(who, asked.sidecar, "")
+        answer = await state.ledger.sync(asked, bounds_of(state, who, own))
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_input=False)) from error
     except LedgerError:
@@ -65,11 +74,28 @@ router.add_route("/v1/ledger/sync", sync, methods=["POST"])
 
 
 @router.post("/reports")
-async def reports(state: State, report: Report) -> dict[str, str]:
+async def reports(state: State, who: Who, report: Report) -> dict[str, str]:
     """What a sidecar runs, and its latest decisions."""
+    own = own_namespace(who, report.sidecar, "")
     entry = state.fleet.heard(report.sidecar, report.boot)
-    entry.digest = report.digest
     refused = report.rejected
-    entry.rejected = Rejected(refused.digest, refused.reason) if refused else None
-    await state.decisions.keep(report.records)
+    entry.says(
+        digest=report.digest,
+        rejected=Rejected(refused.digest, refused.reason) if refused else None,
+        version=report.version,
+        ledger=report.ledger,
+        targets=report.targets,
+        credentials=report.credentials,
+        last_error=report.last_error,
+    )
+    # Whose record it is says the token, not the record.
+    mine = [record | {"namespace": own} if own else record for record in report.records]
+    await state.decisions.keep(mine)
     return {}
+
+
+def bounds_of(state: HubState, who: Caller, namespace: str) -> Bounds | None:
+    """What a pod may book on: its own namespace's accounts. None: the local sidecar, on all."""
+    if who.role is Role.LOCAL:
+        return None
+    return Bounds(namespace, state.tables.accounts_of(namespace))

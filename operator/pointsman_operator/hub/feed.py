@@ -19,6 +19,7 @@ from pointsman_operator.hub import limits
 from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.fleet import Sidecar
 from pointsman_operator.hub.tables import Tables
+from pointsman_operator.hub.targets import Served
 from pointsman_operator.hub.tunings import Tunings
 
 PING = b'{"event":"ping"}\n'
@@ -29,12 +30,12 @@ class Subscriber:
 
     __slots__ = (
         *("_changed", "_woken", "digest", "epoch"),
-        *("namespace", "open", "questions", "workload"),
+        *("open", "questions", "served", "sidecar"),
     )
 
-    def __init__(self, namespace: str, workload: str, digest: str) -> None:
-        self.namespace = namespace
-        self.workload = workload
+    def __init__(self, sidecar: Sidecar, served: Served, digest: str) -> None:
+        self.sidecar = sidecar
+        self.served = served
         self.digest = digest
         self.epoch: tuple[str, str, int] | None = None
         self.questions: deque[str] = deque(maxlen=limits.QUESTIONS_MAX)
@@ -91,7 +92,7 @@ class Feed:
     def changed(self, namespace: str) -> None:
         """A table or tuning of that namespace has changed."""
         for subscriber in self._subscribers:
-            if subscriber.namespace == namespace:
+            if subscriber.served.namespace == namespace:
                 subscriber.wake()
 
     def ask(self, decision: str) -> int:
@@ -100,6 +101,13 @@ class Feed:
             subscriber.questions.append(decision)
             subscriber.wake()
         return len(self._subscribers)
+
+    def dismiss(self, sidecar: str) -> None:
+        """End the streams of one sidecar: its pod is gone."""
+        for subscriber in self._subscribers:
+            if subscriber.sidecar.sidecar == sidecar:
+                subscriber.open = False
+                subscriber.wake()
 
     def close(self) -> None:
         """End every stream: the hub is going down, the sidecars come back to the next one."""
@@ -111,7 +119,7 @@ class Feed:
     def lines(self, subscriber: Subscriber) -> list[bytes]:
         """What the subscriber has not been told yet."""
         lines: list[bytes] = []
-        table = self._tables.serving(subscriber.namespace, subscriber.workload)
+        table = self._tables.serving(subscriber.served)
         if table is not None and table.digest != subscriber.digest:
             lines.append(self._tables.line(table))
             subscriber.digest = table.digest
@@ -132,12 +140,11 @@ class StreamAnswer(Response):
 
     media_type = "application/x-ndjson"
 
-    def __init__(self, feed: Feed, subscriber: Subscriber, sidecar: Sidecar) -> None:
+    def __init__(self, feed: Feed, subscriber: Subscriber) -> None:
         super().__init__()
         del self.headers["content-length"]
         self._feed = feed
         self._subscriber = subscriber
-        self._sidecar = sidecar
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Tell what is new as it comes, until the peer or the hub goes."""
@@ -145,7 +152,7 @@ class StreamAnswer(Response):
         await send(start)
         gone = asyncio.ensure_future(_peer_left(receive))
         try:
-            with self._feed.subscribed(self._subscriber), self._sidecar.streaming():
+            with self._feed.subscribed(self._subscriber), self._subscriber.sidecar.streaming():
                 await self._follow(send, gone)
         finally:
             gone.cancel()

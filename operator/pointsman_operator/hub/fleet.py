@@ -1,11 +1,15 @@
-"""What the hub knows of each sidecar: is its stream open, what does it run, when did it speak."""
+"""What the hub knows of each sidecar: is its stream open, what does it run, what does it say.
+
+Every change raises the revision, so that the controller can wait for news instead of polling.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pointsman_operator.hub import limits
 from pointsman_operator.ledger.clock import Clock
@@ -19,38 +23,70 @@ class Rejected:
     reason: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a sidecar last said of itself; comparing two tells whether there is news."""
+
+    namespace: str = ""
+    pod: str = ""
+    workload: str = ""
+    digest: str = ""
+    rejected: Rejected | None = None
+    version: str = ""
+    ledger: str = ""
+    """`ok`, or the engine's sentence why not."""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """Breaker states by model."""
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    """`ok`, `missing` or `host_not_allowed` by `secret/key`."""
+    last_error: str = ""
+
+
 class Sidecar:
     """One engine start of one sidecar."""
 
-    sidecar: str
-    boot: str
-    digest: str = ""
-    seen_ms: int = 0
-    rejected: Rejected | None = None
-    _streams: int = field(default=0)
+    __slots__ = ("_changed", "_streams", "boot", "facts", "seen_ms", "sidecar")
+
+    def __init__(self, sidecar: str, boot: str, changed: Callable[[], None]) -> None:
+        self.sidecar = sidecar
+        self.boot = boot
+        self.facts = Facts()
+        self.seen_ms = 0
+        self._changed = changed
+        self._streams = 0
 
     @property
     def connected(self) -> bool:
         """Its digest counts only while its stream is open."""
         return self._streams > 0
 
+    def says(self, **told: object) -> None:
+        """Take what a call says of it; what it does not name stays."""
+        facts = replace(self.facts, **told)  # type: ignore[arg-type]  # checked by `messages`
+        if facts != self.facts:
+            self.facts = facts
+            self._changed()
+
     @contextmanager
     def streaming(self) -> Iterator[None]:
         """Count a stream while the block runs."""
         self._streams += 1
+        self._changed()
         try:
             yield
         finally:
             self._streams -= 1
+            self._changed()
 
 
 class Fleet:
     """Sidecars by id and boot; when there are too many, those longest silent go first."""
 
     def __init__(self, clock: Clock) -> None:
+        self.revision = 0
         self._clock = clock
         self._sidecars: OrderedDict[tuple[str, str], Sidecar] = OrderedDict()
+        self._news: asyncio.Event = asyncio.Event()
 
     def __iter__(self) -> Iterator[Sidecar]:
         """All, the one heard of last at the end."""
@@ -59,14 +95,36 @@ class Fleet:
     def heard(self, sidecar: str, boot: str) -> Sidecar:
         """The sidecar's entry; it has just spoken."""
         key = (sidecar, boot)
-        found = self._sidecars.setdefault(key, Sidecar(sidecar, boot))
+        found = self._sidecars.get(key)
+        if found is None:
+            found = self._sidecars[key] = Sidecar(sidecar, boot, self._changed)
+            self._changed()
         self._sidecars.move_to_end(key)
         found.seen_ms = self._clock.now_ms()
         if len(self._sidecars) > limits.SIDECARS_MAX:
             self._forget_one()
         return found
 
+    async def news(self, after: int, wait_s: float) -> None:
+        """Wait until there is something after that revision, at most so long.
+
+        A revision of an earlier start is larger than ours, and anything is news to its holder.
+        """
+        if after != self.revision:
+            return
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    def _changed(self) -> None:
+        self.revision += 1
+        self._news.set()
+        self._news = asyncio.Event()
+
     def _forget_one(self) -> None:
         oldest = next(iter(self._sidecars))
         silent = next((key for key, it in self._sidecars.items() if not it.connected), oldest)
         del self._sidecars[silent]
+        self._changed()

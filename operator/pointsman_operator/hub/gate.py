@@ -1,11 +1,10 @@
-"""The door: who may call at all, and how much a body may hold; before anything is parsed.
+"""The door: who calls, and how much a body may hold; before anything is parsed.
 
 Wraps the app as plain ASGI, because FastAPI reads a body before it asks its dependencies.
 """
 
 from __future__ import annotations
 
-import hmac
 import os
 import secrets
 from pathlib import Path
@@ -13,18 +12,20 @@ from pathlib import Path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pointsman_operator.hub import limits
-from pointsman_operator.hub.errors import error_answer
+from pointsman_operator.hub.callers import Authenticator, Caller
+from pointsman_operator.hub.errors import HubError, error_answer
 
 OPEN_PATHS = frozenset({"/healthz", "/metrics"})
+CALLER = "pointsman.caller"
+"""Where the scope holds the `Caller`."""
 TOKEN_BYTES = 32
 
 
 class Gate:
-    """Lets through what bears the token and keeps within the body's bound."""
+    """Lets through what bears a token that somebody knows and keeps within the body's bound."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._expected = f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the app's lifespan."""
@@ -32,19 +33,24 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        if scope["path"] not in OPEN_PATHS and not self._bears_token(headers):
-            answer = error_answer(401, "unauthorized", "this needs the hub's bearer token")
-            answer.headers["www-authenticate"] = "Bearer"
-            await answer(scope, receive, send)
-            return
+        if scope["path"] not in OPEN_PATHS:
+            try:
+                caller = await _caller(scope["app"].state.authenticator, headers)
+            except HubError as error:
+                answer = error_answer(error.status, error.code, str(error))
+                await answer(scope, receive, send)
+                return
+            if caller is None:
+                answer = error_answer(401, "unauthorized", "this needs a token that the hub knows")
+                answer.headers["www-authenticate"] = "Bearer"
+                await answer(scope, receive, send)
+                return
+            scope[CALLER] = caller
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > limits.BODY_BYTES_MAX:
             await _too_large(scope, receive, send)
             return
         await self._app(scope, _Bounded(receive), send)
-
-    def _bears_token(self, headers: dict[bytes, bytes]) -> bool:
-        return hmac.compare_digest(headers.get(b"authorization", b""), self._expected)
 
 
 class _Bounded:
@@ -58,6 +64,16 @@ class _Bounded:
         message = await self._receive()
         self._left -= len(message.get("body", b""))
         return message if self._left >= 0 else {"type": "http.disconnect"}
+
+
+async def _caller(authenticator: Authenticator, headers: dict[bytes, bytes]) -> Caller | None:
+    kind, _, token = headers.get(b"authorization", b"").partition(b" ")
+    if kind.lower() != b"bearer" or not 0 < len(token) <= limits.TOKEN_BYTES_MAX:
+        return None
+    try:
+        return await authenticator(token.decode("ascii"))
+    except UnicodeDecodeError:
+        return None
 
 
 async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:

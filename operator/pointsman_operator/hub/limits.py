@@ -20,6 +20,16 @@ RULES_PER_TUNING_MAX = 1_024
 LISTEN_QUEUE = 4_096
 """Connections that wait to be accepted, when a whole fleet comes back at once."""
 
+TOKEN_BYTES_MAX = 16_384
+"""A bearer token; a cluster's are below 2 KiB."""
+TARGET_BYTES_MAX = 8_192
+"""A target's header, and a sidecar's labels."""
+LABELS_MAX = 256
+FLEET_WAIT_S = 30.0
+"""How long the controller's question for news may wait."""
+FACTS_MAX = 1_024
+"""Targets and credentials in one report."""
+
 PING_EVERY_S = 10.0
 SEND_WITHIN_S = 30.0
 """A subscriber that takes nothing for this long is let go; it resumes by its digest."""
@@ -34,6 +44,8 @@ RECORDS_PER_REPORT_MAX = 10_000
 REPORTS_PER_COMMIT_MAX = 64
 REPORTS_WAITING_MAX = 4_096
 
+CERTIFICATE_LOOK_S = 1.0
+"""How soon another certificate is noticed."""
 SWEEP_EVERY_S = 10.0
 """Silent leases, old spend."""
 SHUTDOWN_WITHIN_S = 5

@@ -11,6 +11,8 @@ from pointsman_operator.hub import limits
 
 Label = Annotated[str, Field(max_length=limits.LABEL_CHARACTERS_MAX)]
 Name = Annotated[str, Field(min_length=1, max_length=limits.LABEL_CHARACTERS_MAX)]
+Sentence = Annotated[str, Field(max_length=limits.REASON_CHARACTERS_MAX)]
+Facts = Annotated[dict[Label, Label], Field(max_length=limits.FACTS_MAX)]
 Micro = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 
 
@@ -31,7 +33,7 @@ class RejectedTable(_Message):
     """A table that the sidecar would not load."""
 
     digest: Label
-    reason: Annotated[str, Field(max_length=limits.REASON_CHARACTERS_MAX)]
+    reason: Sentence
 
 
 class Report(_Message):
@@ -41,6 +43,11 @@ class Report(_Message):
     boot: Name
     digest: Label = ""
     rejected: RejectedTable | None = None
+    version: Label = ""
+    ledger: Sentence = ""
+    targets: Facts = {}
+    credentials: Facts = {}
+    last_error: Sentence = ""
     records: Annotated[
         list[Annotated[dict[str, Any], AfterValidator(_is_record)]],
         Field(max_length=limits.RECORDS_PER_REPORT_MAX),

@@ -2,42 +2,62 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 
 from pointsman_operator.hub import limits
-from pointsman_operator.hub.access import hub_state
+from pointsman_operator.hub.access import caller_of, hub_state
+from pointsman_operator.hub.callers import FORBIDDEN, Caller, check_right
+from pointsman_operator.hub.control_routes import shown
+from pointsman_operator.hub.decisions import unknown_decision
 from pointsman_operator.hub.errors import HubError
+from pointsman_operator.hub.moments import since_moment
 from pointsman_operator.hub.state import HubState
 from pointsman_operator.ledger.errors import StoreUnavailable
 from pointsman_operator.ledger.ledger import Balance
 from pointsman_operator.ledger.spend import Counters, SpendBy
 
 State = Annotated[HubState, Depends(hub_state)]
+Who = Annotated[Caller, Depends(caller_of)]
 DecisionId = Annotated[str, Path(max_length=limits.DECISION_ID_CHARACTERS_MAX)]
-UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-SINCE_HELP = "since: a moment with offset (2026-11-22T10:00:00Z) or a span (90s 15m 24h 7d)"
+NamespaceQuery = Annotated[str, Query(max_length=limits.LABEL_CHARACTERS_MAX)]
 
 router = APIRouter()
 
 
 @router.get("/v1/decisions/{decision}")
-async def decision(state: State, decision: DecisionId) -> dict[str, Any]:
-    """One request's record."""
-    return await state.decisions.find(decision)
+async def decision(
+    state: State, who: Who, request: Request, decision: DecisionId
+) -> dict[str, Any]:
+    """One request's record; one that the caller may not see is answered as an unknown one is."""
+    record = await state.decisions.find(decision)
+    try:
+        namespace = namespace_of(record)
+        await check_right(who, request.app.state.rights, "get", "routingpolicies", namespace)
+    except HubError as error:
+        if error.status == FORBIDDEN:
+            raise unknown_decision(decision) from error
+        raise
+    return record
 
 
 @router.get("/v1/spend")
-async def spend(state: State, by: SpendBy = SpendBy.MODEL, since: str = "") -> dict[str, Any]:
+async def spend(
+    state: State,
+    who: Who,
+    request: Request,
+    by: SpendBy = SpendBy.MODEL,
+    since: str = "",
+    namespace: NamespaceQuery = "",
+) -> dict[str, Any]:
     """What was spent, grouped; `since` is a moment (RFC 3339) or a span back from now (`90m`)."""
+    await check_right(who, request.app.state.rights, "get", "budgets", namespace)
     since_ms = since_moment(since, state.database.clock.now_ms())
-    rows = await state.ledger.spend(by, since_ms)
+    rows = await state.ledger.spend(by, since_ms, namespace)
     total = Counters()
     for row in rows:
         total = total.plus(row.counters)
@@ -49,25 +69,31 @@ async def spend(state: State, by: SpendBy = SpendBy.MODEL, since: str = "") -> d
 
 @router.get("/v1/budgets")
 async def budgets(
-    state: State, *, every: Annotated[bool, Query(alias="all")] = False
+    state: State,
+    who: Who,
+    request: Request,
+    *,
+    every: Annotated[bool, Query(alias="all")] = False,
+    namespace: NamespaceQuery = "",
 ) -> list[dict[str, Any]]:
     """Each account's current window and those with open money; with `all`, every window."""
-    return [_balance(balance) for balance in await state.ledger.balances(every=every)]
+    await check_right(who, request.app.state.rights, "get", "budgets", namespace)
+    balances = await state.ledger.balances(every=every)
+    return [
+        _balance(balance)
+        for balance in balances
+        if not namespace or balance.account.startswith(namespace + "/")
+    ]
 
 
 @router.get("/v1/sidecars")
-async def sidecars(state: State) -> list[dict[str, Any]]:
+async def sidecars(
+    state: State, who: Who, request: Request, namespace: NamespaceQuery = ""
+) -> list[dict[str, Any]]:
     """Every sidecar heard of, the one heard of last at the end."""
+    await check_right(who, request.app.state.rights, "get", "routingpolicies", namespace)
     return [
-        {
-            "sidecar": entry.sidecar,
-            "boot": entry.boot,
-            "connected": entry.connected,
-            "digest": entry.digest,
-            "seen_at": _rfc3339(entry.seen_ms),
-            **({"rejected": asdict(entry.rejected)} if entry.rejected else {}),
-        }
-        for entry in state.fleet
+        shown(entry) for entry in state.fleet if not namespace or entry.facts.namespace == namespace
     ]
 
 
@@ -93,20 +119,10 @@ async def metrics(state: State) -> Response:
     return Response(page, media_type=CONTENT_TYPE_LATEST)
 
 
-def since_moment(since: str, now_ms: int) -> int:
-    """Unix milliseconds; empty means always. Raises `HubError`."""
-    if not since:
-        return 0
-    span = re.fullmatch(r"(\d{1,6})([smhd])", since)
-    if span:
-        return now_ms - int(span[1]) * UNITS_MS[span[2]]
-    try:
-        moment = dt.datetime.fromisoformat(since)
-    except ValueError as error:
-        raise HubError(400, "bad_since", SINCE_HELP) from error
-    if moment.tzinfo is None:
-        raise HubError(400, "bad_since", SINCE_HELP)
-    return int(moment.timestamp() * 1000)
+def namespace_of(record: Mapping[str, Any]) -> str:
+    """Whose decision it is: the reporting pod's namespace, else that of its policy."""
+    own = record.get("namespace") or str(record.get("policy") or "").partition("/")[0]
+    return str(own)
 
 
 def _balance(balance: Balance) -> dict[str, Any]:
@@ -123,7 +139,3 @@ def _balance(balance: Balance) -> dict[str, Any]:
         "resets_at": balance.resets_at,
         "declared": balance.declared,
     }
-
-
-def _rfc3339(time_ms: int) -> str:
-    return dt.datetime.fromtimestamp(time_ms / 1000, dt.UTC).isoformat(timespec="milliseconds")

@@ -17,6 +17,8 @@ route_tables = Table(
     Column("transitions", BigInteger, nullable=False),
     Column("boot", Text, nullable=False),
     Column("packed", LargeBinary, nullable=False),
+    # JSON of a `Target`; null outside a cluster.
+    Column("target", Text, nullable=True),
 )
 
 tunings = Table(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import os
 import socket
+import ssl
+import time
 from pathlib import Path
 
 import uvicorn
@@ -12,6 +16,9 @@ from fastapi import FastAPI
 
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.settings import HubSettings
+from pointsman_operator.kube.certificate import Certificate
+
+LOGGER = logging.getLogger(__name__)
 
 
 class HubServer(uvicorn.Server):
@@ -21,10 +28,28 @@ class HubServer(uvicorn.Server):
         super().__init__(_configuration(app, settings))
         self._app = app
         self._announce = settings.announce
+        self._certificate: Certificate | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        if settings.tls_cert is not None and settings.tls_key is not None:
+            self._certificate = Certificate(settings.tls_cert, settings.tls_key)
+
+    def prepare_tls(self) -> None:
+        """Wait for the certificate, which the controller writes after the hub is made."""
+        if self._certificate is None:
+            return
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        LOGGER.info("waiting for the certificate")
+        while not (self._certificate.changed() and self._certificate.load_into(context)):
+            time.sleep(limits.CERTIFICATE_LOOK_S)
+        self.config.load()
+        self.config.ssl = context
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Bind, then say where."""
         await super().startup(sockets)
+        if self._certificate is not None:
+            self._renewing = asyncio.create_task(self._renew(self._certificate))
         if self.started and self._announce is not None:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
@@ -32,8 +57,18 @@ class HubServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, finish the requests, close the state."""
+        if self._renewing is not None:
+            self._renewing.cancel()
         self._app.state.hub.feed.close()
         await super().shutdown(sockets)
+
+    async def _renew(self, certificate: Certificate) -> None:
+        """Handshakes to come use what the files hold; open streams stay."""
+        while True:
+            await asyncio.sleep(limits.CERTIFICATE_LOOK_S)
+            context = self.config.ssl
+            if context is not None and certificate.changed() and certificate.load_into(context):
+                LOGGER.info("another certificate is in use")
 
 
 def announce(path: Path, address: str) -> None:
@@ -54,7 +89,5 @@ def _configuration(app: FastAPI, settings: HubSettings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         backlog=limits.LISTEN_QUEUE,
-        ssl_certfile=settings.tls_cert,
-        ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=limits.SHUTDOWN_WITHIN_S,
     )

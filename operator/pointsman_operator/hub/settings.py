@@ -42,10 +42,16 @@ class HubSettings(BaseModel):
     """The callers' bearer token, made with mode 0600 where it is missing; default: STATE/token."""
     announce: Path | None = None
     """File that gets {"address", "pid"} as soon as the hub serves."""
-    tls_cert: FilePath | None = None
-    """Certificate chain (PEM); with it the hub speaks TLS only."""
-    tls_key: FilePath | None = None
+    tls_cert: Path | None = None
+    """Certificate chain (PEM); with it the hub speaks TLS only. Waited for, and taken again."""
+    tls_key: Path | None = None
     """Private key (PEM) of the certificate."""
+    cluster: bool = False
+    """Callers bear tokens of the Kubernetes cluster around; the token file is not used."""
+    controller: str = ""
+    """NAMESPACE/NAME of the controller's ServiceAccount, in a cluster."""
+    kubeconfig: FilePath | None = None
+    """How to reach the API server; default: as the pod that this is."""
     restored: bool = False
     """The database is a backup: void all leases once and let sidecars report again."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -55,6 +61,14 @@ class HubSettings(BaseModel):
     def _tls_is_whole(self) -> Self:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _cluster_is_whole(self) -> Self:
+        if self.cluster and "/" not in self.controller:
+            raise ValueError("controller: NAMESPACE/NAME of the controller's ServiceAccount")
+        if not self.cluster and (self.controller or self.kubeconfig):
+            raise ValueError("controller and kubeconfig are used with cluster only")
         return self
 
     @property

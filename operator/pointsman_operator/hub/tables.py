@@ -21,6 +21,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from pointsman_operator.hub import limits, schema
 from pointsman_operator.hub.errors import HubError
+from pointsman_operator.hub.targets import Served, Target, first_serving
 from pointsman_operator.ledger.accounts import Account, read_accounts
 from pointsman_operator.ledger.database import Database
 
@@ -50,6 +51,7 @@ class RouteTable:
     digest: str
     fence: Fence
     packed: bytes
+    target: Target | None = None
 
     @property
     def line(self) -> bytes:
@@ -74,6 +76,8 @@ class Tables:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._tables: dict[PolicyName, RouteTable] = {}
+        self._of_namespace: dict[str, dict[PolicyName, RouteTable]] = {}
+        """The same, so that ten thousand streams do not each look at all tables."""
         self._lines: dict[PolicyName, bytes] = {}
         self._accounts: dict[PolicyName, list[Account]] = {}
         self._changing = asyncio.Lock()
@@ -89,7 +93,8 @@ class Tables:
             for row in await connection.execute(select(schema.route_tables)):
                 fence = Fence(row.installation, row.transitions, row.boot)
                 name = (row.namespace, row.policy)
-                self._keep(RouteTable(name, row.put, row.digest, fence, row.packed))
+                target = Target.model_validate_json(row.target) if row.target else None
+                self._keep(RouteTable(name, row.put, row.digest, fence, row.packed, target))
             stored = (await connection.execute(select(schema.fence))).first()
         if stored is not None:
             self._fence = Fence(stored.installation, stored.transitions, stored.boot)
@@ -98,44 +103,61 @@ class Tables:
         """Every account that some table declares; the table put last decides."""
         return {account.name: account for table in self for account in self._accounts[table.policy]}
 
-    def serving(self, namespace: str, workload: str) -> RouteTable | None:
-        """The table of a workload: the policy of its name, else the only one of its namespace."""
-        named = self._tables.get((namespace, workload))
-        if named is not None:
-            return named
-        there = [table for table in self._tables.values() if table.policy[0] == namespace]
-        return there[0] if len(there) == 1 else None
+    def accounts_of(self, namespace: str) -> frozenset[str]:
+        """The accounts that a namespace's tables declare: all that its pods may book on."""
+        return frozenset(
+            account.name
+            for policy in self._of_namespace.get(namespace, ())
+            for account in self._accounts[policy]
+        )
+
+    def serving(self, served: Served) -> RouteTable | None:
+        """A sidecar's table: by its pod's labels; outside a cluster by its workload's name."""
+        there = self._of_namespace.get(served.namespace, {})
+        if served.labels is not None:
+            return first_serving(there.values(), served.labels)
+        named = there.get((served.namespace, served.workload))
+        return named or (next(iter(there.values())) if len(there) == 1 else None)
 
     def line(self, table: RouteTable) -> bytes:
         """The table's event, one object however many streams send it."""
         return self._lines[table.policy]
 
-    async def put(self, policy: PolicyName, content: bytes, fence: Fence) -> RouteTable:
+    async def put(
+        self, policy: PolicyName, content: bytes, fence: Fence, target: Target | None = None
+    ) -> RouteTable:
         """Store canonical bytes as the policy's table; raises `HubError`."""
         async with self._changing:
-            return await self._put(policy, content, fence)
+            return await self._put(policy, content, fence, target)
 
     async def remove(self, policy: PolicyName, fence: Fence | None) -> None:
         """Forget the policy's table; money already counted stays. Raises `HubError`."""
         async with self._changing:
             await self._remove(policy, fence)
 
-    async def _put(self, policy: PolicyName, content: bytes, fence: Fence) -> RouteTable:
+    async def _put(
+        self, policy: PolicyName, content: bytes, fence: Fence, target: Target | None
+    ) -> RouteTable:
         self._check_fence(fence)
         if policy not in self._tables and len(self._tables) >= limits.TABLES_MAX:
             raise HubError(409, "too_many_tables", f"the hub holds {limits.TABLES_MAX} tables")
         _check(policy, content)
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
         order = max((table.put for table in self._tables.values()), default=0) + 1
-        table = RouteTable(policy, order, digest, fence, gzip.compress(content, mtime=0))
+        table = RouteTable(policy, order, digest, fence, gzip.compress(content, mtime=0), target)
         known = self._tables.get(policy)
-        if known is not None and (known.digest, known.fence) == (digest, fence):
+        if known is not None and (known.digest, known.fence, known.target) == (
+            digest,
+            fence,
+            target,
+        ):
             return known
 
         def work(connection: Connection) -> None:
             _delete(connection, policy)
             row = {"namespace": policy[0], "policy": policy[1], "put": order, "digest": digest}
             row |= asdict(fence) | {"packed": table.packed}
+            row["target"] = target.model_dump_json() if target else None
             connection.execute(insert(schema.route_tables), [row])
             _set_fence(connection, fence)
 
@@ -158,11 +180,13 @@ class Tables:
         await self._database.write(work)
         self._fence = fence or self._fence
         self._tables.pop(policy, None)
+        self._of_namespace.get(policy[0], {}).pop(policy, None)
         self._lines.pop(policy, None)
         self._accounts.pop(policy, None)
 
     def _keep(self, table: RouteTable) -> None:
         self._tables[table.policy] = table
+        self._of_namespace.setdefault(table.policy[0], {})[table.policy] = table
         self._lines[table.policy] = table.line
         self._accounts[table.policy] = read_accounts(table.content())
 

@@ -10,7 +10,6 @@ import signal
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,9 +17,9 @@ from fastapi import FastAPI
 from pointsman_operator.injector import limits
 from pointsman_operator.injector.app import Ready
 from pointsman_operator.injector.settings import InjectorSettings, split
+from pointsman_operator.kube.certificate import Certificate
 
 _log = logging.getLogger(__name__)
-State = tuple[tuple[int, int, int], ...]
 
 
 class QuietServer(uvicorn.Server):
@@ -35,39 +34,6 @@ class QuietServer(uvicorn.Server):
         """Where it listens."""
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-class Certificate:
-    """A pair of files, loaded into one context: handshakes to come use what is there now."""
-
-    def __init__(self, certificate: Path, key: Path) -> None:
-        self._files = (certificate, key)
-        self._loaded: State = ()
-
-    def changed(self) -> bool:
-        """Whether the files are others than those loaded last, and there."""
-        state = self._state()
-        return bool(state) and state != self._loaded
-
-    def load_into(self, context: ssl.SSLContext) -> bool:
-        """Load the pair if it is one: a half-written pair must not replace a good one."""
-        state = self._state()
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files)
-            context.load_cert_chain(*self._files)
-        except (OSError, ssl.SSLError) as error:
-            _log.warning("the certificate cannot be used: %s", error)
-            return False
-        self._loaded = state
-        return True
-
-    def _state(self) -> State:
-        """Empty while one of the files is missing or empty, as in a Secret just made."""
-        with suppress(OSError):
-            found = [path.stat() for path in self._files]
-            if all(it.st_size for it in found):
-                return tuple((it.st_ino, it.st_mtime_ns, it.st_size) for it in found)
-        return ()
 
 
 class Service:

@@ -48,3 +48,18 @@ EVENTS_REMEMBERED = 4_096
 EVENT_AGAIN_S = 600.0
 NOTE_CHARACTERS = 1_000
 """Kubernetes allows 1,024 in an Event's note."""
+
+KEYS_AGAIN_S = 10.0
+"""Least time between two questions for the cluster's keys: unknown key ids cost nothing."""
+CLOCK_SKEW_S = 10
+REVIEWS_AT_ONCE = 4
+REVIEWS_WAITING = 256
+"""TokenReviews in flight and waiting; they are paced as writes are (20 a second)."""
+REVIEWED_FOR_S = 60.0
+"""A reviewed token is asked about again after this long."""
+REFUSED_FOR_S = 5.0
+RIGHTS_FOR_S = 10.0
+TOKENS_REMEMBERED = 40_000
+"""Good and refused tokens, rights: a table each."""
+GONE_REMEMBERED = 40_000
+"""Pods that left; their tokens live for an hour at most."""

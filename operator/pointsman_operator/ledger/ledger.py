@@ -33,7 +33,7 @@ from pointsman_operator.ledger.store import (
     with_pots,
     write_changes,
 )
-from pointsman_operator.ledger.syncing import UNKNOWN_WINDOW, Syncing
+from pointsman_operator.ledger.syncing import UNKNOWN_WINDOW, Bounds, Syncing
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,17 @@ class Ledger:
         """Finish what was accepted."""
         await self._syncs.close()
 
-    async def sync(self, request: SyncRequest) -> SyncAnswer:
-        """Apply one sync; raises `StoreUnavailable` (nothing was granted or lost) or `TooBusy`."""
-        return await self._syncs.submit(request)
+    async def sync(self, request: SyncRequest, bounds: Bounds | None = None) -> SyncAnswer:
+        """Apply one sync within the holder's bounds.
+
+        Raises `StoreUnavailable` (nothing was granted or lost) or `TooBusy`.
+        """
+        if bounds is not None:
+            # Whose usage it is says the token, not the holder.
+            own = {"namespace": bounds.namespace}
+            usage = [counters.model_copy(update=own) for counters in request.usage]
+            request = request.model_copy(update={"usage": usage})
+        return await self._syncs.submit((request, bounds))
 
     async def begin_incarnation(self, why: str) -> int:
         """After a restore, every open lease is lost until its holder reports; the new number."""
@@ -144,13 +152,16 @@ class Ledger:
         balances = [_balance(pot, self.accounts) for pot in found.values()]
         return sorted(balances, key=lambda balance: (balance.account, balance.resets_at))
 
-    async def spend(self, by: SpendBy, since_ms: int) -> list[SpendRow]:
-        """What was spent since a moment, grouped."""
+    async def spend(self, by: SpendBy, since_ms: int, namespace: str = "") -> list[SpendRow]:
+        """What was spent since a moment, grouped; of one namespace, if one is named."""
         async with self.database.reading() as connection:
-            return await spend_by(connection, by, since_ms)
+            return await spend_by(connection, by, since_ms, namespace)
 
-    async def _commit(self, batch: Sequence[SyncRequest]) -> Sequence[SyncAnswer]:
+    async def _commit(
+        self, asked: Sequence[tuple[SyncRequest, Bounds | None]]
+    ) -> Sequence[SyncAnswer]:
         # One set of accounts and one moment for the whole batch, also across midnight.
+        batch = [request for request, _ in asked]
         accounts, now_ms = self.accounts, self.database.clock.now_ms()
 
         def work(connection: Connection) -> list[SyncAnswer]:
@@ -162,7 +173,7 @@ class Ledger:
                 demand=self._demand,
                 new_id=lambda: uuid.uuid4().hex,
             )
-            answers = [syncing.apply(request) for request in batch]
+            answers = [syncing.apply(request, bounds) for request, bounds in asked]
             write_changes(connection, syncing.books.changes())
             book_usage(connection, batch, syncing.now_ms)
             self.unknown_leases += syncing.unknown_leases

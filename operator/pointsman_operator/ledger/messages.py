@@ -47,6 +47,7 @@ class Usage(_Message):
     team: Label = ""
     key: Label = ""
     endpoint: Label = ""
+    namespace: Label = ""
     requests: Count = 0
     input_tokens: Count = 0
     output_tokens: Count = 0

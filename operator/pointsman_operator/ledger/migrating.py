@@ -13,6 +13,10 @@ _STEPS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE usage_marks ADD COLUMN unconfirmed BIGINT NOT NULL DEFAULT 0",
         "ALTER TABLE spend ADD COLUMN unconfirmed BIGINT NOT NULL DEFAULT 0",
     ),
+    3: (
+        "ALTER TABLE dimensions ADD COLUMN namespace TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE route_tables ADD COLUMN target TEXT",
+    ),
 }
 """Statements by the version that they lead to."""
 

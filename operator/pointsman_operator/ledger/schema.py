@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 metadata = MetaData()
 
 
@@ -89,6 +89,8 @@ dimensions = Table(
         Column(name, Text, nullable=False)
         for name in ("model", "provider", "workload", "team", "key", "endpoint")
     ),
+    # Of the pod whose token reported it; empty outside a cluster.
+    Column("namespace", Text, nullable=False, server_default=""),
 )
 
 usage_marks = Table(

@@ -47,6 +47,7 @@ class SpendBy(StrEnum):
     TEAM = "team"
     KEY = "key"
     ENDPOINT = "endpoint"
+    NAMESPACE = "namespace"
 
 
 class Counters(NamedTuple):
@@ -100,17 +101,19 @@ def book_usage(connection: Connection, requests: Sequence[SyncRequest], now_ms: 
         before = marks.get(ref, Counters())
         row = {"ref": ref, "seen_ms": now_ms, **before.peak(counters)._asdict()}
         (moved if ref in marks else fresh).append(row)
-        group = reference(*groups[ref])
+        group = reference(*_named(groups[ref]))
         gained[group] = gained[group].plus(counters.beyond(before))
     if fresh:
         connection.execute(insert(usage_marks), fresh)
     update_rows(connection, usage_marks, ["ref"], moved)
-    _name(connection, {reference(*names): names for names in groups.values()})
+    _name(connection, {reference(*_named(names)): names for names in groups.values()})
     _add(connection, now_ms - now_ms % MINUTE_MS, gained)
 
 
-async def spend_by(connection: AsyncConnection, by: SpendBy, since_ms: int) -> list[SpendRow]:
-    """Sums since a moment, the dearest first.
+async def spend_by(
+    connection: AsyncConnection, by: SpendBy, since_ms: int, namespace: str = ""
+) -> list[SpendRow]:
+    """Sums since a moment, the dearest first; of one namespace, if one is named.
 
     The last two days are kept by the minute, what is older by the hour; a minute or hour counts
     when it began at the moment or later, or holds it.
@@ -132,6 +135,8 @@ async def spend_by(connection: AsyncConnection, by: SpendBy, since_ms: int) -> l
         .where(spend.c.minute_ms > since_ms - MINUTE_MS)
         .group_by(group)
     )
+    if namespace:
+        query = query.where(dimensions.c.namespace == namespace)
     rows = [
         SpendRow(row[0], Counters(*row[1:4], _pico(*row[4:6]), _pico(*row[6:])))
         for row in await connection.execute(query)
@@ -166,10 +171,19 @@ def _reported(
     for request in requests:
         for usage in request.usage:
             names = tuple(getattr(usage, by.value) for by in SpendBy)
-            ref = reference(request.sidecar, request.boot, *names)
+            ref = reference(request.sidecar, request.boot, *_named(names))
             counters[ref] = counters[ref].peak(_counters(usage))
             groups[ref] = names
     return dict(counters), groups
+
+
+def _named(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that make a reference: without an empty namespace, as older hubs made it.
+
+    Else everything that a running sidecar has reported to one would be booked again.
+    """
+    *others, namespace = names
+    return names if namespace else tuple(others)
 
 
 def _name(connection: Connection, groups: Mapping[str, tuple[str, ...]]) -> None:

@@ -34,6 +34,19 @@ UNKNOWN_WINDOW = "unknown"
 """Where a lease of an unknown account is booked that names no window."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a holder may book on, for holders that are not trusted with everything."""
+
+    namespace: str
+    accounts: frozenset[str]
+    """Those of its namespace's tables; also its namespace's own Budgets, be they deleted."""
+
+    def allow(self, account: str) -> bool:
+        """Whether the holder may."""
+        return account in self.accounts or account.startswith(self.namespace + "/")
+
+
 @dataclass(slots=True)
 class Syncing:
     """What every sync of a batch is judged by."""
@@ -46,17 +59,27 @@ class Syncing:
     new_id: Callable[[], str]
     unknown_leases: int = field(default=0, init=False)
 
-    def apply(self, request: SyncRequest) -> SyncAnswer:
-        """Book what the holder reports, grant what it wants, say what it holds."""
+    def apply(self, request: SyncRequest, bounds: Bounds | None = None) -> SyncAnswer:
+        """Book what the holder reports, grant what it wants, say what it holds.
+
+        Beyond its bounds a holder keeps leases that were granted to it, and gets nothing else.
+        """
         holder = Holder(request.sidecar, request.boot)
+        may = bounds.allow if bounds else _anything
+        # A foreign account is answered as an unknown one is.
         for report in request.leases:
-            self._book(holder, report)
+            if may(report.account) or self.books.lease(holder, report.id):
+                self._book(holder, report)
         if request.final:
             self._close_unused(holder, {report.id for report in request.leases})
         denied: list[Denied] = []
         # Grants to a holder that knows another incarnation would be voided with its old leases.
         if request.incarnation in (0, self.incarnation):
-            denied = [d for want in request.wants if (d := self._grant(holder, want))]
+            denied = [
+                refused
+                for want in request.wants
+                if (refused := self._grant(holder, want) if may(want.account) else _unknown(want))
+            ]
         named = dict.fromkeys(
             itertools.chain(
                 (report.account for report in request.leases),
@@ -69,7 +92,11 @@ class Syncing:
             now_ms=self.now_ms,
             leases=self._held(holder, request),
             denied=denied,
-            states=[self._state(self.accounts[n]) for n in named if n in self.accounts],
+            states=[
+                self._state(self.accounts[name])
+                for name in named
+                if name in self.accounts and may(name)
+            ],
         )
 
     def _book(self, holder: Holder, report: LeaseReport) -> None:
@@ -113,8 +140,7 @@ class Syncing:
     def _grant(self, holder: Holder, want: WantRequest) -> Denied | None:
         account = self.accounts.get(want.account)
         if account is None:
-            code = Denial.UNKNOWN_ACCOUNT
-            return Denied(account=want.account, window=want.window or "", code=code)
+            return _unknown(want)
         window = self._wanted_window(holder, account, want)
         if window is None:
             return self._not_yet(account, want)
@@ -241,6 +267,16 @@ class Syncing:
 
     def _expiry_ms(self, hard_expiry_ms: int) -> int:
         return self.now_ms + hard_expiry_ms + limits.EXPIRY_MARGIN_MS
+
+
+def _anything(account: str) -> bool:
+    del account
+    return True
+
+
+def _unknown(want: WantRequest) -> Denied:
+    code = Denial.UNKNOWN_ACCOUNT
+    return Denied(account=want.account, window=want.window or "", code=code)
 
 
 def _denied(account: Account, window: Window, code: Denial, pot: Pot) -> Denied:

@@ -16,6 +16,7 @@ from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.feed import Feed, StreamAnswer, Subscriber
 from pointsman_operator.hub.fleet import Fleet
 from pointsman_operator.hub.tables import Fence, Tables
+from pointsman_operator.hub.targets import Served
 from pointsman_operator.hub.tunings import Tunings
 from pointsman_operator.ledger.database import Database
 from support.hub_process import route_table
@@ -64,8 +65,12 @@ class World:
 
     def follow(self, peer: Peer, subscriber: Subscriber) -> asyncio.Task[None]:
         """Open a stream to the peer."""
-        answer = StreamAnswer(self.feed, subscriber, self.fleet.heard("s", "1"))
+        answer = StreamAnswer(self.feed, subscriber)
         return asyncio.create_task(answer({"type": "http"}, peer.receive, peer.send))
+
+
+def _subscriber(world: World, workload: str = "support") -> Subscriber:
+    return Subscriber(world.fleet.heard("s", "1"), Served("demo", workload, None), "")
 
 
 @pytest.fixture
@@ -81,7 +86,7 @@ async def test_a_slow_subscriber_gets_the_newest_table_not_every_one(world: Worl
     """Ten changes while it does not read: the first line that was on its way, then the newest."""
     peer = Peer()
     first = await world.put(0)
-    stream = world.follow(peer, Subscriber("demo", "support", ""))
+    stream = world.follow(peer, _subscriber(world))
     newest = [await world.put(number) for number in range(1, 11)][-1]
     peer.reading.set()
     while not any(event.get("digest") == newest for event in peer.taken):
@@ -95,7 +100,7 @@ async def test_a_slow_subscriber_gets_the_newest_table_not_every_one(world: Worl
 
 async def test_questions_for_a_slow_subscriber_are_bounded(world: World) -> None:
     """The oldest questions are dropped: who asked them has given up by then."""
-    subscriber = Subscriber("demo", "support", "")
+    subscriber = _subscriber(world)
     with world.feed.subscribed(subscriber):
         for number in range(limits.QUESTIONS_MAX + 5):
             assert world.feed.ask(f"pm-{number}") == 1
@@ -109,7 +114,7 @@ async def test_a_subscriber_that_takes_nothing_is_let_go(
     """It resumes by its digest when it reads again."""
     monkeypatch.setattr(limits, "SEND_WITHIN_S", 0.01)
     peer = Peer()
-    stream = world.follow(peer, Subscriber("demo", "support", ""))
+    stream = world.follow(peer, _subscriber(world))
     peer.reading.set()
     await asyncio.wait_for(peer.got.wait(), timeout=10)
     peer.reading.clear()
@@ -125,7 +130,7 @@ async def test_a_ping_is_due_only_when_nothing_else_is_said(
     monkeypatch.setattr(limits, "PING_EVERY_S", 0.01)
     peer = Peer()
     peer.reading.set()
-    stream = world.follow(peer, Subscriber("demo", "support", ""))
+    stream = world.follow(peer, _subscriber(world))
     while len(peer.taken) < 3:
         peer.got.clear()
         await asyncio.wait_for(peer.got.wait(), timeout=10)
@@ -138,7 +143,7 @@ async def test_a_ping_is_due_only_when_nothing_else_is_said(
 
 async def test_a_change_elsewhere_says_nothing(world: World) -> None:
     """A subscriber of another namespace sleeps on; one of the same wakes and has no news."""
-    subscriber = Subscriber("demo", "other", "")
+    subscriber = _subscriber(world, "other")
     await world.put(1)
     await world.tables.put(("demo", "other"), route_table(policy="other"), FIRST)
     with world.feed.subscribed(subscriber):
@@ -152,7 +157,7 @@ async def test_streams_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch
     """One more than there may be is told to come back."""
     monkeypatch.setattr(limits, "STREAMS_MAX", 1)
     world.feed.check_room()
-    with world.feed.subscribed(Subscriber("demo", "support", "")):
+    with world.feed.subscribed(_subscriber(world)):
         with pytest.raises(HubError) as caught:
             world.feed.check_room()
         assert caught.value.status == 503

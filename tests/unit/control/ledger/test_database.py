@@ -74,6 +74,9 @@ async def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     def age(connection: Connection) -> None:
         for table in ("spend", "usage_marks"):
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN unconfirmed"))
+        connection.execute(text("ALTER TABLE dimensions DROP COLUMN namespace"))
+        connection.execute(text("ALTER TABLE route_tables DROP COLUMN target"))
+        connection.execute(text("INSERT INTO dimensions VALUES ('r', 'a', '', '', '', '', '')"))
         connection.execute(text("INSERT INTO spend VALUES (0, 'r', 1, 2, 3, 4)"))
         connection.execute(text("UPDATE meta SET value = '1' WHERE key = 'schema'"))
 
@@ -82,8 +85,9 @@ async def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     for _ in range(2):
         database = await Database.open(tmp_path / "x.db", HandClock())
         async with database.reading() as connection:
-            row = (await connection.execute(text("SELECT cost, unconfirmed FROM spend"))).one()
-        assert tuple(row) == (4, 0)
+            joined = "SELECT cost, unconfirmed, namespace FROM spend JOIN dimensions USING (ref)"
+            row = (await connection.execute(text(joined))).one()
+        assert tuple(row) == (4, 0, "")
         await database.close()
 
 

@@ -1,0 +1,96 @@
+"""The hub's callers in a cluster: tokens to callers, rights by RBAC, pods that leave.
+
+`__main__` opens this where the settings say that there is a cluster around.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pointsman_operator.api.meta import GROUP
+from pointsman_operator.hub.app import Callers
+from pointsman_operator.hub.callers import Authenticator, Caller, Role
+from pointsman_operator.hub.callers import Rights as AccessRights
+from pointsman_operator.hub.errors import HubError
+from pointsman_operator.hub.state import HubState
+from pointsman_operator.kube.api import Api
+from pointsman_operator.kube.connection import Connection
+from pointsman_operator.kube.presence import Presence
+from pointsman_operator.kube.tokens import CannotTellError, Identity, Keys, Rights, Tokens
+
+KEYS_FILE = "cluster-keys.json"
+
+
+class ClusterCallers:
+    """Authenticator and rights of a hub in a cluster."""
+
+    def __init__(self, tokens: Tokens, rights: Rights, controller: str) -> None:
+        """`controller` is the controller's ServiceAccount, as `NAMESPACE/NAME`."""
+        self._tokens = tokens
+        self._rights = rights
+        self._controller = tuple(controller.split("/", 1))
+
+    async def __call__(self, token: str) -> Caller | None:
+        """Whose token it is; raises `HubError` where nobody can tell now."""
+        try:
+            found = await self._tokens.identify(token)
+        except CannotTellError as error:
+            raise HubError(503, "busy", f"this token cannot be checked now: {error}") from error
+        if found is None:
+            return None
+        if not found.person:
+            if (found.namespace, found.service_account) == self._controller:
+                return _caller(Role.CONTROLLER, found)
+            # Ours, but of no pod: nothing that may speak for a sidecar.
+            return _caller(Role.POD, found) if found.pod_uid else None
+        return _caller(Role.PERSON, found)
+
+    async def allowed(self, caller: Caller, verb: str, resource: str, namespace: str) -> bool:
+        """Whether a person may, as the cluster's RBAC says; raises `HubError`."""
+        identity = Identity(
+            username=caller.name,
+            expires_s=0,
+            groups=caller.groups,
+            extra=tuple((caller.extra or {}).items()),
+        )
+        try:
+            return await self._rights.allowed(identity, GROUP, verb, resource, namespace)
+        except CannotTellError as error:
+            raise HubError(503, "busy", f"rights cannot be checked now: {error}") from error
+
+
+def cluster_callers(connection: Connection, controller: str, folder: Path) -> Callers:
+    """Callers of a hub in this cluster; the streams of pods that leave are ended."""
+
+    @asynccontextmanager
+    async def callers(
+        state: HubState,
+    ) -> AsyncIterator[tuple[Authenticator, AccessRights]]:
+        presence = Presence(connection, state.feed.dismiss)
+        api = Api(connection, lambda: None)
+        keys = Keys(connection, folder / KEYS_FILE)
+        watching = asyncio.create_task(presence.watch.run())
+        try:
+            known = ClusterCallers(Tokens(keys, api, presence), Rights(api), controller)
+            yield known, known
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            api.close()
+
+    return callers
+
+
+def _caller(role: Role, found: Identity) -> Caller:
+    return Caller(
+        role,
+        name=found.username,
+        namespace=found.namespace,
+        pod=found.pod,
+        uid=found.pod_uid,
+        groups=found.groups,
+        extra=dict(found.extra),
+    )
