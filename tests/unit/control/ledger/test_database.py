@@ -75,7 +75,6 @@ async def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
         for table in ("spend", "usage_marks"):
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN unconfirmed"))
         connection.execute(text("ALTER TABLE dimensions DROP COLUMN namespace"))
-        connection.execute(text("ALTER TABLE route_tables DROP COLUMN target"))
         connection.execute(text("INSERT INTO dimensions VALUES ('r', 'a', '', '', '', '', '')"))
         connection.execute(text("INSERT INTO spend VALUES (0, 'r', 1, 2, 3, 4)"))
         connection.execute(text("UPDATE meta SET value = '1' WHERE key = 'schema'"))
