@@ -26,6 +26,6 @@ def migrate(connection: Connection, version: int) -> None:
     there = inspect(connection)
     for step in sorted(step for step in _STEPS if step > version):
         for statement in _STEPS[step]:
-            # A ledger without a hub has none of the hub's tables; they will be made as they are now.
+            # A ledger without a hub has none of the hub's tables; they are made new, then.
             if there.has_table(statement.split()[2]):
                 connection.exec_driver_sql(statement)
