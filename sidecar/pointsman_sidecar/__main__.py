@@ -17,11 +17,13 @@ from pathlib import Path
 
 from pointsman_sidecar import limits
 from pointsman_sidecar._engine import BindFailed, ConfigRejected, Engine, EngineError
+from pointsman_sidecar.files import FileSource
 from pointsman_sidecar.hub import hub_of
 from pointsman_sidecar.report import Reporter
 from pointsman_sidecar.settings import Settings, SettingsError, read_settings
-from pointsman_sidecar.supervisor import Duty, FileSource, HubSource, Supervisor
+from pointsman_sidecar.supervisor import Duty, HubSource, Supervisor
 from pointsman_sidecar.table import Tables
+from pointsman_sidecar.trust import HubTrust
 
 LOGGER = logging.getLogger("pointsman_sidecar")
 EX_OK, EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE = 0, 64, 69, 70
@@ -71,13 +73,18 @@ def serve(settings: Settings, engine: Engine) -> int:
     boot = str(json.loads(engine.state())["boot"])
     tables = Tables(engine, last_good(settings.state_dir))
     tables.restore()
+    duties: dict[str, Duty] = {}
+    if (trust := trust_of(settings)) is not None:
+        # Before anybody connects: the engine reads the file, too.
+        trust.refresh()
+        duties["trust"] = trust.run
     hub = hub_of(settings, boot)
     reporter = Reporter(hub, engine, tables)
-    duties: dict[str, Duty] = {"report": reporter.run}
+    duties["report"] = reporter.run
     if hub is not None:
         duties["hub"] = HubSource(hub, engine, tables, reporter.ask).run
     if settings.table_path is not None:
-        duties["file"] = FileSource(settings.table_path, tables).run
+        duties["file"] = FileSource(settings.table_path, tables, settings.labels_file).run
     supervisor = Supervisor(duties)
     supervisor.start()
     # Ctrl-C is the engine's, too: Python's own handler would end the drain with a traceback.
@@ -85,6 +92,14 @@ def serve(settings: Settings, engine: Engine) -> int:
     engine.run()
     supervisor.stop(limits.FINAL_REPORT_S)
     return EX_OK
+
+
+def trust_of(settings: Settings) -> HubTrust | None:
+    """The keeper of the hub's authority, where it was given as such."""
+    if not settings.hub_ca or settings.trust_file is None:
+        return None
+    mounted = None if settings.table_path is None else settings.table_path / "ca.crt"
+    return HubTrust(settings.hub_ca, mounted, settings.trust_file)
 
 
 def last_good(state_dir: Path | None) -> Path | None:

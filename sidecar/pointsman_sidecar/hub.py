@@ -37,6 +37,7 @@ class Hub:
     boot: str
     namespace: str
     workload: str
+    labels_file: Path | None = None
 
     def connect(self, timeout_s: float) -> http.client.HTTPConnection:
         """A connection for one thread; it opens at its first request, and again after `close`."""
@@ -101,11 +102,12 @@ def hub_of(settings: Settings, boot: str) -> Hub | None:
     return Hub(
         url=settings.hub_url,
         token_file=settings.hub_token_file,
-        ca_file=settings.hub_ca_file,
+        ca_file=settings.trust_file,
         sidecar=settings.sidecar,
         boot=boot,
         namespace=settings.namespace,
         workload=settings.workload,
+        labels_file=settings.labels_file,
     )
 
 

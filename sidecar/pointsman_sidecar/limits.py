@@ -11,6 +11,9 @@ MAX_LINE_BYTES = 32 * 1024 * 1024
 MAX_TABLE_BYTES = 64 * 1024 * 1024
 """A table once unpacked; what would grow beyond it is refused unread."""
 
+MAX_BUNDLE_BYTES = 256 * 1024
+"""The hub's authority: some certificates of two kilobytes each."""
+
 MAX_UNSENT_BATCHES = 16
 """Batches of decisions kept for a hub that does not answer; the oldest goes first."""
 
@@ -47,6 +50,15 @@ RECONNECT_MAX_S = 20.0
 
 WATCH_EVERY_S = 1.0
 """Between looks at a table file."""
+
+HUB_AWAY_S = 90.0
+"""With the hub away for this long the ConfigMap is newer: the kubelet brings it a minute late."""
+
+MAX_TROUBLE_CHARACTERS = 1000
+"""Of what the sources say is wrong, for a report."""
+
+STATE_EVERY_S = 1.0
+"""Between looks at what the engine says of targets, keys and the ledger."""
 
 FINAL_REPORT_S = 0.8
 """After the drain: the engine gives Python one second in all."""

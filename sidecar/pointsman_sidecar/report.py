@@ -13,15 +13,18 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, Protocol
 
-from pointsman_sidecar import limits
+from pointsman_sidecar import __version__, limits
 from pointsman_sidecar.hub import FAILURES, Backoff, Hub
 from pointsman_sidecar.table import InForce, Tables
 
 LOGGER = logging.getLogger(__name__)
 NOTHING = b"[]"
+OF_THE_STATE = ("ledger", "targets", "credentials")
+"""What of the engine's state the hub is told (docs/contracts-kubernetes.md, section 4)."""
 
 
 class Recorder(Protocol):
@@ -33,6 +36,10 @@ class Recorder(Protocol):
 
     def explain(self, request_id: str, /) -> bytes | None:
         """One decision, if the ring still holds it."""
+        ...
+
+    def state(self) -> bytes:
+        """What the engine is doing."""
         ...
 
     def heartbeat(self) -> None:
@@ -51,6 +58,9 @@ class Reporter:
         self._unsent: deque[bytes] = deque(maxlen=limits.MAX_UNSENT_BATCHES)
         self._told: InForce | None = None
         self._told_at = 0.0
+        self._health: dict[str, Any] = {}
+        self._told_health: dict[str, Any] = {}
+        self._looked_at = 0.0
 
     def ask(self, request_id: str) -> None:
         """Look a request up and report it soon; called by the stream's thread."""
@@ -95,15 +105,29 @@ class Reporter:
         in_force = self._tables.in_force()
         silent_s = time.monotonic() - self._told_at
         due = silent_s > limits.REPORT_AT_LEAST_EVERY_S
-        if self._hub is None or not (self._unsent or in_force != self._told or due):
+        health = self._look()
+        news = self._unsent or in_force != self._told or health != self._told_health
+        if self._hub is None or not (news or due):
             return
         batches = tuple(self._unsent)
         if silent_s > limits.KEEP_ALIVE_S:
             connection.close()
-        self._hub.report(connection, report(self._hub, in_force, batches))
+        self._hub.report(connection, report(self._hub, in_force, batches, health))
         for _ in batches:
             self._unsent.popleft()
         self._told, self._told_at = in_force, time.monotonic()
+        self._told_health = health
+
+    def _look(self) -> dict[str, Any]:
+        """What the engine and the sources say of themselves, looked at once a second."""
+        if time.monotonic() - self._looked_at > limits.STATE_EVERY_S:
+            state = json.loads(self._engine.state())
+            self._health = {name: state[name] for name in OF_THE_STATE if name in state}
+            self._looked_at = time.monotonic()
+        trouble = "; ".join(text for _, text in sorted(self._tables.trouble.items()))
+        if not trouble:
+            return self._health
+        return {**self._health, "last_error": trouble[: limits.MAX_TROUBLE_CHARACTERS]}
 
     def _send_last(self) -> None:
         """What the drain left, within the second that the engine gives us."""
@@ -126,9 +150,17 @@ class Reporter:
             stop.wait(limits.REPORT_EVERY_S)
 
 
-def report(hub: Hub, in_force: InForce, batches: tuple[bytes, ...]) -> bytes:
+def report(
+    hub: Hub, in_force: InForce, batches: tuple[bytes, ...], health: Mapping[str, Any]
+) -> bytes:
     """The body of `POST /v1/reports`; decisions stay as the engine wrote them, unparsed."""
-    head: dict[str, Any] = {"sidecar": hub.sidecar, "boot": hub.boot, "digest": in_force.digest}
+    head: dict[str, Any] = {
+        "sidecar": hub.sidecar,
+        "boot": hub.boot,
+        "digest": in_force.digest,
+        "version": __version__,
+        **health,
+    }
     if in_force.rejected_digest:
         head["rejected"] = {
             "digest": in_force.rejected_digest,

@@ -5,8 +5,10 @@ Called by `__main__`; all that is wrong is said at once, then the process exits 
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +36,9 @@ class Settings:
     hub_url: str = ""
     hub_token_file: Path | None = None
     hub_ca_file: Path | None = None
+    hub_ca: str = ""
     table_path: Path | None = None
+    labels_file: Path | None = None
     secrets_dir: Path | None = None
     secrets_from_env: bool = True
     state_dir: Path | None = None
@@ -46,6 +50,13 @@ class Settings:
     drain_seconds: int = 20
     otlp_endpoint: str = ""
     log_level: str = "INFO"
+
+    @property
+    def trust_file(self) -> Path | None:
+        """Who must have signed the hub's certificate; a bundle given as such gets a file."""
+        if self.hub_ca and self.state_dir is not None:
+            return self.state_dir / "hub-ca.pem"
+        return self.hub_ca_file
 
     def engine_config(self) -> bytes:
         """The engine's configuration document (docs/contracts.md, section 2)."""
@@ -66,7 +77,7 @@ class Settings:
             hub = {
                 "url": self.hub_url,
                 "tokenFile": self.hub_token_file,
-                "caFile": self.hub_ca_file,
+                "caFile": self.trust_file,
             }
             config["hub"] = {name: str(value) for name, value in hub.items() if value is not None}
         if self.secrets_dir is not None:
@@ -113,7 +124,31 @@ def contradictions(settings: Settings) -> list[str]:
         problems.append("POINTSMAN_SIDECAR: the hub books leases by sidecar; give it the pod's UID")
     if settings.hub_ca_file is not None and not settings.hub_url.startswith("https://"):
         problems.append("POINTSMAN_HUB_CA_FILE: only used with an https:// POINTSMAN_HUB_URL")
+    if settings.hub_ca and settings.hub_ca_file is not None:
+        problems.append("POINTSMAN_HUB_CA: POINTSMAN_HUB_CA_FILE is set as well; give one")
+    if settings.hub_ca and settings.state_dir is None:
+        problems.append("POINTSMAN_HUB_CA: set POINTSMAN_STATE_DIR, where the engine reads it")
     return problems
+
+
+def pod_address(text: str) -> str:
+    """As `address`; the pod's IP comes without brackets, whatever its family."""
+    host, _, port = text.rpartition(":")
+    if ":" in host and not host.startswith("["):
+        try:
+            host = f"[{ipaddress.IPv6Address(host)}]"
+        except ValueError:
+            raise ValueError(f"{text!r} is not host:port") from None
+    return address(f"{host}:{port}")
+
+
+def bundle(text: str) -> str:
+    """Certificates in PEM."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError) as error:
+        raise ValueError(f"no certificates in PEM: {error}") from error
+    return text
 
 
 def address(text: str) -> str:
@@ -163,12 +198,14 @@ def level(text: str) -> str:
 
 PARSERS: dict[str, Callable[[str], Any]] = {
     "data_address": address,
-    "admin_address": address,
+    "admin_address": pod_address,
     "debug_address": address,
     "hub_url": url,
     "hub_token_file": Path,
     "hub_ca_file": Path,
+    "hub_ca": bundle,
     "table_path": Path,
+    "labels_file": Path,
     "secrets_dir": Path,
     "secrets_from_env": boolean,
     "state_dir": Path,

@@ -1,4 +1,4 @@
-"""Keeps the engine supplied: tables and tuning from the hub, or from a file where there is no hub.
+"""Keeps the engine supplied: tables and tuning from the hub; `files` is for where there is none.
 
 Started by `__main__` beside the parked main thread. Each duty is a loop in a thread of its own; one
 that dies of an exception is logged and started again, requests never notice (I5).
@@ -11,12 +11,12 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any, Protocol
 
 from pointsman_sidecar import limits
 from pointsman_sidecar.hub import FAILURES, Backoff, Hub
-from pointsman_sidecar.table import Loader, TableError, Tables, read_file, unpack
+from pointsman_sidecar.table import Loader, TableError, Tables, unpack
+from pointsman_sidecar.target import read_labels
 
 LOGGER = logging.getLogger(__name__)
 Duty = Callable[[threading.Event], None]
@@ -91,12 +91,14 @@ class HubSource:
                 for event in self._events():
                     backoff = Backoff()
                     broken = False
+                    self._tables.trouble.pop("hub", None)
                     self.take(event)
                     if stop.is_set():
                         return
-                LOGGER.info("the hub closed the stream")
+                LOGGER.info("the stream from the hub ended")
             except (*FAILURES, StreamError) as error:
                 LOGGER.warning("no stream from the hub: %s", repr(error))
+                self._tables.trouble["hub"] = f"no stream from the hub: {error!r}"
                 if broken:
                     self._engine.heartbeat(hub_lost=True)
             broken = True
@@ -119,52 +121,33 @@ class HubSource:
                 pass
 
     def _events(self) -> Iterator[dict[str, Any]]:
-        """One connection's events."""
+        """One connection's events; it ends when the pod's labels, which it is chosen by, change."""
+        labels = self._labels()
         query = {
             "sidecar": self._hub.sidecar,
             "boot": self._hub.boot,
             "namespace": self._hub.namespace,
             "workload": self._hub.workload,
-            "digest": self._tables.in_force().digest,
+            "digest": self._tables.digest_from_hub,
         }
+        if labels is not None:
+            query["labels"] = json.dumps(labels, sort_keys=True, separators=(",", ":"))
         with closing(self._hub.stream(query)) as pieces:
             for line in lines(pieces):
+                self._tables.heard_hub()
                 yield parsed(line)
+                if self._labels() != labels:
+                    LOGGER.info("the pod's labels changed: asking the hub again")
+                    return
 
-
-class FileSource:
-    """Watches a table file, or `table.json[.gz]` in a folder (a mounted ConfigMap)."""
-
-    def __init__(self, path: Path, tables: Tables) -> None:
-        self._path = path
-        self._tables = tables
-
-    def run(self, stop: threading.Event) -> None:
-        """Offer the file's table now and whenever the file has changed."""
-        seen: tuple[int, ...] = ()
-        while not stop.is_set():
-            seen = self.look(seen)
-            stop.wait(limits.WATCH_EVERY_S)
-
-    def look(self, seen: tuple[int, ...]) -> tuple[int, ...]:
-        """Load the table if the file is not the one seen last; what is seen now."""
+    def _labels(self) -> dict[str, str] | None:
+        """The pod's labels; None where nobody says them."""
+        if self._hub.labels_file is None:
+            return None
         try:
-            path = self._file()
-            status = path.stat()
-            now = (status.st_ino, status.st_mtime_ns, status.st_size)
-            if now != seen:
-                self._tables.offer(read_file(path), authenticated=False)
-        except (OSError, TableError) as error:
-            LOGGER.warning("no table from %s: %s", self._path, error)
-            return seen
-        return now
-
-    def _file(self) -> Path:
-        """The file itself; in a folder the plain one before the packed one."""
-        if not self._path.is_dir():
-            return self._path
-        plain, packed = self._path / "table.json", self._path / "table.json.gz"
-        return plain if plain.exists() else packed
+            return read_labels(self._hub.labels_file)
+        except (OSError, ValueError) as error:
+            raise StreamError(f"the pod's labels cannot be read: {error}") from error
 
 
 class StreamError(Exception):

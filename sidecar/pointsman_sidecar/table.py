@@ -11,8 +11,10 @@ import gzip
 import hashlib
 import json
 import logging
+import math
 import os
 import threading
+import time
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,12 +55,14 @@ class Envelope:
     table: bytes
     fence: Fence | None
 
-    def packed(self) -> bytes:
-        """The document that `unpack` reads."""
+    def packed(self, *, from_hub: bool = False) -> bytes:
+        """The document that `unpack` reads; in the last good table it says where it came from."""
         document: dict[str, Any] = {
             "digest": self.digest,
             "table": base64.b64encode(gzip.compress(self.table, mtime=0)).decode(),
         }
+        if from_hub:
+            document["hub"] = True
         if self.fence is not None:
             document["fence"] = asdict(self.fence)
         return json.dumps(document).encode()
@@ -82,6 +86,23 @@ class Tables:
         self._last_good = last_good
         self._lock = threading.Lock()
         self._in_force = InForce()
+        self._from_hub = False
+        self._heard_at = -math.inf
+        self.trouble: dict[str, str] = {}
+        """What keeps each source from giving tables; sources remove what has passed."""
+
+    def hub_leads(self) -> bool:
+        """Whether the table in force is the hub's, and the hub there or away for a moment only."""
+        return self._from_hub and time.monotonic() - self._heard_at < limits.HUB_AWAY_S
+
+    def heard_hub(self) -> None:
+        """The hub's stream has said something; it does every ten seconds."""
+        self._heard_at = time.monotonic()
+
+    @property
+    def digest_from_hub(self) -> str:
+        """The digest in force if the hub sent it: what came otherwise it is to send again."""
+        return self._in_force.digest if self._from_hub else ""
 
     def in_force(self) -> InForce:
         """A consistent view of what is in force now."""
@@ -92,11 +113,14 @@ class Tables:
         if self._last_good is None or not self._last_good.exists():
             return
         try:
-            envelope = unpack(json.loads(self._last_good.read_bytes()))
+            document = json.loads(self._last_good.read_bytes())
+            envelope = unpack(document)
         except (OSError, ValueError, TableError) as error:
             LOGGER.warning("the last good table cannot be read: %s", error)
             return
         self.offer(envelope, authenticated=True)
+        # One that came from a file is asked of the hub again.
+        self._from_hub = self._from_hub and bool(document.get("hub"))
 
     def offer(self, envelope: Envelope, *, authenticated: bool) -> bool:
         """Put it in force if its fence allows it and the engine takes it; whether it is in force.
@@ -105,10 +129,16 @@ class Tables:
         """
         with self._lock:
             current = self._in_force
+            if not authenticated and self.hub_leads():
+                return envelope.digest == current.digest
             if envelope.digest == current.digest:
-                self._in_force = InForce(current.digest, envelope.fence or current.fence)
+                fence = current.fence if envelope.fence is None else envelope.fence
+                self._in_force = InForce(current.digest, fence)
+                self._from_hub = self._from_hub or authenticated
                 return True
-            reason = refusal(envelope.fence, current.fence, authenticated=authenticated)
+            # A file's fence is whatever its writer said; it never keeps the hub out.
+            known = current.fence if self._from_hub or not authenticated else None
+            reason = refusal(envelope.fence, known, authenticated=authenticated)
             if not reason:
                 try:
                     self._engine.load(envelope.table)
@@ -119,6 +149,7 @@ class Tables:
                 self._in_force = InForce(current.digest, current.fence, envelope.digest, reason)
                 return False
             self._in_force = InForce(envelope.digest, envelope.fence)
+            self._from_hub = authenticated
             LOGGER.info("table %s in force", envelope.digest)
             self._keep(envelope)
             return True
@@ -131,7 +162,7 @@ class Tables:
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(envelope.packed())
+                file.write(envelope.packed(from_hub=self._from_hub))
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._last_good)
@@ -175,15 +206,24 @@ def unpack(document: Any) -> Envelope:
 
 def read_file(path: Path) -> Envelope:
     """A table file: an envelope or the canonical bytes themselves, gzipped or not."""
+    return envelope_of(read_document(path))
+
+
+def read_document(path: Path) -> Any:
+    """The JSON of a table file, gzipped or not."""
     if path.stat().st_size > limits.MAX_LINE_BYTES:
         raise TableError(f"larger than {limits.MAX_LINE_BYTES} bytes")
     content = path.read_bytes()
     if content.startswith(b"\x1f\x8b"):
         content = unzip(content)
     try:
-        document = json.loads(content)
+        return json.loads(content)
     except ValueError as error:
         raise TableError(f"not JSON: {error}") from error
+
+
+def envelope_of(document: Any) -> Envelope:
+    """A file's document as an envelope; a bare table gets one."""
     if isinstance(document, dict) and "version" in document:
         canonical = json.dumps(
             document, sort_keys=True, separators=(",", ":"), ensure_ascii=False

@@ -17,6 +17,7 @@ class RecordingEngine:
     tunings: list[dict[str, object]] = field(default_factory=list)
     records: list[dict[str, object]] = field(default_factory=list)
     ring: dict[str, dict[str, object]] = field(default_factory=dict)
+    health: dict[str, object] = field(default_factory=dict)
     beats: int = 0
     doubts: int = 0
 
@@ -40,6 +41,10 @@ class RecordingEngine:
         """Give what is new, once."""
         records, self.records = self.records, []
         return json.dumps(records).encode()
+
+    def state(self) -> bytes:
+        """What it is told to be."""
+        return json.dumps({"boot": "boot-1", **self.health}).encode()
 
     def heartbeat(self, *, hub_lost: bool = False) -> None:
         """Count."""

@@ -73,6 +73,26 @@ def test_the_hub_learns_decisions_and_digest(hub: ScriptedHub, reporting: Report
     reporting.end()
 
 
+def test_the_hub_learns_what_the_engine_lacks(
+    hub: ScriptedHub, reporting: Reporting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version, ledger, targets and keys are told, again when they change, and so is trouble."""
+    monkeypatch.setattr(limits, "STATE_EVERY_S", 0.02)
+    reporting.engine.health = {"ledger": "ok", "targets": {"main/a": "Closed"}, "money": {}}
+    reporting.thread.start()
+    eventually(lambda: hub.reports)
+    first = hub.reports[0]
+    assert first["version"]
+    assert (first["ledger"], first["targets"]) == ("ok", {"main/a": "Closed"})
+    assert "money" not in first
+    assert "last_error" not in first
+    reporting.engine.health = {"ledger": "ok", "credentials": {"openai/key": "missing"}}
+    eventually(lambda: hub.reports[-1].get("credentials") == {"openai/key": "missing"})
+    reporting.tables.trouble["file"] = "no table from there"
+    eventually(lambda: hub.reports[-1].get("last_error") == "no table from there")
+    reporting.end()
+
+
 def test_a_refused_table_is_told(hub: ScriptedHub, reporting: Reporting) -> None:
     """The hub learns which table was refused and why, so that a status can say it."""
     bad = b'{"version":1,"note":"unreadable"}'

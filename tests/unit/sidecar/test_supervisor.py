@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman_sidecar import limits
+from pointsman_sidecar.files import FileSource
 from pointsman_sidecar.hub import Backoff, Hub
-from pointsman_sidecar.supervisor import FileSource, HubSource, StreamError, Supervisor, lines
+from pointsman_sidecar.supervisor import HubSource, StreamError, Supervisor, lines
 from pointsman_sidecar.table import Envelope, Tables, digest_of
 from support.border import RecordingEngine
 from support.eventually import eventually
@@ -88,6 +89,31 @@ def test_a_broken_stream_resumes_by_digest(
     assert first["digest"] == ""
     assert second == first | {"digest": following.tables.in_force().digest}
     assert hub.tokens[-1] == "Bearer secret-2"
+
+
+def test_the_stream_tells_labels_and_follows_them(hub: ScriptedHub, tmp_path: Path) -> None:
+    """The hub chooses by the pod's labels; when they change it is asked again."""
+    token, labels = tmp_path / "token", tmp_path / "labels"
+    token.write_text("secret-1")
+    labels.write_text('app="a"\n')
+    address = Hub(hub.url, token, None, "uid-1", "boot-1", "demo", "support", labels)
+    source = HubSource(address, RecordingEngine(), Tables(RecordingEngine(), None), print)
+    stop = threading.Event()
+    thread = threading.Thread(target=source.run, args=(stop,))
+    thread.start()
+    try:
+        eventually(lambda: hub.streams)
+        assert json.loads(hub.streams[0]["labels"]) == {"app": "a"}
+        labels.write_text('app="b"\n')
+        hub.script.put({"event": "ping"})
+        hub.script.put(CLOSE)
+        eventually(lambda: len(hub.streams) > 1)
+        assert json.loads(hub.streams[1]["labels"]) == {"app": "b"}
+    finally:
+        stop.set()
+        hub.script.put({"event": "ping"})
+        hub.script.put(CLOSE)
+        thread.join(10)
 
 
 @pytest.mark.parametrize("rubbish", [b"{not json\n", b"[]\n", b'{"event":"table"}\n'])

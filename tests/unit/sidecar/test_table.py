@@ -51,7 +51,7 @@ def test_an_older_controller_never_wins(
     """Within an installation the younger fence wins; another installation only through the hub."""
     engine = RecordingEngine()
     tables = Tables(engine, None)
-    assert tables.offer(envelope("one", first), authenticated=False)
+    assert tables.offer(envelope("one", first), authenticated=through_hub)
     assert tables.offer(envelope("two", second), authenticated=through_hub) is taken
     assert len(engine.loaded) == 1 + taken
     assert bool(tables.in_force().rejected_reason) is not taken

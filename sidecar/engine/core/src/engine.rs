@@ -326,6 +326,7 @@ impl Shared {
             "in_flight": self.in_flight.load(std::sync::atomic::Ordering::Relaxed),
             "supervisor_heartbeat_age_ms": self.stats.heartbeat_age_ms(now_ms),
             "targets": targets.collect::<serde_json::Map<_, _>>(),
+            "credentials": self.secrets.survey(plan.iter().flat_map(|plan| plan.credentials()), now_ms),
             "journal": self.book.journal_trouble().unwrap_or("ok"),
             "ledger_is_away": self.book.ledger_is_away(),
             "ledger": self.book.ledger_trouble().as_deref().unwrap_or("ok"),

@@ -19,7 +19,8 @@ use crate::rules::{Glob, Rules};
 use crate::score::Head;
 use crate::stats::{ModelStats, Stats};
 use crate::table::{
-    Candidate, DefaultKind, Model, QualityTarget, Retries, Route, RouteTable, Strategy, Timeouts,
+    Candidate, Credential, DefaultKind, Model, QualityTarget, Retries, Route, RouteTable, Strategy,
+    Timeouts,
 };
 use crate::upstream::Endpoint;
 use crate::usage::Calibration;
@@ -204,6 +205,15 @@ pub enum Taken {
 }
 
 impl Plan {
+    /// Each target's credential, its host, and the hosts that its provider's type allows.
+    pub fn credentials(&self) -> impl Iterator<Item = (&Credential, &str, &[String])> {
+        self.table.models.iter().zip(&self.models).filter_map(|(model, planned)| {
+            let provider = &model.provider;
+            let credential = provider.credential.as_ref()?;
+            Some((credential, &*planned.endpoint.origin.host, provider.allowed_hosts.as_slice()))
+        })
+    }
+
     /// Indexes a checked table.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! Provider keys: read from mounted files (or, in file mode, from the environment), held only as
 //! sensitive header values, sent only to allowed hosts, never shown (I7).
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -90,6 +90,29 @@ impl Secrets {
         let key = self.resolve(credential, now_ms)?;
         let allowed = hosts.iter().any(|allowed| allowed == host) || key.allows(host);
         if allowed { Ok(key) } else { Err(Missing::Host) }
+    }
+
+    /// What the mounts hold of each target's credential (its host, the hosts of its provider's type):
+    /// `ok`, `missing` or `host_not_allowed`, by `secret/key`; the worst where several targets share one.
+    pub fn survey<'a>(
+        &self,
+        targets: impl Iterator<Item = (&'a Credential, &'a str, &'a [String])>,
+        now_ms: u64,
+    ) -> BTreeMap<String, &'static str> {
+        let mut found = BTreeMap::new();
+        for (credential, host, hosts) in targets {
+            let state = match self.resolve_for(credential, host, hosts, now_ms) {
+                Ok(_) => "ok",
+                Err(Missing::Host) => "host_not_allowed",
+                Err(Missing::NotFound | Missing::Malformed) => "missing",
+            };
+            let known = found.entry(format!("{}/{}", credential.secret, credential.key));
+            let worst = known.or_insert(state);
+            if *worst == "ok" {
+                *worst = state;
+            }
+        }
+        found
     }
 
     /// Reads the key again whatever its age, for calls from now on; its fingerprint, 0 without one.
@@ -193,6 +216,25 @@ mod tests {
             secrets.resolve(&credential("openai"), 2_000).unwrap().authorization,
             "Bearer sk-second"
         );
+    }
+
+    #[test]
+    fn what_the_mounts_lack_is_told_by_name_and_never_by_content() {
+        let directory = directory("survey");
+        std::fs::write(directory.join("openai/api-key"), "sk-first").unwrap();
+        let secrets = Secrets::new(Some(directory), false);
+        let (there, absent) = (credential("openai"), credential("other"));
+        let own = vec!["api.openai.com".to_owned()];
+        let targets = [
+            (&there, "api.openai.com", own.as_slice()),
+            (&absent, "api.openai.com", own.as_slice()),
+        ];
+        let found = secrets.survey(targets.into_iter(), 0);
+        assert_eq!(found["openai/api-key"], "ok");
+        assert_eq!(found["other/api-key"], "missing");
+        let elsewhere = (&there, "evil.example", own.as_slice());
+        let found = secrets.survey(targets.into_iter().chain([elsewhere]), 0);
+        assert_eq!(found["openai/api-key"], "host_not_allowed");
     }
 
     #[test]
