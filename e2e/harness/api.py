@@ -57,10 +57,14 @@ class Api:
 
     def reaches(self, path: str) -> bool:
         """Whether a path answers 200; False too where nobody listens."""
+        return self.status(path) == httpx.codes.OK
+
+    def status(self, path: str) -> int:
+        """The HTTP status of a GET; 0 where nobody listens."""
         try:
-            return self._client.get(path).status_code == httpx.codes.OK
+            return self._client.get(path).status_code
         except httpx.TransportError:
-            return False
+            return 0
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """An object or a list, by its path below the server, such as `/api/v1/namespaces`."""

@@ -160,16 +160,18 @@ def test_mounted_objects_follow_their_sources(cluster: Cluster, restricted: str)
     assert claims["kubernetes.io"]["pod"]["name"] == "app"
 
 
-def test_pods_outlive_their_kubelet(cluster: Cluster, restricted: str) -> None:
-    """A killed kubelet that comes back finds its containers where they were."""
+@pytest.mark.parametrize("daemon", ["kubelet", "containerd", "kube-apiserver"])
+def test_pods_outlive_what_runs_them(cluster: Cluster, restricted: str, daemon: str) -> None:
+    """A killed daemon that comes back finds the containers where they were."""
     kubectl = cluster.kubectl.within(restricted)
     kubectl.apply(pods.pod("app", pods.container("app", "sleep", "600")))
     kubectl("wait", "--for=condition=Ready", "pod/app", "--timeout=60s")
     before = _statuses(kubectl, "app")["app"]["containerID"]
-    cluster.kill("kubelet")
-    cluster.start("kubelet")
+    cluster.kill(daemon)
+    cluster.start(daemon)
+    cluster.wait_ready()
     cluster.wait_node_ready()
-    eventually(lambda: _answers(kubectl, "app"), 30)
+    eventually(partial(_answers, kubectl, "app"), 30)
     assert _statuses(kubectl, "app")["app"]["containerID"] == before
 
 

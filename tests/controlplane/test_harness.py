@@ -103,6 +103,18 @@ def test_a_webhook_of_a_test_is_called(control_plane: ControlPlane, namespace: s
         server.server_close()
 
 
+def test_a_frozen_api_server_is_silent(namespace: str, control_plane: ControlPlane) -> None:
+    """Frozen it takes connections and says nothing; thawed it answers as before."""
+    kubectl = control_plane.kubectl.within(namespace)
+    control_plane.freeze("kube-apiserver")
+    try:
+        with pytest.raises(KubectlError, match=r"exceeded|timeout|Timeout"):
+            kubectl("get", "configmaps", "--request-timeout=500ms")
+    finally:
+        control_plane.thaw("kube-apiserver")
+    eventually(lambda: "kube-root-ca.crt" in kubectl("get", "configmaps"))
+
+
 def test_it_starts_soon_and_survives_the_loss_of_its_parts() -> None:
     """Ready in seconds; etcd and the API server may be killed and come back with what they held."""
     began = time.monotonic()
