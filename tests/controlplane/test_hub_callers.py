@@ -55,7 +55,7 @@ def publish(hub: HubInCluster, namespace: str, policy: str = "main", **target: A
     headers = FENCE | {"x-pointsman-target": json.dumps(asked)}
     path = f"/v1/tables/{namespace}/{policy}"
     content = table(namespace, policy)
-    answer = hub.call(hub.controller_token(), "PUT", path, content=content, headers=headers)
+    answer = hub.call(hub.controllers_token(), "PUT", path, content=content, headers=headers)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["digest"])
 
@@ -134,7 +134,7 @@ def test_a_foreign_lease_that_a_pod_invents_is_not_booked(
     asked = sync(pod["uid"]) | {"leases": [lease]}
     token = hub.pod_token(namespace, pod)
     assert hub.call(token, "POST", "/v1/ledger/sync", json=asked).status_code == 200
-    held = hub.call(hub.controller_token(), "GET", "/v1/budgets?namespace=victim").json()
+    held = hub.call(hub.controllers_token(), "GET", "/v1/budgets?namespace=victim").json()
     assert [row["settled"] for row in held] == [0]
 
 
@@ -145,7 +145,7 @@ def test_spend_is_shown_by_the_namespace_of_the_token(hub: HubInCluster, namespa
     asked = sync(pod["uid"]) | {"usage": [usage]}
     token = hub.pod_token(namespace, pod)
     assert hub.call(token, "POST", "/v1/ledger/sync", json=asked).status_code == 200
-    controller = hub.controller_token()
+    controller = hub.controllers_token()
     own = hub.call(controller, "GET", f"/v1/spend?namespace={namespace}").json()
     assert (own["total"]["requests"], own["total"]["cost"]) == (3, 7)
     victim = hub.call(controller, "GET", "/v1/spend?namespace=victim").json()
@@ -237,7 +237,7 @@ def test_the_controller_waits_for_news_of_the_fleet(hub: HubInCluster, namespace
     """The answer comes when something changes, with what the sidecar said of itself."""
     pod = hub.pod(namespace, "app")
     token = hub.pod_token(namespace, pod)
-    controller = hub.controller_token()
+    controller = hub.controllers_token()
     revision = hub.call(controller, "GET", "/v1/fleet").json()["rev"]
     quiet = hub.call(controller, "GET", f"/v1/fleet?after={revision}&wait=0.2").json()
     assert quiet["rev"] == revision

@@ -38,6 +38,10 @@ class ClusterHub:
         self._server: ThreadingHTTPServer | None = None
         self.start()
 
+    def controllers_token(self) -> str:
+        """What lets the controller in."""
+        return TOKEN
+
     @property
     def url(self) -> str:
         """Where it is, also while it is away."""

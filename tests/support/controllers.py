@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 from harness.control_plane import ControlPlane
 from pointsman_operator.owned import permissions
-from support.cluster_hub import TOKEN, ClusterHub
 from support.eventually import eventually
 
 STARTS_WITHIN_S = 60.0
@@ -44,12 +43,25 @@ class Home:
         return dict(self.cluster.api.get(f"{folder}/pointsman-controller")["spec"])
 
 
+class Served(Protocol):
+    """A hub, scripted or real."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        ...
+
+    def controllers_token(self) -> str:
+        """What lets the controller in."""
+        ...
+
+
 @dataclass
 class ControllerProcess:
     """One replica."""
 
     home: Home
-    hub: ClusterHub
+    hub: Served
     folder: Path
     arguments: list[str] = field(default_factory=list)
 
@@ -59,7 +71,7 @@ class ControllerProcess:
         announce = self.folder / "announce"
         announce.unlink(missing_ok=True)
         token = self.folder / "token"
-        token.write_text(TOKEN)
+        token.write_text(self.hub.controllers_token())
         options = ["--namespace", self.home.namespace, "--identity", self.folder.name]
         options += ["--kubeconfig", str(self.home.kubeconfig), "--hub-url", self.hub.url]
         options += ["--hub-token-file", str(token), "--listen", "127.0.0.1:0"]
@@ -102,7 +114,7 @@ class ControllerProcess:
 
 @contextmanager
 def controller(
-    home: Home, hub: ClusterHub, folder: Path, *arguments: str
+    home: Home, hub: Served, folder: Path, *arguments: str
 ) -> Iterator[ControllerProcess]:
     """A running replica; ended with the block."""
     process = ControllerProcess(home, hub, folder, list(arguments))

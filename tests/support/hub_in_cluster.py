@@ -39,13 +39,14 @@ class HubInCluster:
 
     plane: ControlPlane
     process: HubProcess
+    home: str = HOME
 
-    def pod(self, namespace: str, name: str) -> dict[str, str]:
+    def pod(self, namespace: str, name: str, **labels: str) -> dict[str, str]:
         """Make a pod that no kubelet runs; its name and UID."""
         document = {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": name},
+            "metadata": {"name": name, "labels": labels},
             "spec": {"containers": [{"name": "app", "image": "localhost/none:1"}]},
         }
         made = self.plane.api.create(f"/api/v1/namespaces/{namespace}/pods", document)
@@ -59,9 +60,14 @@ class HubInCluster:
         """The token that the kubelet mounts in a sidecar."""
         return self.plane.token(namespace, "default", audience=AUDIENCE, pod=pod)
 
-    def controller_token(self) -> str:
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        return self.process.url
+
+    def controllers_token(self) -> str:
         """The controller's own."""
-        return self.plane.token(HOME, CONTROLLER, audience=AUDIENCE)
+        return self.plane.token(self.home, CONTROLLER, audience=AUDIENCE)
 
     def call(self, token: str, method: str, path: str, **more: Any) -> httpx.Response:
         """One call with that token."""
@@ -70,33 +76,33 @@ class HubInCluster:
 
 
 @contextmanager
-def hub_in_cluster(plane: ControlPlane, folder: Path) -> Iterator[HubInCluster]:
-    """A hub with its ServiceAccount, ClusterRole and the controller's ServiceAccount."""
+def hub_in_cluster(plane: ControlPlane, folder: Path, home: str = HOME) -> Iterator[HubInCluster]:
+    """A hub with its ServiceAccount and ClusterRole, and the controller's ServiceAccount."""
     rbac = "rbac.authorization.k8s.io"
     plane.kubectl.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}},
-        account(HOME, HUB),
-        account(HOME, CONTROLLER),
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}},
+        account(home, HUB),
+        account(home, CONTROLLER),
         {
             "apiVersion": f"{rbac}/v1",
             "kind": "ClusterRole",
-            "metadata": {"name": HUB},
+            "metadata": {"name": f"{home}-hub"},
             "rules": RULES,
         },
         {
             "apiVersion": f"{rbac}/v1",
             "kind": "ClusterRoleBinding",
-            "metadata": {"name": HUB},
-            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": HUB},
-            "subjects": [{"kind": "ServiceAccount", "name": HUB, "namespace": HOME}],
+            "metadata": {"name": f"{home}-hub"},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": f"{home}-hub"},
+            "subjects": [{"kind": "ServiceAccount", "name": HUB, "namespace": home}],
         },
     )
-    kubeconfig = plane.kubeconfig_for_service_account(HOME, HUB, seconds=3600)
-    options = ["--cluster", "--controller", f"{HOME}/{CONTROLLER}", "--kubeconfig", str(kubeconfig)]
+    kubeconfig = plane.kubeconfig_for_service_account(home, HUB, seconds=3600)
+    options = ["--cluster", "--controller", f"{home}/{CONTROLLER}", "--kubeconfig", str(kubeconfig)]
     process = HubProcess(folder, options)
     process.start()
     try:
-        yield HubInCluster(plane, process)
+        yield HubInCluster(plane, process, home)
     finally:
         process.stop()
 
