@@ -74,7 +74,7 @@ def installation(crds: ControlPlane, tmp_path: Path) -> Iterator[Installation]:
 def resources(namespace: str, url: str) -> list[dict[str, Any]]:
     """A model of one's own, a policy for the shop, and a Budget over all of it."""
     model = self_hosted()
-    model["selfHosted"]["endpoints"] = {"url": url}
+    model["selfHosted"]["endpoints"] = {"url": f"{url}/v1"}
     return [
         pool(model, namespace=namespace),
         policy(
