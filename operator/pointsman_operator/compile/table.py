@@ -276,6 +276,8 @@ class RouteTable(Part):
     default: TableDefault
     budgets: tuple[TableBudget, ...]
     """By namespace and name."""
+    removed: Literal[True] | None = None
+    """Present where the policy was deleted (the hub makes that table): nothing else is in it."""
 
     def canonical(self) -> bytes:
         """The bytes that are published: keys sorted, no whitespace, UTF-8, no null."""

@@ -73,7 +73,7 @@ async def put_table(
 async def delete_table(
     state: State, namespace: str, policy: str, fence: FenceHeader = ""
 ) -> dict[str, str]:
-    """The policy is gone; its sidecars keep the table that they have."""
+    """The policy is gone: its sidecars are told, and refuse calls where no other serves them."""
     await state.tables.remove((namespace, policy), parse_fence(fence) if fence else None)
     state.declare_accounts()
     state.feed.changed(namespace)

@@ -21,6 +21,20 @@ route_tables = Table(
     Column("target", Text, nullable=True),
 )
 
+removed_tables = Table(
+    "removed_tables",
+    metadata,
+    Column("namespace", Text, primary_key=True),
+    Column("policy", Text, primary_key=True),
+    Column("put", BigInteger, nullable=False),
+    Column("installation", Text, nullable=False),
+    Column("transitions", BigInteger, nullable=False),
+    Column("boot", Text, nullable=False),
+    # Whom it served, as in `route_tables`.
+    Column("target", Text, nullable=True),
+)
+"""Policies that were deleted: their sidecars are told so, also those that come back later."""
+
 tunings = Table(
     "tunings",
     metadata,

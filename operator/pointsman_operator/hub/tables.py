@@ -12,7 +12,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
@@ -21,6 +21,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from pointsman_operator.hub import limits, schema
 from pointsman_operator.hub.errors import HubError
+from pointsman_operator.hub.removed import ended
 from pointsman_operator.hub.targets import Served, Target, first_serving
 from pointsman_operator.ledger.accounts import Account, read_accounts
 from pointsman_operator.ledger.database import Database
@@ -80,6 +81,7 @@ class Tables:
         """The same, so that ten thousand streams do not each look at all tables."""
         self._lines: dict[PolicyName, bytes] = {}
         self._accounts: dict[PolicyName, list[Account]] = {}
+        self._removed: dict[PolicyName, RouteTable] = {}
         self._changing = asyncio.Lock()
         self._fence: Fence | None = None
 
@@ -95,6 +97,10 @@ class Tables:
                 name = (row.namespace, row.policy)
                 target = Target.model_validate_json(row.target) if row.target else None
                 self._keep(RouteTable(name, row.put, row.digest, fence, row.packed, target))
+            for row in await connection.execute(select(schema.removed_tables)):
+                fence = Fence(row.installation, row.transitions, row.boot)
+                target = Target.model_validate_json(row.target) if row.target else None
+                self._keep_removed(_ended((row.namespace, row.policy), row.put, fence, target))
             stored = (await connection.execute(select(schema.fence))).first()
         if stored is not None:
             self._fence = Fence(stored.installation, stored.transitions, stored.boot)
@@ -112,12 +118,21 @@ class Tables:
         )
 
     def serving(self, served: Served) -> RouteTable | None:
-        """A sidecar's table: by its pod's labels; outside a cluster by its workload's name."""
+        """A sidecar's table: by its pod's labels; outside a cluster by its workload's name.
+
+        Where there is none, the empty one of a deleted policy that would have served it.
+        """
         there = self._of_namespace.get(served.namespace, {})
+        gone = [table for name, table in self._removed.items() if name[0] == served.namespace]
         if served.labels is not None:
-            return first_serving(there.values(), served.labels)
-        named = there.get((served.namespace, served.workload))
-        return named or (next(iter(there.values())) if len(there) == 1 else None)
+            found = first_serving(there.values(), served.labels)
+            return found or first_serving(gone, served.labels)
+        named = (served.namespace, served.workload)
+        if named in there or len(there) == 1:
+            return there.get(named) or next(iter(there.values()))
+        if there:
+            return self._removed.get(named)
+        return max(gone, key=lambda table: table.put, default=None)
 
     def line(self, table: RouteTable) -> bytes:
         """The table's event, one object however many streams send it."""
@@ -143,7 +158,7 @@ class Tables:
             raise HubError(409, "too_many_tables", f"the hub holds {limits.TABLES_MAX} tables")
         _check(policy, content)
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
-        order = max((table.put for table in self._tables.values()), default=0) + 1
+        order = self._next_order()
         table = RouteTable(policy, order, digest, fence, gzip.compress(content, mtime=0), target)
         known = self._tables.get(policy)
         if known is not None and (known.digest, known.fence, known.target) == (
@@ -155,6 +170,7 @@ class Tables:
 
         def work(connection: Connection) -> None:
             _delete(connection, policy)
+            _forget(connection, [policy])
             row = {"namespace": policy[0], "policy": policy[1], "put": order, "digest": digest}
             row |= asdict(fence) | {"packed": table.packed}
             row["target"] = target.model_dump_json() if target else None
@@ -172,8 +188,17 @@ class Tables:
         if policy not in self._tables:
             raise HubError(404, "not_found", f"no table of {'/'.join(policy)}")
 
+        known = self._tables[policy]
+        gone = _ended(policy, self._next_order(), fence or known.fence, known.target)
+        oldest_first = sorted(self._removed, key=lambda name: self._removed[name].put)
+        forgotten = oldest_first[: max(0, len(oldest_first) + 1 - limits.TABLES_MAX)]
+
         def work(connection: Connection) -> None:
             _delete(connection, policy)
+            _forget(connection, [policy, *forgotten])
+            target = gone.target.model_dump_json() if gone.target else None
+            row = {"namespace": policy[0], "policy": policy[1], "put": gone.put, "target": target}
+            connection.execute(insert(schema.removed_tables), [row | asdict(gone.fence)])
             if fence is not None:
                 _set_fence(connection, fence)
 
@@ -181,10 +206,22 @@ class Tables:
         self._fence = fence or self._fence
         self._tables.pop(policy, None)
         self._of_namespace.get(policy[0], {}).pop(policy, None)
-        self._lines.pop(policy, None)
         self._accounts.pop(policy, None)
+        for name in forgotten:
+            del self._removed[name]
+            self._lines.pop(name, None)
+        self._keep_removed(gone)
+
+    def _next_order(self) -> int:
+        known = (*self._tables.values(), *self._removed.values())
+        return max((table.put for table in known), default=0) + 1
+
+    def _keep_removed(self, table: RouteTable) -> None:
+        self._removed[table.policy] = table
+        self._lines[table.policy] = table.line
 
     def _keep(self, table: RouteTable) -> None:
+        self._removed.pop(table.policy, None)
         self._tables[table.policy] = table
         self._of_namespace.setdefault(table.policy[0], {})[table.policy] = table
         self._lines[table.policy] = table.line
@@ -238,6 +275,19 @@ def _delete(connection: Connection, policy: PolicyName) -> None:
     connection.execute(
         delete(table).where(table.c.namespace == policy[0], table.c.policy == policy[1])
     )
+
+
+def _ended(policy: PolicyName, put: int, fence: Fence, target: Target | None) -> RouteTable:
+    content = ended(*policy)
+    digest = "sha256:" + hashlib.sha256(content).hexdigest()
+    return RouteTable(policy, put, digest, fence, gzip.compress(content, mtime=0), target)
+
+
+def _forget(connection: Connection, policies: Sequence[PolicyName]) -> None:
+    table = schema.removed_tables
+    for namespace, name in policies:
+        named = (table.c.namespace == namespace, table.c.policy == name)
+        connection.execute(delete(table).where(*named))
 
 
 def _set_fence(connection: Connection, fence: Fence) -> None:

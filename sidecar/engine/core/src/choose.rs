@@ -27,6 +27,11 @@ const TOKENS_PER_IMAGE: u64 = 800;
 /// # Errors
 /// The body lacks what the endpoint needs, nothing takes the model name, or no candidate is left.
 pub fn choose(call: &mut Call, headers: &HeaderMap) -> Result<(), Refusal> {
+    if call.plan.table.removed {
+        return Err(Refusal::NoCandidate(NoCandidate::NoPolicy {
+            policy: call.plan.policy.clone(),
+        }));
+    }
     check_shape(call)?;
     call.prompt_tokens = call.scan.text_bytes / BYTES_PER_TOKEN
         + call.scan.input_tokens

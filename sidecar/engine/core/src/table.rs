@@ -44,6 +44,9 @@ pub struct RouteTable {
     /// Budgets that bind this workload.
     #[serde(default)]
     pub budgets: Vec<Budget>,
+    /// The policy was deleted: nothing else is in the table.
+    #[serde(default)]
+    pub removed: bool,
 }
 
 /// A namespaced object's name.

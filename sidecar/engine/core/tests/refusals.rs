@@ -23,6 +23,7 @@ fn every_variant() -> Vec<Refusal> {
         Refusal::NoCandidate(NoCandidate::BudgetTier(limit(&hostile))),
         Refusal::NoCandidate(NoCandidate::Credential),
         Refusal::NoCandidate(NoCandidate::Unresolved),
+        Refusal::NoCandidate(NoCandidate::NoPolicy { policy: text() }),
         Refusal::NoTable,
         Refusal::DeadlineExceeded { total_ms: 9 },
         Refusal::Shed,

@@ -91,6 +91,11 @@ fn of_no_candidate(why: &NoCandidate) -> String {
              names are missing or refused. The RoutingPolicy's conditions say why; \
              `pointsman validate` prints all of it."
             .to_owned(),
+        NoCandidate::NoPolicy { policy } => format!(
+            "The RoutingPolicy {} that served this workload was deleted, and no other serves it. \
+             Create one whose target is this workload.",
+            short(policy)
+        ),
     }
 }
 

@@ -118,6 +118,11 @@ pub enum NoCandidate {
     /// The route has none: what it names is missing or refused. It is never passed over, because
     /// its requests must not reach rules that were not meant for them.
     Unresolved,
+    /// The policy that served this workload was deleted.
+    NoPolicy {
+        /// `namespace/name`.
+        policy: String,
+    },
 }
 
 /// The fixed facts of a variant: status, `type`, `code`, `param`, label, class.
@@ -314,6 +319,7 @@ impl NoCandidate {
             },
             Self::Credential => unavailable("no_credential", Class::Auth),
             Self::Unresolved => unavailable("no_model", Class::ModelGone),
+            Self::NoPolicy { .. } => unavailable("no_policy", Class::ModelGone),
         }
     }
 }
