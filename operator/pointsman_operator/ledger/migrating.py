@@ -6,7 +6,7 @@ happens once or not at all.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, Inspector, inspect
 
 _STEPS: dict[int, tuple[str, ...]] = {
     2: (
@@ -26,6 +26,12 @@ def migrate(connection: Connection, version: int) -> None:
     there = inspect(connection)
     for step in sorted(step for step in _STEPS if step > version):
         for statement in _STEPS[step]:
-            # A ledger without a hub has none of the hub's tables; they are made new, then.
-            if there.has_table(statement.split()[2]):
+            words = statement.split()
+            table, column = words[2], words[5]
+            # A ledger without a hub has none of the hub's tables, and one made new has them whole.
+            if there.has_table(table) and column not in _columns(there, table):
                 connection.exec_driver_sql(statement)
+
+
+def _columns(there: Inspector, table: str) -> set[str]:
+    return {column["name"] for column in there.get_columns(table)}
