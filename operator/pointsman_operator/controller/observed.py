@@ -8,13 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman_operator.api.meta import GROUP
+from pointsman_operator.inject.names import INJECT, INJECTED, NOT_INJECTED, STATUS
 
-INJECT = f"{GROUP}/inject"
-INJECTION = f"{GROUP}/injection"
-INJECTED = f"{GROUP}/injected"
-STATUS = f"{GROUP}/status"
-NOT_INJECTED = f"{GROUP}/not-injected"
 ASKING = frozenset({"enabled", "required"})
 """Values of the namespace's label with which its pods get a router."""
 MIRROR = "kubernetes.io/config.mirror"

@@ -14,7 +14,7 @@ from pointsman_operator.controller.authority import Authority
 from pointsman_operator.controller.comparing import Comparison
 from pointsman_operator.controller.following import HubFollower
 from pointsman_operator.controller.metrics import Metrics
-from pointsman_operator.controller.observed import INJECTION, Pod, read_pod
+from pointsman_operator.controller.observed import Pod, read_pod
 from pointsman_operator.controller.probes import Probes
 from pointsman_operator.controller.publishing import Publisher
 from pointsman_operator.controller.reconcile import Reconciler
@@ -22,6 +22,7 @@ from pointsman_operator.controller.settings import ControllerSettings
 from pointsman_operator.controller.telling import Teller
 from pointsman_operator.controller.watching import Watcher
 from pointsman_operator.controller.world import World, ref_of
+from pointsman_operator.inject.names import INJECTION
 from pointsman_operator.kube import limits as kube_limits
 from pointsman_operator.kube.api import Api, ApiError
 from pointsman_operator.kube.connection import Connection
@@ -115,11 +116,8 @@ class Controller:
             self._world.take_pod(key, found)
             reconciler.seen(self._world.in_namespace(key[0]))
 
-        def namespace(key: Key, label: str | None) -> None:
-            if label is None:
-                self._world.namespaces.pop(key[1], None)
-            else:
-                self._world.namespaces[key[1]] = label
+        def namespace(key: Key, found: tuple[str, bool] | None) -> None:
+            self._world.take_namespace(key[1], found)
             reconciler.seen(self._world.in_namespace(key[1]))
 
         def config_map(key: Key, version: str | None) -> None:
@@ -224,8 +222,9 @@ class Controller:
             metrics.relists.labels(name).set(watch.relists)
 
 
-def _injection(metadata: Mapping[str, Any]) -> str:
-    return str((metadata.get("labels") or {}).get(INJECTION, ""))
+def _injection(metadata: Mapping[str, Any]) -> tuple[str, bool]:
+    label = str((metadata.get("labels") or {}).get(INJECTION, ""))
+    return label, "deletionTimestamp" in metadata
 
 
 def _version(metadata: Mapping[str, Any]) -> str:

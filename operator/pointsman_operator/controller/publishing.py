@@ -104,6 +104,8 @@ class Publisher:
 
         Raises `ApiError`, `NotLeadingError`.
         """
+        if namespace in self._world.leaving:
+            return False
         path = f"/api/v1/namespaces/{namespace}/configmaps/{NAME}"
         existing = await self._api.get(path)
         if not any(_is_policy_of(ref, namespace) for ref in self._world.held):

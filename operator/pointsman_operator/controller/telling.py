@@ -40,7 +40,7 @@ class Teller:
         Raises `ApiError`, `NotLeadingError`.
         """
         held = self._world.held.get(ref)
-        if held is None:
+        if held is None or ref.namespace in self._world.leaving:
             self._money_at.pop(ref, None)
             return None
         now = time.time()

@@ -58,6 +58,8 @@ class World:
     """By namespace and name."""
     namespaces: dict[str, str] = field(default_factory=dict)
     """Name -> value of `pointsman.dev/injection`."""
+    leaving: set[str] = field(default_factory=set)
+    """Namespaces that are being deleted: nothing can be written there, and nothing needs to be."""
     sidecars: Mapping[str, Sidecar] = field(default_factory=dict)
     """By pod UID."""
     accounts: Mapping[str, Account] = field(default_factory=dict)
@@ -191,6 +193,16 @@ class World:
                 del self.pods[key[0]]
         else:
             here[key[1]] = pod
+
+    def take_namespace(self, name: str, found: tuple[str, bool] | None) -> None:
+        """A namespace's label and whether it is being deleted; None: it is gone."""
+        self.leaving.discard(name)
+        if found is None:
+            self.namespaces.pop(name, None)
+            return
+        self.namespaces[name] = found[0]
+        if found[1]:
+            self.leaving.add(name)
 
     def take_fleet(self, sidecars: Mapping[str, Sidecar]) -> frozenset[str]:
         """The fleet as the hub now knows it; the namespaces in which something changed."""

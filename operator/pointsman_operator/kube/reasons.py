@@ -63,13 +63,13 @@ class Reason(StrEnum):
         "split the namespace's policies, or shorten their pools",
     )
     HUB_UNREACHABLE = (
-        "HubUnreachableError",
+        "HubUnreachable",
         "Programmed, LedgerAvailable",
         "The controller cannot reach the hub; sidecars go on with the tables that they have.",
         "look at the StatefulSet `pointsman-hub` and its log",
     )
     HUB_REFUSED = (
-        "HubRefusedError",
+        "HubRefused",
         "Programmed",
         "The hub refuses the table.",
         "this is a defect of Pointsman: report it with the message",

@@ -18,7 +18,8 @@ def everywhere() -> list[Rule]:
     """In every namespace that is served: a ClusterRole, or a Role in each.
 
     ConfigMaps are listed and watched by their one name (`fieldSelector=metadata.name=pointsman`),
-    pods and namespaces by their metadata only. There is no Secret and no workload here.
+    pods and namespaces by their metadata only. There is no Secret and no workload here. An apply
+    that makes the ConfigMap needs `create` too, and may be bound to the name.
     """
     plurals = [kind.plural for kind in KINDS]
     return [
@@ -44,7 +45,7 @@ def of_webhooks(names: list[str]) -> list[Rule]:
 
 
 def at_home(prefix: str) -> list[Rule]:
-    """In the operator's own namespace: a Role. `create` cannot be bound to a name."""
+    """In the operator's own namespace: a Role. `create` of a Lease cannot be bound to a name."""
     secrets = [f"{prefix}-ca", f"{prefix}-hub-tls", f"{prefix}-injector-tls"]
     lease = "coordination.k8s.io"
     return [

@@ -1,0 +1,203 @@
+"""What a status says comes from pods that run and from what their sidecars report."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import pytest
+
+from harness.control_plane import ControlPlane
+from support.cluster_hub import ClusterHub
+from support.controllers import ControllerProcess
+from support.eventually import eventually
+from support.resources import budget, policy, pool, rule
+from support.resources_in_cluster import API, INJECTED, pod, status, verdict
+
+pytestmark = pytest.mark.timeout(120)
+POLICY = "routingpolicies/support"
+
+
+@pytest.fixture
+def served(crds: ControlPlane, namespace: str, hub: ClusterHub, replica: ControllerProcess) -> str:
+    """A namespace with a published policy and two injected pods that report its table."""
+    eventually(replica.leads, within_s=30)
+    crds.kubectl.apply(pool(namespace=namespace), policy(rule(), namespace=namespace))
+    eventually(partial(hub.digest, namespace, "support"))
+    for name in ("one", "two"):
+        uid = pod(crds, namespace, name, labels=INJECTED)
+        _report(hub, namespace, uid, name)
+    eventually(lambda: verdict(crds, namespace, POLICY, "Programmed") == ("True", "Programmed"))
+    return namespace
+
+
+def _report(hub: ClusterHub, namespace: str, uid: str, name: str, **more: object) -> None:
+    digest = hub.digest(namespace, "support")
+    hub.report(uid, namespace=namespace, pod=name, **({"digest": digest} | more))
+
+
+def _uid(cluster: ControlPlane, namespace: str, name: str) -> str:
+    found = cluster.api.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
+    return str(found["metadata"]["uid"])
+
+
+def test_programmed_counts_what_sidecars_run(crds: ControlPlane, served: str) -> None:
+    """Figures and columns say how many of how many."""
+    found = status(crds, served, POLICY)
+    assert (found["injected"], found["programmed"]) == ("2/2", "2/2")
+    shown = crds.kubectl.within(served)("get", "rpol", "support")
+    assert "2/2" in shown
+
+
+def test_a_cut_stream_turns_programmed_within_ten_seconds(
+    crds: ControlPlane, served: str, hub: ClusterHub
+) -> None:
+    """A digest counts only while its stream is open; when it is back, so is the condition."""
+    uid = _uid(crds, served, "one")
+    began = time.monotonic()
+    _report(hub, served, uid, "one", connected=False)
+    wanted = ("False", "SidecarDisconnected")
+    eventually(lambda: verdict(crds, served, POLICY, "Programmed") == wanted)
+    assert time.monotonic() - began <= 10
+    assert verdict(crds, served, POLICY, "Ready") == wanted
+    _report(hub, served, uid, "one", connected=True)
+    eventually(lambda: verdict(crds, served, POLICY, "Ready") == ("True", "Ready"))
+
+
+def test_a_pod_that_is_gone_counts_no_more(crds: ControlPlane, served: str) -> None:
+    """The report of a deleted pod's sidecar is nobody's."""
+    crds.kubectl.within(served)("delete", "pod", "one", "--grace-period=0", "--force")
+    eventually(lambda: status(crds, served, POLICY)["programmed"] == "1/1")
+
+
+def test_a_finished_pod_counts_no_more(crds: ControlPlane, served: str) -> None:
+    """A Job's pod that has succeeded cannot run a table, nor lack a router."""
+    path = f"/api/v1/namespaces/{served}/pods/one/status"
+    crds.api.merge(path, {"status": {"phase": "Succeeded"}})
+    eventually(lambda: status(crds, served, POLICY)["programmed"] == "1/1")
+
+
+def test_an_outdated_sidecar_is_named(crds: ControlPlane, served: str, hub: ClusterHub) -> None:
+    """A table above what a sidecar reads: its own reason, the pod in the message."""
+    digest = hub.digest(served, "support")
+    rejected = {"digest": digest, "reason": "SidecarOutdated"}
+    uid = _uid(crds, served, "two")
+    _report(hub, served, uid, "two", digest="sha256:old", rejected=rejected)
+    wanted = ("False", "SidecarOutdated")
+    eventually(lambda: verdict(crds, served, POLICY, "Programmed") == wanted)
+    message = next(
+        it["message"]
+        for it in status(crds, served, POLICY)["conditions"]
+        if it["type"] == "Programmed"
+    )
+    assert "two" in message
+    assert "restart" in message
+
+
+def test_a_pod_without_its_router_is_named(crds: ControlPlane, served: str) -> None:
+    """A pod that asks and has none; once it is gone, the condition recovers."""
+    pod(crds, served, "bare", labels={"pointsman.dev/inject": "true"})
+    wanted = ("False", "InjectionMissing")
+    eventually(lambda: verdict(crds, served, POLICY, "Injected") == wanted)
+    assert verdict(crds, served, POLICY, "Ready") == wanted
+    crds.kubectl.within(served)("delete", "pod", "bare", "--grace-period=0", "--force")
+    eventually(lambda: verdict(crds, served, POLICY, "Ready") == ("True", "Ready"))
+
+
+def test_a_namespaces_label_asks_for_its_pods(crds: ControlPlane, served: str) -> None:
+    """`pointsman.dev/injection: enabled` makes pods without a router of their own ask."""
+    pod(crds, served, "plain")
+    eventually(lambda: status(crds, served, POLICY)["pods"] == 3)
+    assert verdict(crds, served, POLICY, "Injected") == ("True", "Injected")
+    label = {"metadata": {"labels": {"pointsman.dev/injection": "enabled"}}}
+    crds.api.merge(f"/api/v1/namespaces/{served}", label)
+    wanted = ("False", "InjectionMissing")
+    eventually(lambda: verdict(crds, served, POLICY, "Injected") == wanted)
+
+
+def test_a_missing_secret_shows_at_policy_and_pool(
+    crds: ControlPlane, served: str, hub: ClusterHub
+) -> None:
+    """The sidecars' word about a key is told to both owners, and taken back when it is there."""
+    secret = "pointsman-credentials/openai"
+    models = pool(namespace=served)["spec"]["models"]
+    name, key = secret.split("/")
+    models[0]["provider"]["credential"] = {"secretRef": {"name": name, "key": key}}
+    before = hub.digest(served, "support")
+    crds.api.merge(f"{API}/{served}/modelpools/main", {"spec": {"models": models}})
+    eventually(lambda: hub.digest(served, "support") != before)
+    for state, wanted in (
+        ("missing", ("False", "SecretMissing")),
+        ("host_not_allowed", ("False", "HostNotAllowed")),
+        ("ok", ("True", "ResolvedRefs")),
+    ):
+        for pod_name in ("one", "two"):
+            uid = _uid(crds, served, pod_name)
+            _report(hub, served, uid, pod_name, credentials={secret: state})
+        for path in (POLICY, "modelpools/main"):
+            eventually(partial(_is, crds, served, path, "ResolvedRefs", wanted))
+
+
+def test_an_unreachable_provider_shows_and_recovers(
+    crds: ControlPlane, served: str, hub: ClusterHub
+) -> None:
+    """Every sidecar's breaker open: the condition says so without holding up Ready."""
+    for state, wanted in (
+        ("Open", ("False", "ProviderUnreachable")),
+        ("Closed", ("True", "ProvidersReachable")),
+    ):
+        for name in ("one", "two"):
+            _report(hub, served, _uid(crds, served, name), name, targets={"main/mini": state})
+        for path in (POLICY, "modelpools/main"):
+            eventually(partial(_is, crds, served, path, "ProvidersReachable", wanted))
+    assert verdict(crds, served, POLICY, "Ready") == ("True", "Ready")
+    assert status(crds, served, "modelpools/main")["targets"][0]["closed"] == 2
+
+
+def test_a_budgets_status_shows_its_money(crds: ControlPlane, served: str, hub: ClusterHub) -> None:
+    """Spent, left, percent, the threshold's action; then the end of the limit."""
+    thresholds = [{"percent": 80, "action": "Downgrade", "maxTier": 1}]
+    crds.kubectl.apply(budget(namespace=served, amount="5", thresholds=thresholds))
+    _spend(hub, served, 41 * 10**11)
+    eventually(partial(_is, crds, served, "budgets/team", "NearLimit",
+                       ("True", "ThresholdReached")), within_s=20)  # fmt: skip
+    found = status(crds, served, "budgets/team")
+    worst = found["worst"]
+    assert (worst["spent"], worst["remaining"], worst["percent"]) == ("4.1", "0.9", 82)
+    assert found["action"] == "Downgrade"
+    assert verdict(crds, served, "budgets/team", "Ready") == ("True", "Ready")
+    _spend(hub, served, 5 * 10**12)
+    eventually(partial(_is, crds, served, "budgets/team", "Exhausted",
+                       ("True", "LimitReached")), within_s=20)  # fmt: skip
+    shown = crds.kubectl.within(served)("get", "bud", "team")
+    assert "Block" in shown
+    told = crds.kubectl.within(served)("get", "events", "-o=jsonpath={.items[*].reason}")
+    assert "LimitReached" in told
+
+
+def test_a_ledger_that_sidecars_miss_shows(
+    crds: ControlPlane, served: str, hub: ClusterHub
+) -> None:
+    """The engine's own sentence stands in the Budget's condition."""
+    crds.kubectl.apply(budget(namespace=served))
+    _spend(hub, served, 0)
+    uid = _uid(crds, served, "one")
+    _report(hub, served, uid, "one", ledger="no answer for 40 s")
+    eventually(partial(_is, crds, served, "budgets/team", "LedgerAvailable",
+                       ("False", "LedgerUnavailable")))  # fmt: skip
+    _report(hub, served, uid, "one", ledger="ok")
+    eventually(partial(_is, crds, served, "budgets/team", "Ready", ("True", "Ready")))
+
+
+def _spend(hub: ClusterHub, namespace: str, used: int) -> None:
+    limit = 5 * 10**12
+    row = {"account": f"{namespace}/team/day", "window": "w", "limit": limit, "settled": used,
+           "unconfirmed": 0, "leased": 0, "available": limit - used, "overrun": 0,
+           "resets_at": "2126-11-23T00:00:00+00:00"}  # fmt: skip
+    hub.accounts = [row]
+
+
+def _is(
+    cluster: ControlPlane, namespace: str, path: str, kind: str, wanted: tuple[str, str]
+) -> bool:
+    return verdict(cluster, namespace, path, kind) == wanted
