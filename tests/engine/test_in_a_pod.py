@@ -6,12 +6,18 @@ import base64
 import gzip
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import trustme
+
+from pointsman_sidecar._engine import Engine
+from pointsman_sidecar.settings import PARSERS, read_settings
 from pointsman_sidecar.table import digest_of
 from support.eventually import eventually
 from support.line import line
+from support.pods import SETTINGS, injected, pod, sidecar_of
 from support.processes import Sidecar, ended
 
 CONFIGURED_WAIT_S = 5.0
@@ -40,19 +46,47 @@ def test_a_pod_starts_without_a_table_and_takes_the_one_that_is_for_it(tmp_path:
     with line(tmp_path / "other", "a") as made:
         table = made.sidecar.table_path.read_bytes()
         began = time.monotonic()
-        pod = Sidecar(
+        fresh = Sidecar(
             tmp_path,
             POINTSMAN_TABLE_PATH=str(tables),
             POINTSMAN_LABELS_FILE=str(labels),
         )
-        with ended(pod):
+        with ended(fresh):
             assert time.monotonic() - began > CONFIGURED_WAIT_S - 0.5
-            assert pod.probe("/livez")
-            assert pod.state()["digest"] is None
+            assert fresh.probe("/livez")
+            assert fresh.state()["digest"] is None
             other = json.dumps({**json.loads(table), "catalogue": "sha256:other"}).encode()
             mount(tables, "others", other, -9, app="billing")
             mount(tables, "support", table, 0, app="support")
-            eventually(lambda: pod.state()["digest"] == digest_of(table), 10)
+            eventually(lambda: fresh.state()["digest"] == digest_of(table), 10)
+
+
+def test_the_injectors_environment_is_the_sidecars(tmp_path: Path) -> None:
+    """Every variable that injection writes is one that the sidecar reads; together they hold."""
+    bundle = trustme.CA().cert_pem.bytes().decode()
+    made, _ = injected(pod(), settings=replace(SETTINGS, hub_ca=bundle))
+    container = sidecar_of(made)
+    variables = {
+        it["name"]: it.get("value", "uid-1").replace("$(POINTSMAN_POD_IP)", "10.0.0.7")
+        for it in container["env"]
+    }
+    known = {f"POINTSMAN_{name.upper()}" for name in PARSERS}
+    assert set(variables) - known == {"POINTSMAN_POD_IP"}
+    settings = read_settings(variables)
+    assert settings.admin_address == "10.0.0.7:4618"
+    config = json.loads(settings.engine_config())
+    assert config["hub"]["caFile"] == f"{settings.state_dir}/hub-ca.pem"
+    mounts = {it["name"]: it["mountPath"] for it in container["volumeMounts"]}
+    assert str(settings.state_dir) == mounts["pointsman-state"]
+    assert str(settings.table_path) == mounts["pointsman-tables"]
+    assert str(settings.labels_file) == f"{mounts['pointsman-labels']}/labels"
+    assert str(settings.hub_token_file) == f"{mounts['pointsman-token']}/token"
+    credentials = f"{settings.secrets_dir}/pointsman-credentials"
+    assert credentials == mounts["pointsman-credentials"]
+    config["data"]["address"] = config["admin"]["address"] = "127.0.0.1:0"
+    config["admin"]["debugAddress"] = "127.0.0.1:0"
+    config["stateDir"] = str(tmp_path)
+    assert json.loads(Engine(json.dumps(config).encode()).state())["journal"] == "ok"
 
 
 def test_the_state_tells_which_keys_the_mounts_lack(tmp_path: Path) -> None:
