@@ -49,6 +49,7 @@ class Settings:
     data_threads: int = 1
     drain_seconds: int = 20
     otlp_endpoint: str = ""
+    otlp_sample_percent: int = 100
     log_level: str = "INFO"
 
     @property
@@ -85,7 +86,10 @@ class Settings:
         if self.state_dir is not None:
             config["stateDir"] = str(self.state_dir)
         if self.otlp_endpoint:
-            config["tracing"] = {"otlpEndpoint": self.otlp_endpoint}
+            config["tracing"] = {
+                "otlpEndpoint": self.otlp_endpoint,
+                "samplePercent": self.otlp_sample_percent,
+            }
         return json.dumps(config).encode()
 
 
@@ -216,5 +220,6 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "data_threads": between(1, limits.MAX_DATA_THREADS),
     "drain_seconds": between(0, limits.MAX_DRAIN_S),
     "otlp_endpoint": url,
+    "otlp_sample_percent": between(0, 100),
     "log_level": level,
 }

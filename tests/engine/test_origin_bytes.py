@@ -145,9 +145,7 @@ def test_the_callers_credentials_and_our_own_headers_stay_here(here: Line) -> No
     names = set(arrived.headers)
     assert not names & {"authorization", "cookie", "x-api-key", "proxy-authorization"}
     assert not [name for name in names if name.startswith("x-pointsman")]
-    version, trace_id, span, flags = arrived.headers["traceparent"].split("-")
-    assert (version, trace_id, flags) == ("00", trace.split("-")[1], "01")
-    assert span != trace.split("-")[2], "our span is the parent, not the caller's"
+    assert arrived.headers["traceparent"] == trace, "nobody collects a span of ours"
     assert arrived.headers["tracestate"] == "vendor=1"
     assert arrived.headers["user-agent"] == "app/1"
     assert arrived.headers["accept-encoding"] == "identity"

@@ -64,3 +64,14 @@ def test_the_engine_gets_its_document() -> None:
     assert document["identity"]["sidecar"] == "uid-1"
     assert "tracing" not in document
     assert "secretsDir" not in document
+
+
+def test_a_collector_brings_its_share_of_calls() -> None:
+    """All calls that begin a trace are sampled unless said; a share without a collector is idle."""
+    collector = HUB | {"POINTSMAN_OTLP_ENDPOINT": "http://collector:4318/"}
+    document = json.loads(read_settings(collector).engine_config())
+    assert document["tracing"] == {"otlpEndpoint": "http://collector:4318", "samplePercent": 100}
+    few = collector | {"POINTSMAN_OTLP_SAMPLE_PERCENT": "5"}
+    assert json.loads(read_settings(few).engine_config())["tracing"]["samplePercent"] == 5
+    with pytest.raises(SettingsError, match="POINTSMAN_OTLP_SAMPLE_PERCENT"):
+        read_settings(collector | {"POINTSMAN_OTLP_SAMPLE_PERCENT": "101"})

@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::admin;
 use crate::engine::Shared;
-use crate::export;
+use crate::export::{self, Exporter};
 use crate::ledger::{self, HttpTransport};
 use crate::limits;
 use crate::serve::{Phase, lead_drain};
@@ -41,27 +41,41 @@ impl Background {
         runtime.block_on(local.run_until(async move {
             let shared = self.shared.clone();
             admin::serve(self.admin, self.debug, &shared)?;
-            start_export(&shared, self.roots)?;
+            let export = start_export(&shared, self.roots)?;
             tokio::task::spawn_local(watch_credentials(shared.clone()));
             let ledger = start_ledger(&shared)?;
             lead_drain(&shared, phase).await?;
-            if let Some((drained, ledger)) = ledger {
-                // The ledger client may have died of a fault; the journal then tells the next start.
-                let _gone = drained.send(());
-                let _died = ledger.await;
+            // Both are told before one is waited for. The ledger client may have died of a fault; the
+            // journal then tells the next start.
+            let ending: Vec<JoinHandle<()>> =
+                [ledger, export].into_iter().flatten().map(end).collect();
+            for task in ending {
+                let _died = task.await;
             }
             Ok(())
         }))
     }
 }
 
-fn start_export(shared: &Shared, roots: TlsRoots) -> std::io::Result<()> {
-    if let (Some(spans), Some(tracing)) = (&shared.spans, &shared.config.tracing) {
-        let endpoint = Endpoint::parse(&tracing.otlp_endpoint).map_err(std::io::Error::other)?;
-        let resource = export::resource(&shared.config.identity);
-        tokio::task::spawn_local(export::run(spans.clone(), endpoint, roots, resource));
-    }
-    Ok(())
+/// A task that does its last duty when it is told to.
+type Duty = (oneshot::Sender<()>, JoinHandle<()>);
+
+fn end((drained, task): Duty) -> JoinHandle<()> {
+    let _gone = drained.send(());
+    task
+}
+
+/// The exporter of spans; `None` without a collector.
+fn start_export(shared: &Shared, roots: TlsRoots) -> std::io::Result<Option<Duty>> {
+    let (Some(spans), Some(tracing)) = (&shared.spans, &shared.config.tracing) else {
+        return Ok(None);
+    };
+    let endpoint = Endpoint::parse(&tracing.otlp_endpoint).map_err(std::io::Error::other)?;
+    let resource = export::resource(&shared.config.identity);
+    let exporter = Exporter::new(spans.clone(), endpoint, roots, &resource);
+    let (drained, told) = oneshot::channel();
+    let run = exporter.run(async { drop(told.await) });
+    Ok(Some((drained, tokio::task::spawn_local(run))))
 }
 
 /// Ends the rest of credentials whose Secret holds another key. Files are read only while one rests.
@@ -74,10 +88,8 @@ async fn watch_credentials(shared: Arc<Shared>) {
     }
 }
 
-type Ledger = (oneshot::Sender<()>, JoinHandle<bool>);
-
 /// The ledger client; `None` without a hub: enforced Budgets then refuse.
-fn start_ledger(shared: &Shared) -> std::io::Result<Option<Ledger>> {
+fn start_ledger(shared: &Shared) -> std::io::Result<Option<Duty>> {
     let Some(hub) = &shared.config.hub else {
         // Said once, so that no call waits for an answer that cannot come.
         shared.book.sync_failed("no hub is configured");
@@ -89,5 +101,9 @@ fn start_ledger(shared: &Shared) -> std::io::Result<Option<Ledger>> {
     let (drained, told) = oneshot::channel();
     let shutdown = async { drop(told.await) };
     let client = ledger::run(shared.book.clone(), recovered, transport, shutdown);
-    Ok(Some((drained, tokio::task::spawn_local(client))))
+    // Whether its last report arrived, the hub knows.
+    let run = async {
+        let _arrived = client.await;
+    };
+    Ok(Some((drained, tokio::task::spawn_local(run))))
 }

@@ -81,6 +81,9 @@ pub struct Hub {
 pub struct Tracing {
     /// `http(s)://host:port`; `/v1/traces` is appended.
     pub otlp_endpoint: String,
+    /// Of a hundred calls that bring no `traceparent`, how many are traced; those that do say it.
+    #[serde(default = "all")]
+    pub sample_percent: u8,
 }
 
 impl Config {
@@ -99,8 +102,15 @@ impl Config {
         if !(1..=64).contains(&config.data_threads) {
             return Err("engine configuration: dataThreads must be 1 to 64".to_owned());
         }
+        if config.tracing.as_ref().is_some_and(|tracing| tracing.sample_percent > 100) {
+            return Err("engine configuration: tracing.samplePercent must be 0 to 100".to_owned());
+        }
         Ok(config)
     }
+}
+
+const fn all() -> u8 {
+    100
 }
 
 #[cfg(test)]

@@ -210,11 +210,7 @@ fn build(
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let id = format!("{}.{}", call.id, call.attempts.len());
     headers.insert("x-client-request-id", HeaderValue::from_str(&id).map_err(|_| unusable())?);
-    headers
-        .extend(call.trace.header().map(|value| (HeaderName::from_static("traceparent"), value)));
-    if let Some(state) = head.get("tracestate") {
-        headers.insert("tracestate", state.clone());
-    }
+    call.propagate_trace(head, headers);
     let mut sent = 0;
     if let Some(credential) = &model.provider.credential {
         let shared = &call.worker().shared;

@@ -271,6 +271,12 @@ fn listen(
 }
 
 impl Shared {
+    /// Of a hundred calls without a trace, how many begin one; `None`: no call is traced.
+    #[must_use]
+    pub fn sample_percent(&self) -> Option<u8> {
+        self.config.tracing.as_ref().map(|tracing| tracing.sample_percent)
+    }
+
     /// See [`Engine::load`].
     ///
     /// # Errors

@@ -1,45 +1,31 @@
-//! Spans for OpenTelemetry: one a call, one a stage and attempt, sent in batches as OTLP/HTTP JSON from
-//! the background thread. Off unless the configuration names an endpoint; bounded; a collector that is
-//! away costs spans (counted), never calls.
+//! Sends spans to OpenTelemetry's collector in batches, as OTLP/HTTP JSON, from the background thread.
+//! Off unless the configuration names an endpoint; bounded; a collector that is away costs spans
+//! (counted), never calls.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderValue, Method, Request};
-use http_body_util::BodyExt;
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
 
 use crate::identity::Identity;
 use crate::limits;
-use crate::trace::TraceContext;
 use crate::upstream::{Endpoint, Pieces, Pool, TlsRoots};
 
-/// Finished spans on their way out.
+/// Finished spans on their way out, as documents.
 #[derive(Debug, Default)]
 pub struct Spans {
-    queue: Mutex<VecDeque<Value>>,
+    queue: Mutex<VecDeque<String>>,
     /// Spans that found no room or no collector.
     pub dropped: Counter,
-}
-
-/// A part of a call, in microseconds since its beginning.
-#[derive(Debug)]
-pub struct Part<'a> {
-    /// Span name.
-    pub name: &'a str,
-    /// Begin.
-    pub start_us: u64,
-    /// End.
-    pub end_us: u64,
-    /// String attributes.
-    pub attributes: Vec<(&'static str, String)>,
-    /// Whether it failed.
-    pub failed: bool,
 }
 
 impl Spans {
@@ -49,12 +35,8 @@ impl Spans {
         Self { queue: Mutex::default(), dropped }
     }
 
-    /// Queues a call's span and its parts as children.
-    pub fn push(&self, trace: &TraceContext, wall_ms: i64, call: &Part<'_>, parts: &[Part<'_>]) {
-        let mut spans = vec![span(trace, trace.span_id, trace.parent_id, wall_ms, call)];
-        for part in parts {
-            spans.push(span(trace, fastrand::u64(1..), trace.span_id, wall_ms, part));
-        }
+    /// Queues a call's spans, all or none.
+    pub fn push(&self, spans: Vec<String>) {
         let mut queue = self.queue.lock();
         if queue.len() + spans.len() > limits::SPAN_QUEUE {
             self.dropped.inc_by(spans.len() as u64);
@@ -63,29 +45,11 @@ impl Spans {
         queue.extend(spans);
     }
 
-    fn take(&self) -> Vec<Value> {
-        self.queue.lock().drain(..).collect()
+    fn take(&self, most: usize) -> Vec<String> {
+        let mut queue = self.queue.lock();
+        let most = most.min(queue.len());
+        queue.drain(..most).collect()
     }
-}
-
-fn span(trace: &TraceContext, id: u64, parent: u64, wall_ms: i64, part: &Part<'_>) -> Value {
-    let nanos = |us: u64| (i128::from(wall_ms) * 1_000_000 + i128::from(us) * 1_000).to_string();
-    let attribute =
-        |(key, value): &(&str, String)| json!({"key": key, "value": {"stringValue": value}});
-    let mut span = json!({
-        "traceId": format!("{:032x}", trace.trace_id),
-        "spanId": format!("{id:016x}"),
-        "name": part.name,
-        "kind": if id == trace.span_id { 2 } else { 3 },
-        "startTimeUnixNano": nanos(part.start_us),
-        "endTimeUnixNano": nanos(part.end_us),
-        "attributes": part.attributes.iter().map(attribute).collect::<Vec<_>>(),
-        "status": {"code": if part.failed { 2 } else { 1 }},
-    });
-    if parent != 0 {
-        span["parentSpanId"] = json!(format!("{parent:016x}"));
-    }
-    span
 }
 
 /// Whose spans they are, by the semantic conventions; what is not known is left out.
@@ -104,65 +68,181 @@ pub fn resource(identity: &Identity) -> Value {
     json!({"attributes": attributes.map(attribute).collect::<Vec<_>>()})
 }
 
-/// Sends batches for ever; runs on the background thread's `LocalSet`.
-pub async fn run(spans: Arc<Spans>, endpoint: Endpoint, roots: TlsRoots, resource: Value) {
-    let pool = Pool::new(roots);
-    loop {
-        tokio::time::sleep(Duration::from_millis(limits::SPAN_EXPORT_MS)).await;
-        let batch = spans.take();
-        if batch.is_empty() {
-            continue;
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// The collector has it, but for as many.
+    Accepted { rejected: u64 },
+    /// It will never take this.
+    Refused,
+    /// It may take it later.
+    Away,
+}
+
+/// Sends what is queued.
+#[derive(Debug)]
+pub struct Exporter {
+    spans: Arc<Spans>,
+    endpoint: Endpoint,
+    pool: Pool,
+    resource: String,
+    /// Not in the queue any more and not yet sent; here, so that the end finds it.
+    batch: Vec<String>,
+    tries: u32,
+}
+
+impl Exporter {
+    /// One that has sent nothing.
+    #[must_use]
+    pub fn new(spans: Arc<Spans>, endpoint: Endpoint, roots: TlsRoots, resource: &Value) -> Self {
+        let (pool, resource) = (Pool::new(roots), resource.to_string());
+        Self { spans, endpoint, pool, resource, batch: Vec::new(), tries: 0 }
+    }
+
+    /// Sends batches until `end`, then what is left, within a bound; counts what it could not send.
+    /// Runs on the background thread's `LocalSet`.
+    pub async fn run(mut self, end: impl Future<Output = ()>) {
+        tokio::select! {
+            () = end => {}
+            never = self.send_for_ever() => match never {},
         }
-        let count = batch.len() as u64;
-        if !send(&pool, &endpoint, &resource, batch).await {
-            spans.dropped.inc_by(count);
+        // A batch that was under way may have arrived: better twice, by the same ids, than never.
+        self.tries = 0;
+        let limit = Duration::from_millis(limits::SPAN_FLUSH_MS);
+        drop(tokio::time::timeout(limit, self.flush()).await);
+        let lost = self.batch.len() + self.spans.take(usize::MAX).len();
+        self.spans.dropped.inc_by(lost as u64);
+    }
+
+    async fn send_for_ever(&mut self) -> Infallible {
+        loop {
+            tokio::time::sleep(Duration::from_millis(limits::SPAN_EXPORT_MS)).await;
+            self.send_all().await;
         }
+    }
+
+    async fn flush(&mut self) {
+        while !self.send_all().await {
+            tokio::time::sleep(Duration::from_millis(limits::SPAN_RETRY_MS)).await;
+        }
+    }
+
+    /// Whether all is sent or given up; else the collector is away.
+    async fn send_all(&mut self) -> bool {
+        loop {
+            if self.batch.is_empty() {
+                self.batch = self.spans.take(limits::SPAN_BATCH);
+                self.tries = 0;
+            }
+            if self.batch.is_empty() {
+                return true;
+            }
+            let all = self.batch.len() as u64;
+            self.tries += 1;
+            let lost = match self.send().await {
+                Sent::Accepted { rejected } => rejected.min(all),
+                Sent::Away if self.tries < limits::SPAN_SEND_TRIES => return false,
+                Sent::Away | Sent::Refused => all,
+            };
+            self.spans.dropped.inc_by(lost);
+            self.batch.clear();
+        }
+    }
+
+    async fn send(&self) -> Sent {
+        let mut request = Request::new(Pieces::new([self.body()]));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.endpoint.traces.clone();
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.endpoint.authority.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let exchange = async {
+            let exchange = self.pool.send(&self.endpoint.origin, request).await.ok()?;
+            let (head, body) = exchange.response.into_parts();
+            let answer = Limited::new(body, limits::SPAN_ANSWER_BYTES).collect().await;
+            let answer = answer.map(|collected| {
+                exchange.connection.recycle();
+                collected.to_bytes()
+            });
+            Some(verdict(head.status, &answer.unwrap_or_default()))
+        };
+        let limit = Duration::from_millis(limits::SPAN_SEND_MS);
+        tokio::time::timeout(limit, exchange).await.ok().flatten().unwrap_or(Sent::Away)
+    }
+
+    /// `ExportTraceServiceRequest`.
+    fn body(&self) -> Bytes {
+        let (resource, spans) = (&self.resource, self.batch.join(","));
+        let scope = concat!(r#"{"name":"pointsman","version":""#, env!("CARGO_PKG_VERSION"), "\"}");
+        format!(
+            r#"{{"resourceSpans":[{{"resource":{resource},"scopeSpans":[{{"scope":{scope},"spans":[{spans}]}}]}}]}}"#
+        )
+        .into()
     }
 }
 
-async fn send(pool: &Pool, endpoint: &Endpoint, resource: &Value, batch: Vec<Value>) -> bool {
-    let body = json!({"resourceSpans": [{
-        "resource": resource,
-        "scopeSpans": [{"scope": {"name": "pointsman"}, "spans": batch}],
-    }]});
-    let mut request = Request::new(Pieces::new([Bytes::from(body.to_string())]));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = endpoint.traces.clone();
-    request.headers_mut().insert(HOST, endpoint.authority.clone());
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let exchange = async {
-        let exchange = pool.send(&endpoint.origin, request).await.ok()?;
-        let accepted = exchange.response.status().is_success();
-        exchange.response.into_body().collect().await.ok()?;
-        exchange.connection.recycle();
-        Some(accepted)
-    };
-    let limit = Duration::from_millis(limits::SPAN_SEND_MS);
-    matches!(tokio::time::timeout(limit, exchange).await, Ok(Some(true)))
+/// By OTLP's rules: some statuses ask to try again, a success may name spans that were not taken.
+fn verdict(status: StatusCode, answer: &[u8]) -> Sent {
+    match status.as_u16() {
+        200..=299 => Sent::Accepted { rejected: rejected(answer) },
+        429 | 502 | 503 | 504 => Sent::Away,
+        _ => Sent::Refused,
+    }
+}
+
+/// `partialSuccess.rejectedSpans`, which is a text as every 64-bit number; an answer that says nothing
+/// has rejected none.
+fn rejected(answer: &[u8]) -> u64 {
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let count = &answer["partialSuccess"]["rejectedSpans"];
+    let text = count.as_str().and_then(|text| text.parse().ok());
+    count.as_u64().or(text).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn part(name: &str) -> Part<'_> {
-        Part { name, start_us: 5, end_us: 9, attributes: vec![("a", "b".into())], failed: false }
+    #[test]
+    fn the_queue_is_bounded_and_takes_a_call_whole_or_not_at_all() {
+        let spans = Spans::default();
+        for _ in 0..limits::SPAN_QUEUE - 1 {
+            spans.push(vec!["{}".to_owned()]);
+        }
+        spans.push(vec!["{}".to_owned(), "{}".to_owned()]);
+        assert_eq!(spans.dropped.get(), 2);
+        spans.push(vec!["{}".to_owned()]);
+        assert_eq!(spans.take(usize::MAX).len(), limits::SPAN_QUEUE);
+        assert_eq!(spans.dropped.get(), 2);
     }
 
     #[test]
-    fn a_call_is_the_parent_of_its_parts_and_the_queue_is_bounded() {
-        let spans = Spans::default();
-        let trace = TraceContext { trace_id: 1, parent_id: 2, span_id: 3, flags: 1 };
-        spans.push(&trace, 1_000, &part("chat"), &[part("attempt")]);
-        let batch = spans.take();
-        assert_eq!(batch[0]["parentSpanId"], "0000000000000002");
-        assert_eq!(batch[1]["parentSpanId"], "0000000000000003");
-        assert_eq!(batch[1]["startTimeUnixNano"], "1000005000");
-        for _ in 0..limits::SPAN_QUEUE {
-            spans.push(&trace, 0, &part("chat"), &[]);
+    fn the_collectors_answer_decides_between_sent_again_and_lost() {
+        let ok = StatusCode::OK;
+        assert_eq!(verdict(ok, b"{}"), Sent::Accepted { rejected: 0 });
+        assert_eq!(verdict(ok, b"\x00garbage"), Sent::Accepted { rejected: 0 });
+        for told in [r#""7""#, "7"] {
+            let answer = format!(r#"{{"partialSuccess":{{"rejectedSpans":{told}}}}}"#);
+            assert_eq!(verdict(ok, answer.as_bytes()), Sent::Accepted { rejected: 7 });
         }
-        spans.push(&trace, 0, &part("chat"), &[]);
-        assert_eq!((spans.take().len(), spans.dropped.get()), (limits::SPAN_QUEUE, 1));
+        assert_eq!(verdict(StatusCode::SERVICE_UNAVAILABLE, b""), Sent::Away);
+        assert_eq!(verdict(StatusCode::TOO_MANY_REQUESTS, b""), Sent::Away);
+        assert_eq!(verdict(StatusCode::INTERNAL_SERVER_ERROR, b""), Sent::Refused);
+        assert_eq!(verdict(StatusCode::BAD_REQUEST, b""), Sent::Refused);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_no_collector_takes_by_the_end_is_counted() {
+        let spans = Arc::new(Spans::default());
+        for _ in 0..limits::SPAN_BATCH + 5 {
+            spans.push(vec!["{}".to_owned()]);
+        }
+        let nobody = Endpoint::parse("http://127.0.0.1:1").unwrap();
+        let roots = TlsRoots::load().unwrap();
+        let exporter = Exporter::new(spans.clone(), nobody, roots, &json!({}));
+        let local = tokio::task::LocalSet::new();
+        local.run_until(exporter.run(std::future::ready(()))).await;
+        assert_eq!(spans.dropped.get(), limits::SPAN_BATCH as u64 + 5);
     }
 
     #[test]

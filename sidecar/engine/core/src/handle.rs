@@ -111,12 +111,15 @@ async fn prepare(call: &mut Call, head: &Parts, body: Incoming) -> Result<Vec<By
     let needs = call.plan.rules.needs();
     let options = ScanOptions { detect_pii: needs.pii, keep_text: call.plan.needs_text };
     let shared = call.worker().shared.clone();
+    call.enter_stage("scan");
     let intake = intake::read(&shared, head, body, options).await?;
     call.scan = intake.scan;
     call.held = Some(intake.held);
     call.stages.scan = call.elapsed_us();
+    call.enter_stage("choose");
     choose::choose(call, &head.headers)?;
     call.stages.choose = call.elapsed_us() - call.stages.scan;
+    call.leave_stage();
     Ok(intake.pieces)
 }
 
@@ -136,8 +139,10 @@ async fn try_candidates(
     loop {
         call.choose(attempts.place());
         let reserving = call.elapsed_us();
+        call.enter_stage("budget");
         reserve::reserve(call, head).await?;
         call.stages.budget += call.elapsed_us() - reserving;
+        call.leave_stage();
         call.begin_attempt();
         let attempted = dispatch::attempt(call, pieces, head, deadline).await;
         let Attempted::Failed(failure) = attempted else { return Ok(attempted) };
@@ -209,6 +214,7 @@ fn endpoint(head: &Parts) -> Result<Option<Endpoint>, Refusal> {
 /// A plain answer: the provider's bytes, its cost exact.
 fn answer(mut call: Box<Call>, whole: Whole, deadline: Instant) -> Reply {
     call.book_answer(&whole.read);
+    call.trace_answer(&whole.body);
     call.note_upstream(whole.read.id.as_deref().unwrap_or_default());
     call.target_answered();
     let mut reply = begin_reply(&call, &whole.headers);
@@ -220,7 +226,7 @@ fn answer(mut call: Box<Call>, whole: Whole, deadline: Instant) -> Reply {
     reply
 }
 
-fn stream(call: Box<Call>, opened: Opened, deadline: Instant) -> Reply {
+fn stream(mut call: Box<Call>, opened: Opened, deadline: Instant) -> Reply {
     let mut reply = begin_reply(&call, &opened.headers);
     if let Ok(cost) =
         HeaderValue::from_str(&Usd(call.reserved.max(call.expected_cost())).to_string())
@@ -228,6 +234,7 @@ fn stream(call: Box<Call>, opened: Opened, deadline: Instant) -> Reply {
         reply.headers_mut().insert("x-pointsman-cost-estimate", cost);
     }
     call.first_token();
+    call.trace_answer(opened.ready.front().map_or(&[], |events| events));
     *reply.body_mut() = Answer::stream(Relay::new(call, opened, deadline), deadline);
     reply
 }

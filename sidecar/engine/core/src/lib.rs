@@ -46,6 +46,7 @@ pub mod score;
 pub mod secrets;
 pub mod select;
 pub mod serve;
+pub mod span;
 pub mod sse;
 pub mod stats;
 pub mod swap;

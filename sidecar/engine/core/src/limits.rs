@@ -160,8 +160,20 @@ pub const SERVICE_TIER_BYTES: usize = 64;
 pub const SPAN_QUEUE: usize = 8_192;
 /// Between two batches.
 pub const SPAN_EXPORT_MS: u64 = 1_000;
-/// A collector that takes longer loses the batch.
+/// A collector that takes longer is away.
 pub const SPAN_SEND_MS: u64 = 5_000;
+/// Spans of one batch: a few hundred kilobytes.
+pub const SPAN_BATCH: usize = 512;
+/// A batch that a collector could not take as often is lost.
+pub const SPAN_SEND_TRIES: u32 = 3;
+/// At the end: how long the last spans may take, and between two tries.
+pub const SPAN_FLUSH_MS: u64 = 2_000;
+/// See `SPAN_FLUSH_MS`.
+pub const SPAN_RETRY_MS: u64 = 100;
+/// A collector's answer; more is not read.
+pub const SPAN_ANSWER_BYTES: usize = 64 << 10;
+/// Characters of a text on a span.
+pub const SPAN_TEXT_CHARS: usize = 256;
 /// One event of a stream; an image as base64 fits.
 pub const STREAM_EVENT_BYTES: usize = 4 << 20;
 /// Bytes around a chunk's text that a stream remembers to recognise the next one.

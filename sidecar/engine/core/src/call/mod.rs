@@ -4,6 +4,7 @@
 mod ending;
 mod progress;
 mod report;
+mod traced;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,8 +22,8 @@ use crate::rules::Match;
 use crate::scan::Scan;
 use crate::select::Row;
 use crate::table::Model;
-use crate::trace::TraceContext;
 use crate::usage::{Meter, Usage};
+use traced::Traced;
 
 /// What the caller wants done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,15 @@ impl Endpoint {
         match self {
             Self::Chat => "chat",
             Self::Embeddings => "embeddings",
+        }
+    }
+
+    /// Where callers find it.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "/v1/chat/completions",
+            Self::Embeddings => "/v1/embeddings",
         }
     }
 }
@@ -102,8 +112,6 @@ pub struct Call {
     pub endpoint: Endpoint,
     /// Whose cost it is.
     pub attribution: Attribution,
-    /// Trace.
-    pub trace: TraceContext,
     /// What the body said.
     pub scan: Scan,
     /// Which route it takes.
@@ -142,6 +150,8 @@ pub struct Call {
     pub held: Option<HeldBytes>,
     /// What ended the call, where its class does not say it.
     pub ended_by: Option<&'static str>,
+    /// Notes for its spans; `None` where nobody collects them.
+    traced: Option<Box<Traced>>,
     status: u16,
     ended: bool,
 }
@@ -165,7 +175,6 @@ impl Call {
             wall_ms,
             endpoint,
             attribution: Attribution::from_headers(head),
-            trace: TraceContext::from_headers(head),
             plan,
             scan: Scan::default(),
             taken: Taken::Nothing,
@@ -186,6 +195,7 @@ impl Call {
             class: None,
             held: None,
             ended_by: None,
+            traced: worker.shared.sample_percent().map(|percent| Traced::begin(head, percent)),
             status: 499,
             ended: false,
             worker,

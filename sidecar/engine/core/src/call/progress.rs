@@ -58,6 +58,7 @@ impl Call {
             upstream_id: String::new(),
         };
         self.attempts.push(row);
+        self.trace_attempt();
         self.book_in_flight();
     }
 

@@ -3,7 +3,6 @@
 use super::{Booked, Call, Outcome};
 use crate::budget::{self, UsageKey};
 use crate::error::Class;
-use crate::export::Part;
 use crate::features::Task;
 use crate::price;
 use crate::record::{BudgetRow, CandidateRow, PriceRow, Record, UsageRow};
@@ -56,50 +55,6 @@ impl Call {
         if self.booked.cost > 0 {
             planned.stats.cost.inc_by(self.booked.cost as f64 / price::USD as f64);
         }
-    }
-
-    /// A sampled call's spans: the call, its stages, its attempts.
-    pub(super) fn export_spans(&self, outcome: Outcome) {
-        let Some(spans) = &self.worker.shared.spans else { return };
-        if self.trace.flags & 1 == 0 {
-            return;
-        }
-        let stages = self.stages;
-        let stage = |name, start_us, took_us: u64| Part {
-            name,
-            start_us,
-            end_us: start_us + took_us,
-            attributes: Vec::new(),
-            failed: false,
-        };
-        let mut parts = vec![
-            stage("scan", 0, stages.scan),
-            stage("choose", stages.scan, stages.choose),
-            stage("budget", stages.scan + stages.choose, stages.budget),
-        ];
-        parts.extend(self.attempts.iter().map(|attempt| Part {
-            name: "attempt",
-            start_us: attempt.start_us,
-            end_us: attempt.end_us.max(attempt.start_us),
-            attributes: vec![
-                ("pointsman.model", attempt.model.to_string()),
-                ("error.type", attempt.class.to_owned()),
-            ],
-            failed: attempt.class != "ok",
-        }));
-        let call = Part {
-            name: self.endpoint.as_str(),
-            start_us: 0,
-            end_us: stages.total,
-            attributes: vec![
-                ("gen_ai.operation.name", self.endpoint.as_str().to_owned()),
-                ("gen_ai.request.model", self.requested().to_owned()),
-                ("pointsman.request_id", self.id.clone()),
-                ("pointsman.outcome", outcome.as_str().to_owned()),
-            ],
-            failed: outcome != Outcome::Ok,
-        };
-        spans.push(&self.trace, self.wall_ms, &call, &parts);
     }
 
     pub(super) fn record(&self, outcome: Outcome) {

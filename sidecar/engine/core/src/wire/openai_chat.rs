@@ -152,6 +152,22 @@ fn number(value: &[u8]) -> Option<u32> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
+/// The `model` that an answer names, or the first event of a stream; what follows it is not read.
+#[must_use]
+pub fn model_named(answer: &[u8]) -> Option<String> {
+    let data = answer.strip_prefix(b"data:").unwrap_or(answer);
+    let mut found = None;
+    let until_found = Cursor::new(data).object(|cursor, key| {
+        if key != b"model" {
+            return cursor.value().map(drop);
+        }
+        found = Some(cursor.value()?);
+        None
+    });
+    // An object that was read to its end has none.
+    if until_found.is_some() { None } else { serde_json::from_slice(found?).ok() }
+}
+
 /// What a plain (not streamed) answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
