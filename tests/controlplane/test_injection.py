@@ -15,6 +15,7 @@ import pytest
 from harness.api import RefusedError
 from harness.control_plane import ControlPlane
 from pointsman_operator.inject.names import NOT_INJECTED, STATUS
+from support.eventually import eventually
 from support.injection_world import WEBHOOKS, InjectionWorld, plain, warned
 from support.pods import environment, sidecar_of
 
@@ -245,13 +246,13 @@ def test_the_injectors_rights_are_those_that_it_uses(world: InjectionWorld, enab
     assert world.tried(enabled)
     audit = world.cluster.audit()
     assert audit.forbidden(world.user) == set()
-    used = {(it.verb, it.resource) for it in audit.used(world.user)}
     granted = {
         (verb, resource)
         for resource in ("limitranges", "resourcequotas", "configmaps")
         for verb in ("list", "watch")
     }
-    assert used == granted
+    # An event is written after its answer.
+    eventually(lambda: {(it.verb, it.resource) for it in audit.used(world.user)} == granted)
 
 
 def _mesh(world: InjectionWorld) -> tuple[ThreadingHTTPServer, list[str]]:

@@ -22,8 +22,8 @@ READY = {
     "lastTransitionTime": "2026-01-01T00:00:00Z",
 }
 STATUS: dict[str, dict[str, Any]] = {
-    "ModelPool": {"models": 7, "refused": 3, "conditions": [READY]},
-    "RoutingPolicy": {"models": 7, "rules": 3, "conditions": [READY]},
+    "ModelPool": {"models": 7, "refused": 3, "policies": 2, "conditions": [READY]},
+    "RoutingPolicy": {"injected": "4/5", "programmed": "3/4", "conditions": [READY]},
     "Budget": {
         "conditions": [READY],
         "action": "Notify",
@@ -37,8 +37,8 @@ STATUS: dict[str, dict[str, Any]] = {
     },
 }
 SHOWN = {
-    "ModelPool": ["main", "7", "3", "True"],
-    "RoutingPolicy": ["support", "7", "3", "True"],
+    "ModelPool": ["main", "7", "3", "2", "True"],
+    "RoutingPolicy": ["support", "4/5", "3/4", "True"],
     "Budget": ["team", "4.10", "0.90", "82", "Notify", "2026-01-02T00:00:00Z", "True"],
 }
 
