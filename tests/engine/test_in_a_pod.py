@@ -5,22 +5,30 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
+import ssl
 import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
 import trustme
 
 from pointsman_sidecar._engine import Engine
 from pointsman_sidecar.settings import PARSERS, read_settings
 from pointsman_sidecar.table import digest_of
 from support.eventually import eventually
+from support.hub_process import HubProcess, hub_process
 from support.line import line
 from support.pods import SETTINGS, injected, pod, sidecar_of
 from support.processes import Sidecar, ended
 
 CONFIGURED_WAIT_S = 5.0
+COMES_BACK_S = 120.0
+"""Waits between attempts grow to twenty seconds, for stream and ledger apart."""
 
 
 def mount(folder: Path, policy: str, table: bytes, order: int, **labels: str) -> None:
@@ -104,3 +112,51 @@ def test_the_state_tells_which_keys_the_mounts_lack(tmp_path: Path) -> None:
         (secret / "openai").write_text("sk-canary-in-a-pod")
         eventually(lambda: made.sidecar.state()["credentials"].get(name) == "ok", 10)
         assert "canary" not in json.dumps(made.sidecar.state())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_hubs_authority_may_change_under_a_running_sidecar(tmp_path: Path) -> None:
+    """Another root, in the mount and at the hub: the stream and the engine's syncs come back."""
+    hub_folder, tables = tmp_path / "hub", tmp_path / "tables"
+    for folder in (hub_folder, tables):
+        folder.mkdir()
+    first, second = trustme.CA(), trustme.CA()
+    with serving(hub_folder, first) as hub:
+        address, url = hub.address, hub.url
+        sidecar = Sidecar(
+            tmp_path,
+            POINTSMAN_HUB_URL=url,
+            POINTSMAN_HUB_TOKEN_FILE=str(hub_folder / "token"),
+            POINTSMAN_HUB_CA=first.cert_pem.bytes().decode(),
+            POINTSMAN_TABLE_PATH=str(tables),
+        )
+        with ended(sidecar):
+            eventually(lambda: spoken_to(hub, first), COMES_BACK_S)
+            hub.stop()
+            with serving(hub_folder, second, "--listen", address) as renewed:
+                (tables / "ca.crt").write_bytes(second.cert_pem.bytes())
+                eventually(lambda: spoken_to(renewed, second), COMES_BACK_S)
+
+
+def serving(folder: Path, authority: trustme.CA, *flags: str) -> AbstractContextManager[HubProcess]:
+    """A hub in TLS, its certificate of this authority."""
+    leaf = authority.issue_cert("127.0.0.1")
+    certificate, key = folder / "tls.crt", folder / "tls.key"
+    leaf.cert_chain_pems[0].write_to_path(str(certificate))
+    leaf.private_key_pem.write_to_path(str(key))
+    return hub_process(folder, "--tls-cert", str(certificate), "--tls-key", str(key), *flags)
+
+
+def spoken_to(hub: HubProcess, authority: trustme.CA) -> bool:
+    """Whether a sidecar's stream is open and its engine has synced with this very process."""
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    with httpx.Client(base_url=hub.url, headers=hub.headers, verify=trust) as client:
+        rows = client.get("/v1/sidecars").json()
+        synced = re.search(
+            r'^pointsman_ledger_syncs_total{result="ok"} [1-9]',
+            client.get("/metrics").text,
+            re.MULTILINE,
+        )
+    return any(row["connected"] for row in rows) and synced is not None
