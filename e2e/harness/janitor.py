@@ -78,13 +78,18 @@ def _without_cgroups(name: str) -> list[str]:
     """Remove the cgroups of that name from each hierarchy, innermost first; those that stay."""
     deadline = time.monotonic() + END_S
     while True:
-        for top in CGROUPS.glob(f"*/{name}"):
+        for top in _cgroups(name):
             for folder, _, _ in os.walk(top, topdown=False):
                 _removed(Path(folder))
-        left = [str(top) for top in CGROUPS.glob(f"*/{name}")]
+        left = [str(top) for top in _cgroups(name)]
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(LOOK_EVERY_S)
+
+
+def _cgroups(name: str) -> list[Path]:
+    """In version 1 one below each hierarchy, in version 2 one."""
+    return [path for path in (CGROUPS / name, *CGROUPS.glob(f"*/{name}")) if path.is_dir()]
 
 
 def _removed(folder: Path) -> None:
