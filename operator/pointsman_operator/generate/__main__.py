@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from pointsman_operator.generate.catalogue import catalogue_text
+from pointsman_operator.generate.chart import chart_files
 from pointsman_operator.generate.conditions import conditions_text
 from pointsman_operator.generate.crds import crd_files
 from pointsman_operator.generate.reference import reference_text
@@ -47,6 +48,9 @@ def generated() -> dict[str, str]:
     package = "operator/pointsman_operator"
     return {
         **{f"crds/{name}": text for name, text in crd_files().items()},
+        **{
+            f"charts/pointsman/templates/crds/{name}": text for name, text in chart_files().items()
+        },
         "crds/README.md": reference_text(),
         "docs/reference/conditions.md": conditions_text(),
         "crds/routetable.schema.json": table_schema_text(),
