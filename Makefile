@@ -13,11 +13,14 @@ DEMO ?=
 # Options for `make cluster`, e.g. CLUSTER="--tier control-plane".
 CLUSTER ?=
 
+# Options for `make images`, e.g. IMAGES="--prefix registry.example.com/platform/".
+IMAGES ?=
+
 # One place that says how the pins are made: hashes, no addresses.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make pins"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo cluster verify test e2e bench soak gen pins
+.PHONY: help setup engine demo cluster verify test e2e bench images soak gen pins
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -50,6 +53,10 @@ e2e: ## Only what needs a real Kubernetes: control plane and scenarios with real
 bench: ## Added latency, throughput, CPU and memory beside nginx and a bare proxy; writes build/bench.json
 	@$(SETUP) bench --profile release
 	@PYTHONPATH=tests $(BIN)/python -P -m bench
+
+images: ## Both container images, from wheels built here (IMAGES="--help" lists the options)
+	@$(SETUP) verify --profile release
+	@$(BIN)/python .ci/images.py $(IMAGES)
 
 soak: ## The clock tests again in real time (twenty minutes and more)
 	@$(SETUP) verify --profile demo
