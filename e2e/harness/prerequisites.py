@@ -20,6 +20,8 @@ PROGRAMS = {
     "catatonit": "catatonit",
     "mmdebstrap": "mmdebstrap",
     "nsenter": "util-linux",
+    "buildah": "buildah",
+    "promtool": "prometheus",
 }
 """Program -> the Debian package that has it."""
 
