@@ -83,3 +83,26 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* A role's environment: list $ "hub" (YAML list of ours) (list of the user's). A name that is there twice is an error in
+     server-side apply, so it is one here, with a sentence. */}}
+{{- define "pointsman.env" -}}
+{{- $ours := fromYamlArray (index . 2) -}}
+{{- $seen := dict -}}
+{{- range $ours }}{{ $_ := set $seen .name true }}{{ end -}}
+{{- range index . 3 -}}
+{{- if hasKey $seen .name }}{{ fail (printf "%s.extraEnv: %s is there already" (index $ 1) .name) }}{{ end -}}
+{{- $_ := set $seen .name true -}}
+{{- end -}}
+{{- toYaml (concat $ours (index . 3)) -}}
+{{- end -}}
+
+{{/* Annotations of a role's pods: list .Values.hub "hub" */}}
+{{- define "pointsman.podAnnotations" -}}
+{{- $ours := dict "kubectl.kubernetes.io/default-container" (index . 1) -}}
+{{- toYaml (merge (deepCopy (index . 0).podAnnotations) $ours) -}}
+{{- end -}}
+
+{{- define "pointsman.hubURL" -}}
+https://{{ include "pointsman.fullname" . }}-hub.{{ .Release.Namespace }}.svc:443
+{{- end -}}

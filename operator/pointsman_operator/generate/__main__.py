@@ -10,10 +10,12 @@ import difflib
 import sys
 from pathlib import Path
 
+from pointsman_operator.generate.alerts import alerts_text
 from pointsman_operator.generate.catalogue import catalogue_text
 from pointsman_operator.generate.chart import chart_files
 from pointsman_operator.generate.conditions import conditions_text
 from pointsman_operator.generate.crds import crd_files
+from pointsman_operator.generate.dashboard import dashboard_text
 from pointsman_operator.generate.reference import reference_text
 from pointsman_operator.generate.tables import table_schema_text
 
@@ -49,8 +51,10 @@ def generated() -> dict[str, str]:
     return {
         **{f"crds/{name}": text for name, text in crd_files().items()},
         **{
-            f"charts/pointsman/templates/crds/{name}": text for name, text in chart_files().items()
+            f"charts/pointsman/templates/{name}": text for name, text in chart_files().items()
         },
+        "charts/pointsman/files/dashboard.json": dashboard_text(),
+        "charts/pointsman/files/rules.json": alerts_text(),
         "crds/README.md": reference_text(),
         "docs/reference/conditions.md": conditions_text(),
         "crds/routetable.schema.json": table_schema_text(),
