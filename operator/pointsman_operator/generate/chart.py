@@ -31,8 +31,8 @@ SCOPED = """{{- with $.Values.namespaces }}
     {{- end }}
 """
 WEBHOOKS_HEAD = """\
-{{- /* Generated from pointsman_operator.inject.webhooks by `make gen`. caBundle is left out: the controller writes it, and
-   neither an upgrade nor a forced apply takes it away. */ -}}
+{{- /* Generated from pointsman_operator.inject.webhooks by `make gen`. caBundle is left out: the
+   controller writes it, and neither an upgrade nor a forced apply takes it away. */ -}}
 """
 
 
@@ -44,9 +44,7 @@ def chart_files() -> dict[str, str]:
 
 def _crd(text: str) -> str:
     _plain(text)
-    return (
-        "{{- if .Values.crds.enabled }}\n" + text.replace(METADATA, KEEP, 1) + "{{- end }}\n"
-    )
+    return "{{- if .Values.crds.enabled }}\n" + text.replace(METADATA, KEEP, 1) + "{{- end }}\n"
 
 
 def _webhooks() -> str:

@@ -102,20 +102,20 @@ PANELS: tuple[Panel, ...] = (
         "Failed attempts by class",
         "reqps",
         "What providers did wrong; a retry or fallback may have saved the call.",
-        {"{{provider}} {{class}}": _rate(
-            "pointsman_attempts_total", "provider, class", ', class!="ok"'
-        )},
-    ),  # fmt: skip
+        {"{{provider}} {{class}}": _rate("pointsman_attempts_total", "provider, class")},
+    ),
     Panel(
-        "Fallbacks and retries",
+        "Fallbacks and retries that helped",
         "reqps",
-        "Attempts beyond the first of each call.",
+        "Failed attempts that no caller saw: another attempt answered.",
         {
             "{{namespace}}": "clamp_min("
             + _rate("pointsman_attempts_total", "namespace")
-            + " - "
-            + _rate("pointsman_requests_total", "namespace")
-            + ", 0)"
+            + " - ("
+            + _rate("pointsman_requests_total", "namespace", ', outcome=~"failed|cut"')
+            + " or 0 * "
+            + _rate("pointsman_attempts_total", "namespace")
+            + "), 0)"
         },
     ),
     Panel(
@@ -128,7 +128,10 @@ PANELS: tuple[Panel, ...] = (
         "Targets taken out",
         "short",
         "1 while a sidecar's breaker keeps calls from a target.",
-        {"{{model}} {{provider}}": f"sum by (model, provider) (pointsman_breaker_open{{{OF_MODEL}}})"},
+        {
+            "{{model}} {{provider}}": "sum by (model, provider) "
+            f"(pointsman_breaker_open{{{OF_MODEL}}})"
+        },
     ),
     Panel(
         "Budgets: spent",
