@@ -15,6 +15,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,7 +117,11 @@ def make_wheel(image: Image, folder: Path, profile: str) -> None:
     """The member's wheel into a folder."""
     if image.member == "sidecar":
         maturin = [str(BIN / "maturin"), "build", "--quiet", "--locked", "--profile", profile]
-        run([*maturin, "--interpreter", sys.executable, "--out", str(folder)], ROOT / "sidecar")
+        run(
+            [*maturin, "--interpreter", sys.executable, "--out", str(folder)],
+            ROOT / "sidecar",
+            nameless() if profile == "release" else {},
+        )
     else:
         build_wheel = ["build", "--quiet", "--wheel", "--no-build-isolation", "--python"]
         wheel = [str(BIN / "uv"), *build_wheel, str(BIN / "python"), "--out-dir", str(folder)]
@@ -177,12 +182,22 @@ def build(builder: str, image: Image, reference: str, base: str | None) -> None:
     run([builder, "build", "--network=none", "-f", file, "-t", reference, *options, context])
 
 
-def run(arguments: list[str], folder: Path = ROOT) -> None:
+def nameless() -> dict[str, str]:
+    """Variables that keep this machine's folders out of what is shipped.
+
+    Other profiles go without: they would be compiled anew, apart from those that tests share.
+    """
+    cargo_home = os.environ.get("CARGO_HOME") or str(Path.home() / ".cargo")
+    remaps = [f"--remap-path-prefix={place}={name}" for place, name in
+              ((cargo_home, "/cargo"), (str(ROOT), "/pointsman"))]  # fmt: skip
+    return {"RUSTFLAGS": " ".join([os.environ.get("RUSTFLAGS", ""), *remaps]).strip()}
+
+
+def run(arguments: list[str], folder: Path = ROOT, more: Mapping[str, str] | None = None) -> None:
     """Run one program; its own output says what went wrong."""
     path = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"
-    status = subprocess.run(
-        arguments, cwd=folder, env=os.environ | {"PATH": path}, check=False
-    ).returncode
+    environment = os.environ | {"PATH": path} | dict(more or {})
+    status = subprocess.run(arguments, cwd=folder, env=environment, check=False).returncode
     if status != 0:
         raise SystemExit(f"failed with status {status}: {' '.join(arguments)}")
 
