@@ -90,6 +90,10 @@ def serve(settings: Settings, engine: Engine) -> int:
     # Ctrl-C is the engine's, too: Python's own handler would end the drain with a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     engine.run()
+    # Nobody asks for metrics any more.
+    lost = json.loads(engine.state())["spans_dropped"]
+    if lost:
+        LOGGER.warning("%d spans found no room or no collector", lost)
     supervisor.stop(limits.FINAL_REPORT_S)
     return EX_OK
 

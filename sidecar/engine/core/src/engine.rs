@@ -335,6 +335,7 @@ impl Shared {
             "credentials": self.secrets.survey(plan.iter().flat_map(|plan| plan.credentials()), now_ms),
             "journal": self.book.journal_trouble().unwrap_or("ok"),
             "ledger_is_away": self.book.ledger_is_away(),
+            "spans_dropped": self.stats.spans_dropped.get(),
             "ledger": self.book.ledger_trouble().as_deref().unwrap_or("ok"),
             "money": money.collect::<serde_json::Map<_, _>>(),
         })
