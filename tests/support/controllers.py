@@ -37,6 +37,11 @@ class Home:
         """The controller in the audit log."""
         return f"system:serviceaccount:{self.namespace}:{ACCOUNT}"
 
+    @property
+    def hooks(self) -> str:
+        """The webhook configuration that it may keep."""
+        return f"{self.namespace}-webhooks"
+
     def lease(self) -> dict[str, Any]:
         """The Lease's spec."""
         folder = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"

@@ -111,6 +111,7 @@ def test_rights_are_the_least_that_do(
     here = {namespace, home.namespace, ""}
     assert {it for it in audit.forbidden(home.user) if it.namespace in here} == set()
     granted = [*permissions.everywhere(), *permissions.cluster_wide()]
+    granted += permissions.at_home("pointsman")
     unused = [
         (verb, resource)
         for rule_ in granted

@@ -1,0 +1,122 @@
+"""The coalescing queue: once however often added, one pair of hands, back after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from pointsman_operator.controller.queueing import Queue
+
+
+class Expected(Exception):  # noqa: N818 - a failure that passes
+    """Passes."""
+
+
+class Hands:
+    """Notes what is worked on, and holds it while `open` is unset."""
+
+    def __init__(self) -> None:
+        self.queue: Queue[str] = Queue()
+        self.done: list[str] = []
+        self.working: set[str] = set()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.failing: dict[str, int] = {}
+
+    async def handle(self, key: str) -> None:
+        """Work."""
+        assert key not in self.working, "a key is in one pair of hands"
+        self.working.add(key)
+        await self.open.wait()
+        self.working.discard(key)
+        self.done.append(key)
+        if self.failing.get(key, 0) > 0:
+            self.failing[key] -= 1
+            raise Expected
+
+    @asynccontextmanager
+    async def at_work(self, workers: int = 3) -> AsyncIterator[None]:
+        """While the block runs."""
+        tasks = [
+            asyncio.create_task(self.queue.work(self.handle, (Expected,))) for _ in range(workers)
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def until(self, count: int) -> None:
+        """So many pieces of work are done."""
+        async with asyncio.timeout(10):
+            while len(self.done) < count:
+                await asyncio.sleep(0)
+
+
+async def test_what_is_added_often_is_worked_on_once() -> None:
+    """A hundred events before the work begins are one piece of work."""
+    hands = Hands()
+    for _ in range(100):
+        hands.queue.add("a", 0.01)
+    hands.queue.add("b", 0.02)
+    async with hands.at_work():
+        await hands.until(2)
+    assert hands.done == ["a", "b"]
+    assert len(hands.queue) == 0
+
+
+async def test_what_is_added_during_its_work_is_worked_on_again() -> None:
+    """An event that comes while its object is in hand is not lost."""
+    hands = Hands()
+    hands.open.clear()
+    hands.queue.add("a")
+    async with hands.at_work():
+        async with asyncio.timeout(5):
+            while "a" not in hands.working:
+                await asyncio.sleep(0)
+        hands.queue.add("a")
+        hands.queue.add("a")
+        hands.open.set()
+        await hands.until(2)
+        await asyncio.sleep(0)
+    assert hands.done == ["a", "a"]
+
+
+async def test_an_earlier_time_wins() -> None:
+    """Work that is due later is brought forward, never put off."""
+    hands = Hands()
+    hands.queue.add("a", 3600)
+    hands.queue.add("a")
+    hands.queue.add("a", 3600)
+    async with hands.at_work(1):
+        await hands.until(1)
+    assert hands.done == ["a"]
+
+
+async def test_a_failure_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again; others do not wait for it."""
+    monkeypatch.setattr("pointsman_operator.controller.limits.BACKOFF_FIRST_S", 0.01)
+    hands = Hands()
+    hands.failing["a"] = 2
+    hands.queue.add("a")
+    hands.queue.add("b")
+    async with hands.at_work(1):
+        await hands.until(4)
+    assert hands.done[:2] == ["a", "b"]
+    assert hands.done.count("a") == 3
+
+
+async def test_a_defect_is_not_swallowed() -> None:
+    """Only failures of the world come back; anything else ends the worker."""
+    queue: Queue[str] = Queue()
+    queue.add("a")
+
+    async def broken(_key: str) -> None:
+        raise KeyError("a defect")
+
+    with pytest.raises(KeyError):
+        await queue.work(broken, (Expected,))

@@ -1,0 +1,89 @@
+"""What an event touches, what is compiled again, who serves whom."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from pointsman_operator.api.meta import ObjectName, ObjectRef
+from pointsman_operator.api.policy import RoutingPolicy
+from support.resources import budget, policy, pool, rule
+from support.seen import pod, sidecar, stored, world
+
+SUPPORT = ObjectName("demo", "support")
+REF = ObjectRef("RoutingPolicy", "demo", "support")
+
+
+def test_a_status_of_our_own_touches_nothing_else() -> None:
+    """A new resourceVersion with the same spec is looked at, and nothing is compiled again."""
+    held = world(pool(), policy(rule()))
+    before = held.compiled(SUPPORT)
+    assert held.take(stored(policy(rule()), 9)) == {REF}
+    assert held.compiled(SUPPORT) is before
+
+
+def test_old_news_is_no_news() -> None:
+    """A list that is older than what a watch has told changes nothing."""
+    held = world(pool(), policy(rule()))
+    assert held.take(stored(policy(rule("new")), 9))
+    assert held.take(stored(policy(rule()), 3)) == frozenset()
+    assert held.compiled(SUPPORT).table.rules[0].name == "new"
+
+
+def test_a_pool_touches_the_policies_that_use_it() -> None:
+    """An edit of a pool compiles again what uses it, and nothing else."""
+    other = policy(rule("x", "second/mini"), name="other", pools=[{"name": "second"}])
+    held = world(pool(), pool(name="second"), policy(rule()), other)
+    kept = held.compiled(ObjectName("demo", "other"))
+    changed = pool(allowedNamespaces={"from": "All"})
+    touched = held.take(stored(changed, 9))
+    assert REF in touched
+    assert ObjectRef("RoutingPolicy", "demo", "other") not in touched
+    assert held.compiled(ObjectName("demo", "other")) is kept
+
+
+def test_a_deleted_budget_touches_the_policies_that_it_bound() -> None:
+    """Tables lose a Budget that is gone."""
+    held = world(pool(), policy(rule()), budget())
+    assert len(held.compiled(SUPPORT).table.budgets) == 1
+    assert REF in held.drop(ObjectRef("Budget", "demo", "team"))
+    assert held.compiled(SUPPORT).table.budgets == ()
+
+
+def test_what_the_models_refuse_keeps_out_of_the_snapshot() -> None:
+    """A CRD of another version let something through: it is a problem, and others go on."""
+    strange = deepcopy(policy(rule(), name="strange"))
+    strange["spec"]["fromTheFuture"] = True
+    held = world(pool(), policy(rule()), strange)
+    assert set(held.snapshot.policies) == {SUPPORT}
+    own = held.held[ObjectRef("RoutingPolicy", "demo", "strange")]
+    assert own.resource is None
+    assert [it.code.value for it in own.problems] == ["UnknownField"]
+
+
+def test_a_pod_is_served_by_the_first_that_selects_it() -> None:
+    """Priority, then age, then name: the same order as hub and sidecar."""
+    narrow = policy(
+        rule(), name="narrow", priority=5, target={"selector": {"matchLabels": {"app": "a"}}}
+    )
+    held = world(pool(), policy(rule()), narrow)
+    one, two = pod("one"), pod("two")
+    held.take_pod(("demo", "one"), one)
+    marked = {**two.labels, "app": "a"}
+    held.take_pod(("demo", "two"), type(two)(**{**_fields(two), "labels": marked}))
+    policies: dict[ObjectName, RoutingPolicy] = dict(held.snapshot.policies)
+    assert [it.name for it in held.served(policies[SUPPORT])] == ["one"]
+    assert [it.name for it in held.served(policies[ObjectName("demo", "narrow")])] == ["two"]
+
+
+def test_only_changes_in_the_fleet_touch_a_namespace() -> None:
+    """Another time of the last report is no change."""
+    held = world()
+    assert held.take_fleet({"uid-a": sidecar("a", "x")}) == {"demo"}
+    later = sidecar("a", "x", seen_at="2026-11-22T19:00:00Z")
+    assert held.take_fleet({"uid-a": later}) == frozenset()
+    assert held.take_fleet({"uid-a": sidecar("a", "y")}) == {"demo"}
+    assert held.take_fleet({}) == {"demo"}
+
+
+def _fields(one: object) -> dict[str, object]:
+    return {name: getattr(one, name) for name in one.__slots__}  # type: ignore[attr-defined]
