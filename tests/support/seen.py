@@ -31,7 +31,7 @@ def pod(name: str, *, injected: bool = True, created: str = LONG_AGO, **marks: s
 
 def sidecar(name: str, digest: str = "", **fields: Any) -> Sidecar:
     """A connected sidecar of a pod."""
-    row = {"sidecar": f"uid-{name}", "boot": "1", "namespace": "demo", "pod": name}
+    row: dict[str, Any] = {"sidecar": f"uid-{name}", "boot": "1", "namespace": "demo", "pod": name}
     row |= {"digest": digest, "connected": True, "seen_at": LONG_AGO, "ledger": "ok"}
     return read_sidecar(row | fields)
 

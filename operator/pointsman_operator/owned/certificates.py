@@ -40,9 +40,9 @@ class Pair:
 def issue_root(name: str, now: dt.datetime) -> Pair:
     """A new authority that signs leaves only."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name(
-        [x509.NameAttribute(NameOID.COMMON_NAME, f"{name} {now:%Y-%m-%dT%H:%M:%S.%fZ}")]
-    )
+    # Verifiers look a root up by its name first: two roots of one day must not share theirs.
+    own = f"{name} {now:%Y-%m-%dT%H:%M:%S.%fZ}"
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, own)])
     builder = (
         _builder(subject, subject, key.public_key(), now, ROOT_LASTS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

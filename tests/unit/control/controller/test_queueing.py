@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -25,14 +25,15 @@ class Hands:
         self.open = asyncio.Event()
         self.open.set()
         self.failing: dict[str, int] = {}
+        self._moved = asyncio.Condition()
 
     async def handle(self, key: str) -> None:
         """Work."""
         assert key not in self.working, "a key is in one pair of hands"
-        self.working.add(key)
+        await self._note(lambda: self.working.add(key))
         await self.open.wait()
         self.working.discard(key)
-        self.done.append(key)
+        await self._note(lambda: self.done.append(key))
         if self.failing.get(key, 0) > 0:
             self.failing[key] -= 1
             raise Expected
@@ -50,11 +51,19 @@ class Hands:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def until(self, count: int) -> None:
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Return as soon as it holds."""
+        async with asyncio.timeout(10), self._moved:
+            await self._moved.wait_for(holds)
+
+    async def until_done(self, count: int) -> None:
         """So many pieces of work are done."""
-        async with asyncio.timeout(10):
-            while len(self.done) < count:
-                await asyncio.sleep(0)
+        await self.until(lambda: len(self.done) >= count)
+
+    async def _note(self, change: Callable[[], None]) -> None:
+        async with self._moved:
+            change()
+            self._moved.notify_all()
 
 
 async def test_what_is_added_often_is_worked_on_once() -> None:
@@ -64,7 +73,7 @@ async def test_what_is_added_often_is_worked_on_once() -> None:
         hands.queue.add("a", 0.01)
     hands.queue.add("b", 0.02)
     async with hands.at_work():
-        await hands.until(2)
+        await hands.until_done(2)
     assert hands.done == ["a", "b"]
     assert len(hands.queue) == 0
 
@@ -75,13 +84,11 @@ async def test_what_is_added_during_its_work_is_worked_on_again() -> None:
     hands.open.clear()
     hands.queue.add("a")
     async with hands.at_work():
-        async with asyncio.timeout(5):
-            while "a" not in hands.working:
-                await asyncio.sleep(0)
+        await hands.until(lambda: "a" in hands.working)
         hands.queue.add("a")
         hands.queue.add("a")
         hands.open.set()
-        await hands.until(2)
+        await hands.until_done(2)
         await asyncio.sleep(0)
     assert hands.done == ["a", "a"]
 
@@ -93,7 +100,7 @@ async def test_an_earlier_time_wins() -> None:
     hands.queue.add("a")
     hands.queue.add("a", 3600)
     async with hands.at_work(1):
-        await hands.until(1)
+        await hands.until_done(1)
     assert hands.done == ["a"]
 
 
@@ -105,7 +112,7 @@ async def test_a_failure_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     hands.queue.add("a")
     hands.queue.add("b")
     async with hands.at_work(1):
-        await hands.until(4)
+        await hands.until_done(4)
     assert hands.done[:2] == ["a", "b"]
     assert hands.done.count("a") == 3
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
 from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
@@ -69,7 +70,7 @@ def test_a_pod_is_served_by_the_first_that_selects_it() -> None:
     one, two = pod("one"), pod("two")
     held.take_pod(("demo", "one"), one)
     marked = {**two.labels, "app": "a"}
-    held.take_pod(("demo", "two"), type(two)(**{**_fields(two), "labels": marked}))
+    held.take_pod(("demo", "two"), replace(two, labels=marked))
     policies: dict[ObjectName, RoutingPolicy] = dict(held.snapshot.policies)
     assert [it.name for it in held.served(policies[SUPPORT])] == ["one"]
     assert [it.name for it in held.served(policies[ObjectName("demo", "narrow")])] == ["two"]
@@ -83,7 +84,3 @@ def test_only_changes_in_the_fleet_touch_a_namespace() -> None:
     assert held.take_fleet({"uid-a": later}) == frozenset()
     assert held.take_fleet({"uid-a": sidecar("a", "y")}) == {"demo"}
     assert held.take_fleet({}) == {"demo"}
-
-
-def _fields(one: object) -> dict[str, object]:
-    return {name: getattr(one, name) for name in one.__slots__}  # type: ignore[attr-defined]
