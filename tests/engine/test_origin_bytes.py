@@ -152,6 +152,11 @@ def test_the_callers_credentials_and_our_own_headers_stay_here(here: Line) -> No
     assert arrived.headers["host"] == here.providers["a"].address
 
 
+def test_without_a_collector_no_trace_begins(here: Line) -> None:
+    """A provider decides for itself whether to trace a call that its caller does not."""
+    assert not {"traceparent", "tracestate"} & set(sent(here, ODD).headers)
+
+
 def test_upstream_calls_carry_our_id_and_the_attempts_number(here: Line) -> None:
     """`x-client-request-id` joins the provider's bill with our record."""
     here.script("a", {"status": 500})
