@@ -38,7 +38,7 @@ def sidecar(name: str, digest: str = "", **fields: Any) -> Sidecar:
 
 def account(used: int, limit: int = 5 * 10**12, **fields: Any) -> Account:
     """An account's window; dollars in picodollars."""
-    held: dict[str, Any] = {"leased": 0, "available": limit - used, "overrun": 0}
+    held: dict[str, Any] = {"leased": 0, "overrun": 0, "turned_away": 0}
     return Account(limit=limit, used=used, resets_at="2026-11-23T00:00:00Z", **(held | fields))
 
 

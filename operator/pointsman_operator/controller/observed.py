@@ -71,8 +71,9 @@ class Account:
     limit: int
     used: int
     leased: int
-    available: int
     overrun: int
+    turned_away: int
+    """The smallest need that was refused since one was met; 0: none."""
     resets_at: str
 
 
@@ -136,8 +137,8 @@ def read_account(row: Mapping[str, Any]) -> Account:
         limit=int(row["limit"]),
         used=int(row["settled"]) + int(row["unconfirmed"]),
         leased=int(row["leased"]),
-        available=int(row["available"]),
         overrun=int(row["overrun"]),
+        turned_away=int(row["turned_away"]),
         resets_at=str(row["resets_at"]),
     )
 

@@ -107,13 +107,13 @@ def _reached(budget: Budget, view: BudgetView) -> Threshold | None:
 
 
 def _empty(budget: Budget, view: BudgetView) -> list[str]:
-    """Limits of which nothing is granted any more."""
+    """Limits of which nothing is left, or less than a call that was refused needs."""
     ceiling = min((t.percent for t in budget.spec.thresholds if t.action == "Block"), default=100)
     return sorted(
         name
         for name, account in view.accounts.items()
-        if account.used * 100 >= account.limit * ceiling
-        or (account.available == 0 and account.leased == 0)
+        if (left := account.limit * ceiling // 100 - account.used) <= 0
+        or left < account.turned_away
     )
 
 

@@ -138,4 +138,5 @@ def _balance(balance: Balance) -> dict[str, Any]:
         "overrun": pot.overrun,
         "resets_at": balance.resets_at,
         "declared": balance.declared,
+        "turned_away": balance.turned_away,
     }

@@ -84,9 +84,11 @@ class MetadataWatch(Generic[Kept]):
                     version = await self._watch(http, version)
             except WatchBrokenError as error:
                 version = "" if error.expired else version
-                _log.info("watch of %s: %s", self.path, error)
+                level = logging.INFO if error.expired else logging.WARNING
+                _log.log(level, "watch of %s: %s", self.path, error)
             except (httpx.HTTPError, OSError, ValueError, KeyError) as error:
-                _log.info("watch of %s: %r; resuming", self.path, error)
+                level = logging.INFO if self.synced.is_set() else logging.WARNING
+                _log.log(level, "watch of %s: %r; resuming", self.path, error)
             pause_s = (
                 limits.RECONNECT_FIRST_S
                 if self._heard_at != heard

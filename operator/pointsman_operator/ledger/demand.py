@@ -18,6 +18,8 @@ class _Recent:
     starved_until_ms: int = 0
     starved: Hashable = None
     """The holder that was turned away; nothing where several were."""
+    turned_away: int = 0
+    """The smallest need that was turned away since one was last met; 0: none."""
 
 
 class Demand:
@@ -31,7 +33,10 @@ class Demand:
         recent = self._recent.setdefault(key, _Recent())
         self._recent.move_to_end(key)
         recent.needs.append(need)
-        if short:
+        if not short:
+            recent.turned_away = 0
+        else:
+            recent.turned_away = min(need, recent.turned_away or need)
             alone = now_ms >= recent.starved_until_ms or recent.starved == holder
             recent.starved = holder if alone else None
             recent.starved_until_ms = now_ms + limits.STARVED_FOR_MS
@@ -47,6 +52,11 @@ class Demand:
         """Whether a need was turned away a moment ago."""
         recent = self._recent.get(key)
         return recent is not None and now_ms < recent.starved_until_ms
+
+    def turned_away(self, key: PotKey) -> int:
+        """The smallest need that was turned away since one was last met; 0: none, or forgotten."""
+        recent = self._recent.get(key)
+        return recent.turned_away if recent else 0
 
     def others_starve(self, key: PotKey, holder: Hashable, now_ms: int) -> bool:
         """Whether a need of somebody else was turned away a moment ago."""

@@ -45,6 +45,8 @@ class Balance:
     pot: Pot
     resets_at: str
     declared: bool
+    turned_away: int = 0
+    """The smallest need that was turned away since one was last met; what is left may be less."""
 
 
 class Ledger:
@@ -149,7 +151,7 @@ class Ledger:
             key, limit = (name, window.key), self.accounts[name].limit
             known = found.get(key) or WindowPot(key, Pot(limit), end=window.end.isoformat())
             found[key] = replace(known, pot=replace(known.pot, limit=limit))
-        balances = [_balance(pot, self.accounts) for pot in found.values()]
+        balances = [_balance(pot, self.accounts, self._demand) for pot in found.values()]
         return sorted(balances, key=lambda balance: (balance.account, balance.resets_at))
 
     async def spend(self, by: SpendBy, since_ms: int, namespace: str = "") -> list[SpendRow]:
@@ -222,6 +224,7 @@ async def _shown_pots(
     return [read_pot(row) for row in rows]
 
 
-def _balance(pot: WindowPot, accounts: Mapping[str, Account]) -> Balance:
+def _balance(pot: WindowPot, accounts: Mapping[str, Account], demand: Demand) -> Balance:
     account, window = pot.key
-    return Balance(account, window, pot.pot, pot.end, declared=account in accounts)
+    declared, turned_away = account in accounts, demand.turned_away(pot.key)
+    return Balance(account, window, pot.pot, pot.end, declared, turned_away)

@@ -34,7 +34,7 @@ def said(own: Budget, seen: BudgetView) -> dict[str, tuple[str, Reason]]:
 
 def test_figures_are_exact() -> None:
     """A picodollar spent is shown; what sidecars hold still remains."""
-    seen = view(account(1, leased=3 * DOLLAR, available=2 * DOLLAR - 1))
+    seen = view(account(1, leased=3 * DOLLAR))
     (row,) = budget_figures(made(), seen)["limits"]
     assert row["spent"] == "0.000000000001"
     assert row["remaining"] == "4.999999999999"
@@ -55,11 +55,11 @@ def test_thresholds_act_from_their_share_on() -> None:
 
 
 def test_exhausted_at_the_limit_or_at_a_block() -> None:
-    """At 100 %, at a Block below it, and where nothing is left to grant."""
+    """At 100 %, at a Block below it, and where less is left than a refused call needs."""
     for own, held in (
         (made(), account(5 * DOLLAR)),
         (made(thresholds=[{"percent": 90, "action": "Block"}]), account(45 * DOLLAR // 10)),
-        (made(), account(49 * DOLLAR // 10, available=0)),
+        (made(), account(49 * DOLLAR // 10, turned_away=DOLLAR // 5)),
     ):
         assert said(own, view(held))["Exhausted"] == ("True", Reason.LIMIT_REACHED)
         assert budget_figures(own, view(held))["action"] == "Block"
@@ -67,7 +67,7 @@ def test_exhausted_at_the_limit_or_at_a_block() -> None:
 
 def test_overspending_is_shown() -> None:
     """More used than the limit: nothing remains, and the overrun is told."""
-    seen = view(account(51 * DOLLAR // 10, available=0, overrun=DOLLAR // 10))
+    seen = view(account(51 * DOLLAR // 10, overrun=DOLLAR // 10))
     (row,) = budget_figures(made(), seen)["limits"]
     assert (row["remaining"], row["maxOverspend"], row["percent"]) == ("0", "0.1", 102)
 

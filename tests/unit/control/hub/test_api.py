@@ -188,9 +188,17 @@ def test_budgets_are_shown_even_before_anybody_spends(hub: HubProcess) -> None:
     """Every declared account has its current window."""
     hub.put_table(route_table(budget(10), budget(20, name="other")))
     rows = {row["account"]: row for row in hub.http.get("/v1/budgets").json()}
-    assert rows[ACCOUNT]["available"] == 10
+    assert (rows[ACCOUNT]["available"], rows[ACCOUNT]["turned_away"]) == (10, 0)
     assert json.dumps(rows["demo/other/day"]).count("20") >= 2
     page = hub.http.get("/metrics").text
     assert 'pointsman_budget_limit_usd{account="demo/other/day"' in page
     hub.put_table(route_table())
     assert ACCOUNT not in {row["account"] for row in hub.http.get("/v1/budgets").json()}
+
+
+def test_a_budget_tells_what_did_not_fit_into_it(hub: HubProcess) -> None:
+    """A need above what is left: `Exhausted` can be told though some picodollars remain."""
+    account = "demo/small/day"
+    hub.put_table(route_table(budget(10, name="small")))
+    hub.sync(wants=[{"account": account, "have": 0, "need": 11, "prefer": 11}])
+    assert hub.balance(account)["turned_away"] == 11

@@ -82,3 +82,14 @@ def test_demand_forgets_the_least_recently_wanted() -> None:
     demand.note(("2", "w"), 5, "b", short=True, now_ms=5_000)
     assert demand.others_starve(("2", "w"), "a", 5_000)
     assert demand.others_starve(("2", "w"), "b", 5_000), "both were turned away"
+
+
+def test_demand_keeps_the_smallest_need_that_was_turned_away() -> None:
+    """Until one is met: what is left may then be too little for anybody."""
+    demand, key = Demand(), ("a", "w")
+    assert demand.turned_away(key) == 0
+    for need in (9, 5, 7):
+        demand.note(key, need, "a", short=True, now_ms=0)
+    assert demand.turned_away(key) == 5
+    demand.note(key, 3, "b", short=False, now_ms=0)
+    assert demand.turned_away(key) == 0
