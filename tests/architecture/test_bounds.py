@@ -34,6 +34,7 @@ SERVING = (
 )
 # Numbers of a format, a standard, an estimate, an algorithm: another would be wrong, not larger.
 FACTS = {
+    "budget/tally.rs": {"FEW_ROWS"},
     "choose.rs": {"BYTES_PER_TOKEN", "TOKENS_PER_MESSAGE", "TOKENS_PER_IMAGE"},
     "detect/card.rs": {"LEAST", "FIRST_GROUP", "MOST", "GROUPS", "GROUP_MOST"},
     "detect/email.rs": {"DOMAIN_BYTES"},
@@ -41,9 +42,10 @@ FACTS = {
     "features.rs": {"SURFACE", "PAIR", "CODE_MARKS", "CHAT_WORDS"},
     "features/lexicon.rs": {"*"},
     "features/survey.rs": {"*"},
+    "headers.rs": {"VALUE_BYTES"},
     "journal/layout.rs": {"*"},
     "price.rs": {"USD"},
-    "scan/keep.rs": {"SIDE_BYTES", "TAIL_BYTES"},
+    "scan/keep.rs": {"SIDE_BYTES", "TAIL_BYTES", "FIRST_BYTES"},
     "scan/meaning.rs": {"WORD_BYTES"},
     "scan/number.rs": {"FIRST_LARGE_EXPONENT"},
     "scan/place.rs": {"COUNT"},

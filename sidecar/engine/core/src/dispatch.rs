@@ -16,6 +16,7 @@ use crate::call::{Call, Endpoint};
 use crate::collect::{Collected, collect};
 use crate::decode::Decoder;
 use crate::error::{Class, Cooldown, Span, classify};
+use crate::headers::{self, CLIENT_REQUEST_ID};
 use crate::limits;
 use crate::plan::Taken;
 use crate::scan::{Edit, Key, splice};
@@ -195,23 +196,23 @@ fn build(
     *request.headers_mut() = HeaderMap::with_capacity(12);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri.clone();
-    let headers = request.headers_mut();
+    let sent = request.headers_mut();
     for name in &FORWARDED {
         if let Some(value) = head.get(name) {
-            headers.insert(name, value.clone());
+            sent.insert(name, value.clone());
         }
     }
     if model.provider.kind == ProviderType::OpenAI {
         let openai = head.iter().filter(|(name, _)| name.as_str().starts_with("openai-"));
-        headers.extend(openai.map(|(name, value)| (name.clone(), value.clone())));
+        sent.extend(openai.map(|(name, value)| (name.clone(), value.clone())));
     }
-    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-    headers.insert(HOST, planned.endpoint.authority.clone());
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let id = format!("{}.{}", call.id, call.attempts.len());
-    headers.insert("x-client-request-id", HeaderValue::from_str(&id).map_err(|_| unusable())?);
-    call.propagate_trace(head, headers);
-    let mut sent = 0;
+    sent.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    sent.insert(HOST, planned.endpoint.authority.clone());
+    sent.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let id = headers::value_of(format_args!("{}.{}", call.id, call.attempts.len()));
+    sent.insert(CLIENT_REQUEST_ID, id.ok_or_else(unusable)?);
+    call.propagate_trace(head, sent);
+    let mut fingerprint = 0;
     if let Some(credential) = &model.provider.credential {
         let shared = &call.worker().shared;
         let (host, hosts) = (&planned.endpoint.origin.host, &model.provider.allowed_hosts);
@@ -220,10 +221,10 @@ fn build(
             host_refused: missing == Missing::Host,
             ..Failure::new(Class::Auth, 0, false)
         })?;
-        headers.insert(AUTHORIZATION, key.authorization.clone());
-        sent = key.fingerprint;
+        sent.insert(AUTHORIZATION, key.authorization.clone());
+        fingerprint = key.fingerprint;
     }
-    Ok((request, sent))
+    Ok((request, fingerprint))
 }
 
 /// The named splices; all other bytes of the body pass unchanged.

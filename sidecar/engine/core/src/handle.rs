@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -21,6 +21,7 @@ use crate::choose;
 use crate::dispatch::{self, Attempted, Begun, Failure, Opened, Whole};
 use crate::engine::Shared;
 use crate::error::{Class, Cooldown, NoCandidate, Refusal};
+use crate::headers;
 use crate::intake;
 use crate::large::Large;
 use crate::limits;
@@ -218,8 +219,8 @@ fn answer(mut call: Box<Call>, whole: Whole, deadline: Instant) -> Reply {
     call.note_upstream(whole.read.id.as_deref().unwrap_or_default());
     call.target_answered();
     let mut reply = begin_reply(&call, &whole.headers);
-    if let Ok(cost) = HeaderValue::from_str(&Usd(call.booked.cost).to_string()) {
-        reply.headers_mut().insert("x-pointsman-cost", cost);
+    if let Some(cost) = headers::value_of(Usd(call.booked.cost)) {
+        reply.headers_mut().insert(headers::COST, cost);
     }
     *reply.body_mut() = Answer::whole_until(whole.body, deadline);
     call.end_after_answer(Outcome::Ok, 200);
@@ -228,10 +229,8 @@ fn answer(mut call: Box<Call>, whole: Whole, deadline: Instant) -> Reply {
 
 fn stream(mut call: Box<Call>, opened: Opened, deadline: Instant) -> Reply {
     let mut reply = begin_reply(&call, &opened.headers);
-    if let Ok(cost) =
-        HeaderValue::from_str(&Usd(call.reserved.max(call.expected_cost())).to_string())
-    {
-        reply.headers_mut().insert("x-pointsman-cost-estimate", cost);
+    if let Some(cost) = headers::value_of(Usd(call.reserved.max(call.expected_cost()))) {
+        reply.headers_mut().insert(headers::COST_ESTIMATE, cost);
     }
     call.first_token();
     call.trace_answer(opened.ready.front().map_or(&[], |events| events));
@@ -250,7 +249,7 @@ fn large(call: Box<Call>, begun: Begun, deadline: Instant) -> Reply {
 fn begin_reply(call: &Call, upstream: &HeaderMap) -> Reply {
     let mut reply = Response::new(Answer::default());
     *reply.headers_mut() = HeaderMap::with_capacity(12);
-    let headers = reply.headers_mut();
+    let sent = reply.headers_mut();
     let passed = upstream.iter().filter(|(name, _)| {
         let name = name.as_str();
         *name == *CONTENT_TYPE.as_str()
@@ -258,23 +257,23 @@ fn begin_reply(call: &Call, upstream: &HeaderMap) -> Reply {
             || name.starts_with("openai-")
             || name.starts_with("x-ratelimit-")
     });
-    headers.extend(passed.map(|(name, value)| (name.clone(), value.clone())));
+    sent.extend(passed.map(|(name, value)| (name.clone(), value.clone())));
     if let Some((model, planned)) = call.model() {
-        headers.insert("x-pointsman-model", planned.header.clone());
+        sent.insert(headers::MODEL, planned.header.clone());
         if model.provider.simulated {
-            headers.insert("x-pointsman-simulated", HeaderValue::from_static("1"));
+            sent.insert(headers::SIMULATED, HeaderValue::from_static("1"));
         }
     }
     if let Some(cap) = call.capped {
-        headers.insert("x-pointsman-capped", HeaderValue::from(cap));
+        sent.insert(headers::CAPPED, HeaderValue::from(cap));
     }
-    identify(headers, &call.id);
+    identify(sent, &call.id);
     reply
 }
 
-fn identify(headers: &mut HeaderMap, id: &str) {
+fn identify(sent: &mut HeaderMap, id: &str) {
     if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(HeaderName::from_static("x-pointsman-request-id"), id);
+        sent.insert(headers::REQUEST_ID, id);
     }
 }
 
@@ -291,7 +290,7 @@ fn failed(mut call: Box<Call>, failure: Failure, deadline: Instant) -> Reply {
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, content_type);
     if class != Class::BadRequest {
-        reply.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
+        reply.headers_mut().insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     *reply.body_mut() = Answer::whole_until(bytes, deadline);
     call.end(Outcome::Failed, status.as_u16());

@@ -1,9 +1,10 @@
 //! Who is calling: the workload that this sidecar serves, and the caller's own attribution headers
 //! (attribution, not security: a sidecar trusts its own pod).
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 
+use crate::headers::{KEY, TEAM};
 use crate::limits;
 
 /// The workload and pod that this engine serves.
@@ -33,11 +34,11 @@ impl Attribution {
     /// Reads the attribution headers; anything that is no short printable text is left out.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        Self { team: label(headers, "x-pointsman-team"), key: label(headers, "x-pointsman-key") }
+        Self { team: label(headers, TEAM), key: label(headers, KEY) }
     }
 }
 
-fn label(headers: &HeaderMap, name: &str) -> String {
+fn label(headers: &HeaderMap, name: HeaderName) -> String {
     let text = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
     let end = text.len().min(limits::LABEL_BYTES);
     text[..end].to_owned() // ASCII: to_str refuses anything else

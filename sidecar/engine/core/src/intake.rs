@@ -55,7 +55,8 @@ pub struct Intake {
 pub fn check_head(head: &Parts) -> Result<(), Refusal> {
     let size: usize =
         head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if size + head.uri.path().len() > limits::REQUEST_HEAD_BYTES {
+    let many = head.headers.len() > limits::REQUEST_HEADERS;
+    if many || size + head.uri.path().len() > limits::REQUEST_HEAD_BYTES {
         return Err(Refusal::HeadersTooLarge { limit: limits::REQUEST_HEAD_BYTES });
     }
     match head.headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?")) {

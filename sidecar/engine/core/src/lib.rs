@@ -27,6 +27,7 @@ pub mod error;
 pub mod export;
 pub mod features;
 pub mod handle;
+pub mod headers;
 pub mod identity;
 pub mod intake;
 pub mod journal;

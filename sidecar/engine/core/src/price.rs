@@ -52,7 +52,12 @@ impl fmt::Display for Usd {
         if part == 0 {
             return write!(f, "{whole}");
         }
-        let digits = format!("{part:012}");
+        let (mut digits, mut rest) = ([b'0'; 12], part);
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        let digits = str::from_utf8(&digits).unwrap_or_default();
         write!(f, "{whole}.{}", digits.trim_end_matches('0'))
     }
 }

@@ -125,6 +125,7 @@ pub fn order(
     out: &mut Vec<Row>,
 ) -> Result<(), NoCandidate> {
     out.clear();
+    out.reserve_exact(candidates.len());
     for (index, facts) in candidates.iter().enumerate() {
         let probability = probability(facts, features, task);
         let cost = expected_cost(facts.model, need, task);

@@ -160,7 +160,6 @@ async fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(limits::HEADER_READ_TIMEOUT_MS))
         .max_buf_size(limits::HTTP_BUFFER_BYTES)
-        .max_headers(limits::REQUEST_HEADERS)
         .half_close(false)
         .serve_connection(
             TokioIo::new(Worded::new(WriteUntil::new(stream, until.clone()))),

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderValue};
 
+use crate::headers::TRACEPARENT;
+
 /// Bit 0: sampled. Bit 1: the trace id is random (level 2). The others have no meaning and stay here.
 const KNOWN_FLAGS: u8 = 0b11;
 const SAMPLED: u8 = 1;
@@ -53,8 +55,20 @@ impl TraceContext {
     /// `traceparent` for what `span_id`, a span of this call, asks of others.
     #[must_use]
     pub fn header(&self, span_id: u64) -> Option<HeaderValue> {
-        let text = format!("00-{:032x}-{span_id:016x}-{:02x}", self.trace_id, self.flags);
-        HeaderValue::from_str(&text).ok()
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        write_hex(&mut text[3..19], (self.trace_id >> 64) as u64);
+        write_hex(&mut text[19..35], self.trace_id as u64);
+        write_hex(&mut text[36..52], span_id);
+        write_hex(&mut text[53..], u64::from(self.flags));
+        HeaderValue::from_bytes(&text).ok()
+    }
+}
+
+/// The lowest digits of `value`, as many as there are places.
+fn write_hex(places: &mut [u8], mut value: u64) {
+    for place in places.iter_mut().rev() {
+        *place = b"0123456789abcdef"[(value & 15) as usize];
+        value >>= 4;
     }
 }
 
@@ -66,7 +80,7 @@ pub fn new_span_id() -> u64 {
 
 /// Two of them contradict each other: then there is none.
 fn only(headers: &HeaderMap) -> Option<&HeaderValue> {
-    let mut all = headers.get_all("traceparent").iter();
+    let mut all = headers.get_all(TRACEPARENT).iter();
     let first = all.next();
     if all.next().is_some() { None } else { first }
 }

@@ -1,10 +1,11 @@
 //! What a traced call notes on its way, and the spans that it becomes: one of the call, one a stage,
 //! one an attempt. Without a collector there is none of it, and trace headers pass as they came.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::{Call, Endpoint, Outcome};
 use crate::error::Class;
+use crate::headers::{TRACEPARENT, TRACESTATE};
 use crate::plan::{PlannedModel, Taken};
 use crate::price::USD;
 use crate::record::AttemptRow;
@@ -84,18 +85,18 @@ impl Call {
     pub fn propagate_trace(&self, from: &HeaderMap, to: &mut HeaderMap) {
         let mut state_too = true;
         match &self.traced {
-            None => pass("traceparent", from, to),
+            None => pass(TRACEPARENT, from, to),
             Some(traced) => {
                 let span_id = traced.attempts.last().copied().unwrap_or(traced.context.span_id);
                 if let Some(value) = traced.context.header(span_id) {
-                    to.insert("traceparent", value);
+                    to.insert(TRACEPARENT, value);
                 }
                 // The state of a trace that was not continued belongs to nothing.
                 state_too = traced.context.parent_id != 0;
             }
         }
         if state_too {
-            pass("tracestate", from, to);
+            pass(TRACESTATE, from, to);
         }
     }
 
@@ -272,8 +273,8 @@ fn of_target<'a>(model: &'a Model, planned: &'a PlannedModel) -> Attributes<'a> 
     ]
 }
 
-fn pass(name: &'static str, from: &HeaderMap, to: &mut HeaderMap) {
-    for value in from.get_all(name) {
-        to.append(name, value.clone());
+fn pass(name: HeaderName, from: &HeaderMap, to: &mut HeaderMap) {
+    for value in from.get_all(&name) {
+        to.append(name.clone(), value.clone());
     }
 }

@@ -12,6 +12,8 @@ use card::Card;
 use email::Email;
 use iban::Iban;
 
+use crate::scan::skip_blocks;
+
 /// Kinds of personal data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PiiKind {
@@ -178,7 +180,8 @@ const fn before(recent: u64, back: u32) -> u8 {
 fn quiet_len(text: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let (words, rest) = text.as_chunks::<8>();
+    let skipped = skip_blocks(text, |byte| (byte.wrapping_sub(b'0') < 10) | (byte == b'@'));
+    let (words, rest) = text[skipped..].as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         // A digit is below 10 once its 0x30 is gone, an `@` is zero. A borrow runs upwards only, so
@@ -189,11 +192,11 @@ fn quiet_len(text: &[u8]) -> usize {
         let at = at.wrapping_sub(ONES) & !at;
         let marks = (digit | at) & HIGHS;
         if marks != 0 {
-            return index * 8 + (marks.trailing_zeros() / 8) as usize;
+            return skipped + index * 8 + (marks.trailing_zeros() / 8) as usize;
         }
     }
     let loud = rest.iter().position(|&byte| byte == b'@' || byte.is_ascii_digit());
-    words.len() * 8 + loud.unwrap_or(rest.len())
+    skipped + words.len() * 8 + loud.unwrap_or(rest.len())
 }
 
 #[cfg(test)]

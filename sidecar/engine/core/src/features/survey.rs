@@ -84,13 +84,14 @@ impl Pass {
     }
 
     fn feed(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
+        let mut rest = bytes;
+        while let Some((&byte, after)) = rest.split_first() {
             match KIND[usize::from(byte)] {
-                LOWER => self.letter(byte),
-                UPPER => {
-                    self.out.upper += 1;
-                    self.letter(byte | 0x20);
+                LETTER => {
+                    rest = self.letters(rest);
+                    continue;
                 }
+                SPACE => self.space(),
                 DIGIT => self.digit(byte),
                 LEAD => {
                     self.out.non_ascii += 1;
@@ -100,9 +101,39 @@ impl Pass {
                 kind => self.mark(byte, kind),
             }
             self.previous = byte;
+            rest = after;
         }
     }
 
+    /// The run of ASCII letters at the start, in one go; returns what follows it.
+    fn letters<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (mut hash, mut upper, mut taken) = (self.hash, 0, 0);
+        for &byte in bytes.iter().take_while(|byte| byte.is_ascii_alphabetic()) {
+            upper += u32::from(byte.is_ascii_uppercase());
+            hash = hash_byte(hash, byte | 0x20);
+            self.previous = byte;
+            taken += 1;
+        }
+        self.hash = hash;
+        let length = u32::try_from(taken).unwrap_or(u32::MAX);
+        self.out.upper += upper;
+        self.out.seen += length;
+        self.length += length;
+        self.end_number();
+        (self.line, self.ticks) = (Line::Inside, 0);
+        &bytes[taken..]
+    }
+
+    /// What `mark` does with the most frequent one.
+    fn space(&mut self) {
+        self.out.seen += 1;
+        self.end_word();
+        self.end_number();
+        self.out.indents += u32::from(self.previous == b'\n');
+        (self.line, self.ticks) = (Line::Inside, 0);
+    }
+
+    /// A character beyond ASCII.
     fn letter(&mut self, lower: u8) {
         self.out.seen += 1;
         self.length += 1;
@@ -140,7 +171,6 @@ impl Pass {
                 self.out.newlines += 1;
                 self.line = Line::Start;
             }
-            b' ' | b'\t' => self.out.indents += u32::from(self.previous == b'\n'),
             b'?' => self.out.question_marks += 1,
             b'$' => self.out.dollars += 1,
             b'\\' => self.out.backslashes += 1,
@@ -186,8 +216,8 @@ impl Pass {
 }
 
 const MARK: u8 = 0;
-const LOWER: u8 = 1;
-const UPPER: u8 = 2;
+const LETTER: u8 = 1;
+const SPACE: u8 = 2;
 const DIGIT: u8 = 3;
 const LEAD: u8 = 4;
 const CONTINUATION: u8 = 5;
@@ -201,8 +231,8 @@ const fn kinds() -> [u8; 256] {
     let mut byte = 0;
     while byte < 256 {
         kinds[byte] = match byte as u8 {
-            b'a'..=b'z' => LOWER,
-            b'A'..=b'Z' => UPPER,
+            b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+            b' ' | b'\t' => SPACE,
             b'0'..=b'9' => DIGIT,
             0xC0..=0xFF => LEAD,
             0x80..=0xBF => CONTINUATION,

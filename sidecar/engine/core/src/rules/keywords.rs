@@ -7,13 +7,20 @@ use crate::scan::LastText;
 const GAP: char = '\u{10FFFF}';
 
 /// All signals' keywords, by their first character.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Keywords {
     words: Vec<Keyword>,
-    /// ASCII characters, of either case, that a keyword begins with.
-    ascii_starts: u128,
+    /// By a character's first byte: whether it may begin a keyword. True for all beyond ASCII, whose
+    /// lower case may be anything; never for a byte within a character.
+    starts: [bool; 256],
     /// Every signal that has keywords.
     pub(super) signals: u128,
+}
+
+impl Default for Keywords {
+    fn default() -> Self {
+        Self { words: Vec::new(), starts: std::array::from_fn(|byte| byte >= 0xC0), signals: 0 }
+    }
 }
 
 #[derive(Debug)]
@@ -29,7 +36,7 @@ impl Keywords {
         let folded: Vec<char> = spaced.chars().flat_map(fold).collect();
         let Some(&first) = folded.first() else { return false };
         for start in [first, first.to_ascii_uppercase()].into_iter().filter(char::is_ascii) {
-            self.ascii_starts |= 1 << (start as u32);
+            self.starts[start as usize] = true;
         }
         let at = self.words.partition_point(|other| other.folded[0] <= first);
         self.words.insert(at, Keyword { folded, signals });
@@ -40,28 +47,41 @@ impl Keywords {
     /// The bits of the signals that have a keyword in the text.
     pub(super) fn find(&self, text: &LastText) -> u128 {
         let gap = text.has_gap().then_some(GAP);
-        let mut rest = text.head.chars().chain(gap).chain(text.tail.chars());
-        let (mut found, mut before) = (0, ' ');
-        while let Some(first) = rest.next() {
-            if self.may_start(first) && !continues(before, first) {
-                let folded = fold(first).next().unwrap_or(first);
-                for keyword in self.starting_with(folded) {
-                    let here = std::iter::once(first).chain(rest.clone());
-                    if keyword.signals & !found != 0 && is_at(&keyword.folded, here) {
-                        found |= keyword.signals;
-                    }
-                }
-                if found == self.signals {
-                    break;
-                }
-            }
-            before = first;
-        }
-        found
+        let tail = gap.into_iter().chain(text.tail.chars());
+        let found = self.find_in(&text.head, ' ', tail, 0);
+        let before = gap.or_else(|| text.head.chars().next_back()).unwrap_or(' ');
+        self.find_in(&text.tail, before, std::iter::empty(), found)
     }
 
-    fn may_start(&self, first: char) -> bool {
-        !first.is_ascii() || self.ascii_starts >> (first as u32) & 1 == 1
+    /// `found`, and what begins in `text`, which stands between `before` and `after`.
+    fn find_in(
+        &self,
+        text: &str,
+        before: char,
+        after: impl Iterator<Item = char> + Clone,
+        mut found: u128,
+    ) -> u128 {
+        for (at, byte) in text.bytes().enumerate() {
+            if !self.starts[usize::from(byte)] {
+                continue;
+            }
+            if found == self.signals {
+                break;
+            }
+            let (passed, rest) = text.split_at(at);
+            let Some(first) = rest.chars().next() else { break };
+            if continues(passed.chars().next_back().unwrap_or(before), first) {
+                continue;
+            }
+            let folded = fold(first).next().unwrap_or(first);
+            for keyword in self.starting_with(folded) {
+                let here = rest.chars().chain(after.clone());
+                if keyword.signals & !found != 0 && is_at(&keyword.folded, here) {
+                    found |= keyword.signals;
+                }
+            }
+        }
+        found
     }
 
     fn starting_with(&self, first: char) -> impl Iterator<Item = &Keyword> {

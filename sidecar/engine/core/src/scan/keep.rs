@@ -8,6 +8,8 @@ const SIDE_CHARS: usize = FEATURE_SIDE_CHARS as usize;
 const SIDE_BYTES: usize = SIDE_CHARS * 4;
 /// The tail is cut back when it would outgrow this, so that each byte is moved about once.
 const TAIL_BYTES: usize = SIDE_BYTES * 2;
+/// A side without wide characters; glibc keeps blocks of up to 1,032 bytes by thread.
+const FIRST_BYTES: usize = SIDE_CHARS * 2;
 
 /// Collects head and tail of one text; both buffers are allocated once and reused.
 #[derive(Debug, Default)]
@@ -55,13 +57,10 @@ impl Keep {
 
     /// Takes what belongs to the head (which ends where the first character after it begins).
     fn fill_head<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
-        if self.head.capacity() == 0 {
-            self.head.reserve_exact(SIDE_BYTES);
-        }
         let room = SIDE_CHARS - self.chars;
         if text.len() <= room {
             self.chars += count_chars(text);
-            self.head.extend_from_slice(text);
+            append(&mut self.head, text, SIDE_BYTES);
             return &[];
         }
         // Without room, a character of the head may still be cut: its rest is no ASCII.
@@ -72,25 +71,33 @@ impl Keep {
             text.split_at(starts.nth(room).map_or(text.len(), |(index, _)| index))
         };
         self.chars += count_chars(head);
-        self.head.extend_from_slice(head);
+        append(&mut self.head, head, SIDE_BYTES);
         rest
     }
 
     fn push_tail(&mut self, text: &[u8]) {
-        if self.tail.capacity() == 0 {
-            self.tail.reserve_exact(TAIL_BYTES);
-        }
         if text.len() >= SIDE_BYTES {
             self.tail.clear();
-            self.tail.extend_from_slice(&text[text.len() - SIDE_BYTES..]);
+            append(&mut self.tail, &text[text.len() - SIDE_BYTES..], TAIL_BYTES);
             return;
         }
         if self.tail.len() + text.len() > TAIL_BYTES {
             let surplus = self.tail.len() - SIDE_BYTES;
             self.tail.drain(..surplus);
         }
-        self.tail.extend_from_slice(text);
+        append(&mut self.tail, text, TAIL_BYTES);
     }
+}
+
+/// Adds to a side of at most `most` bytes. It gets little room at first, which most texts never
+/// outgrow and the allocator has at hand, then all that it can ever need.
+fn append(side: &mut Vec<u8>, text: &[u8], most: usize) {
+    let length = side.len() + text.len();
+    if length > side.capacity() {
+        let room = if length <= FIRST_BYTES { FIRST_BYTES } else { most };
+        side.reserve_exact(room - side.len());
+    }
+    side.extend_from_slice(text);
 }
 
 /// Where the last `SIDE_CHARS` characters begin; a cut character at the front is left out.

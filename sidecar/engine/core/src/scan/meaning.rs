@@ -256,6 +256,13 @@ impl Meaning {
         Ok(())
     }
 
+    /// So many whole numbers in an array, each as by `begin_value`, `end_number`, `end_value`.
+    pub(super) fn skip_numbers(&mut self, place: Place, count: u64) {
+        if place == Place::InputItem {
+            self.scan.input_tokens += count;
+        }
+    }
+
     /// `None` is `null`.
     pub(super) fn end_literal(&mut self, place: Place, value: Option<bool>, span: Range<usize>) {
         match place {

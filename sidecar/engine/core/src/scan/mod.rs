@@ -25,6 +25,7 @@ pub use error::ScanError;
 pub use place::Key;
 pub use scanner::Scanner;
 pub use splice::{Edit, splice};
+pub(crate) use text::skip_blocks;
 
 /// What a scan does beyond reading members; each costs time a byte.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -179,7 +180,7 @@ impl Scan {
 fn insert(open_brace: usize, name: &str, json: &str, only: bool) -> Edit {
     let comma = if only { "" } else { "," };
     let at = open_brace + 1;
-    Edit { at: at..at, with: format!("\"{name}\":{json}{comma}").into() }
+    Edit { at: at..at, with: ["\"", name, "\":", json, comma].concat().into() }
 }
 
 #[cfg(test)]

@@ -138,6 +138,11 @@ impl Scanner {
                 (State::AfterValue, b'}') if self.top().object => self.close(offset),
                 (State::AfterValue, b']') if !self.top().object => self.close(offset),
                 (State::FirstElement | State::Value, _) => {
+                    let skipped = self.skip_numbers(&piece[at - 1..]);
+                    if skipped > 0 {
+                        at += skipped - 1;
+                        continue;
+                    }
                     self.value(byte, offset)?;
                     if matches!(self.state, State::InString | State::InNumber | State::InLiteral) {
                         return Ok(at);
@@ -226,6 +231,29 @@ impl Scanner {
         Ok(())
     }
 
+    /// Prompts may come as long arrays of token numbers: takes those at the start that a comma
+    /// follows, where they mean no more than their count. Returns their length.
+    fn skip_numbers(&mut self, piece: &[u8]) -> usize {
+        if self.top().object || !matches!(self.place, Place::InputItem | Place::Ignored) {
+            return 0;
+        }
+        let (mut at, mut count) = (0, 0);
+        while let Some(length) = simple_number(&piece[at..])
+            && piece.get(at + length) == Some(&b',')
+        {
+            count += 1;
+            at += length + 1;
+            while piece.get(at) == Some(&b' ') {
+                at += 1;
+            }
+        }
+        if count > 0 {
+            self.meaning.skip_numbers(self.place, count);
+            self.state = State::Value;
+        }
+        at
+    }
+
     /// The inside of a key or string value.
     fn string(&mut self, piece: &[u8], mut at: usize) -> Result<usize, ScanError> {
         while at < piece.len() {
@@ -309,6 +337,13 @@ impl Scanner {
         }
         Ok(at)
     }
+}
+
+/// The length of a whole number at the start that cannot overflow: up to 18 digits, no leading zero.
+fn simple_number(bytes: &[u8]) -> Option<usize> {
+    let length = bytes.iter().take(19).take_while(|byte| byte.is_ascii_digit()).count();
+    let leading_zero = length > 1 && bytes.first() == Some(&b'0');
+    (length > 0 && length < 19 && !leading_zero).then_some(length)
 }
 
 impl Literal {

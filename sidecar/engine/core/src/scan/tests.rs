@@ -114,6 +114,30 @@ fn embeddings_input_is_text_or_tokens() {
 }
 
 #[test]
+fn token_numbers_are_counted_whatever_their_form_and_wherever_they_are_cut() {
+    for (body, tokens) in [
+        (r#"{"input":[1,  22,333 , 0,4],"model":"a"}"#, Some(5)),
+        (r#"{"input":[123456789012345678,1234567890123456789,1e3,-5,1.5,7]}"#, Some(6)),
+        (r#"{"input":[[10,20],[30,40,50]]}"#, Some(5)),
+        (r#"{"input":[1,2,"words",3]}"#, Some(3)),
+        (r#"{"other":[1,2,3],"input":"x"}"#, Some(0)),
+        (r#"{"input":[1,02,3]}"#, None),
+        (r#"{"input":[1,2,]}"#, None),
+        (r#"{"input":[1,,2]}"#, None),
+        (r#"{"input":[,1]}"#, None),
+        (r#"{"input":[1,2}"#, None),
+    ] {
+        for cut in 0..=body.len() {
+            let mut scanner = Scanner::new(ScanOptions::default());
+            let (first, second) = body.as_bytes().split_at(cut);
+            let read = scanner.push(first).and_then(|()| scanner.push(second));
+            let counted = read.and_then(|()| scanner.finish()).map(|scan| scan.input_tokens);
+            assert_eq!(counted.ok(), tokens, "{body} cut at {cut}");
+        }
+    }
+}
+
+#[test]
 fn set_replaces_a_value_or_adds_a_member() {
     for (body, wanted) in [
         (r#"{"model": "a","x":1}"#, r#"{"model": "b","x":1}"#),

@@ -8,15 +8,25 @@ const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
 
 /// How many bytes at the start are neither quote, backslash nor control character.
 pub(super) fn plain_len(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
+    let ends = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    let skipped = skip_blocks(bytes, ends);
+    let (words, rest) = bytes[skipped..].as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let marks = special(u64::from_le_bytes(*word));
         if marks != 0 {
-            return index * 8 + (marks.trailing_zeros() / 8) as usize;
+            return skipped + index * 8 + (marks.trailing_zeros() / 8) as usize;
         }
     }
-    let end = rest.iter().position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\');
-    words.len() * 8 + end.unwrap_or(rest.len())
+    let end = rest.iter().position(|&byte| ends(byte));
+    skipped + words.len() * 8 + end.unwrap_or(rest.len())
+}
+
+/// The length of the blocks of 32 bytes at the start in which no byte stops: without a branch a
+/// byte, the compiler looks at a block in vector registers.
+pub(crate) fn skip_blocks(bytes: &[u8], stops: impl Fn(u8) -> bool) -> usize {
+    let (blocks, _) = bytes.as_chunks::<32>();
+    let quiet = |block: &&[u8; 32]| !block.iter().fold(false, |any, &byte| any | stops(byte));
+    blocks.iter().take_while(quiet).count() * 32
 }
 
 /// The high bit of the first special byte, and perhaps of later ones (a borrow runs upwards only,
