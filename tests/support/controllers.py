@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -138,33 +138,46 @@ def make_home(cluster: ControlPlane) -> Home:
     namespace = f"pointsman-{secrets.token_hex(3)}"
     api = cluster.api
     api.create("/api/v1/namespaces", _named("v1", "Namespace", namespace))
-    api.create(
-        f"/api/v1/namespaces/{namespace}/serviceaccounts", _named("v1", "ServiceAccount", ACCOUNT)
-    )
     for name in SECRETS:
         api.create(f"/api/v1/namespaces/{namespace}/secrets", _named("v1", "Secret", name))
-    _grant(cluster, namespace)
-    kubeconfig = cluster.kubeconfig_for_service_account(namespace, ACCOUNT)
-    return Home(cluster, namespace, kubeconfig)
-
-
-def _grant(cluster: ControlPlane, namespace: str) -> None:
-    group = "rbac.authorization.k8s.io"
     everywhere = [*permissions.everywhere(), *permissions.cluster_wide()]
     everywhere += permissions.of_webhooks([f"{namespace}-webhooks"])
+    home = permissions.at_home("pointsman")
+    return Home(cluster, namespace, account(cluster, namespace, ACCOUNT, everywhere, home))
+
+
+def make_uninstaller(home: Home) -> Home:
+    """The same home, entered with the rights of the hook that cleans up."""
+    rights = permissions.of_uninstall(), permissions.of_uninstall_at_home("pointsman")
+    kubeconfig = account(home.cluster, home.namespace, "pointsman-uninstall", *rights)
+    return replace(home, kubeconfig=kubeconfig)
+
+
+def account(
+    cluster: ControlPlane,
+    namespace: str,
+    account: str,
+    everywhere: list[permissions.Rule],
+    at_home: list[permissions.Rule],
+) -> Path:
+    """A new ServiceAccount with these rights; its kubeconfig."""
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    cluster.api.create(path, _named("v1", "ServiceAccount", account))
+    group = "rbac.authorization.k8s.io"
     folder = f"/apis/{group}/v1"
     for kind, rules, path in (
         ("ClusterRole", everywhere, f"{folder}/clusterroles"),
-        ("Role", permissions.at_home("pointsman"), f"{folder}/namespaces/{namespace}/roles"),
+        ("Role", at_home, f"{folder}/namespaces/{namespace}/roles"),
     ):
-        name = f"{namespace}-controller"
+        name = f"{namespace}-{account}"
         cluster.api.create(path, {**_named(f"{group}/v1", kind, name), "rules": rules})
         binding = {
             **_named(f"{group}/v1", f"{kind}Binding", name),
             "roleRef": {"apiGroup": group, "kind": kind, "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}],
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
         }
         cluster.api.create(path.replace("roles", "rolebindings"), binding)
+    return cluster.kubeconfig_for_service_account(namespace, account)
 
 
 def _named(version: str, kind: str, name: str) -> dict[str, Any]:

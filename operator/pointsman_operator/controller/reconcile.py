@@ -83,8 +83,7 @@ class Reconciler:
             if work.step == "table":
                 await self._table(work.ref)
             elif work.step == "config":
-                await self._publisher.to_config_map(work.ref.name)
-                self._status_of_policies(work.ref.name)
+                await self._config_map(work.ref.name)
             elif self.knows_enough:
                 again_s = await self._teller.tell(work.ref)
                 if again_s is not None:
@@ -99,7 +98,9 @@ class Reconciler:
             self.config_map(ref.namespace)
             self.seen({ref})
 
-    def _status_of_policies(self, namespace: str) -> None:
-        for name in self._publisher.trouble:
-            if name.namespace == namespace:
-                self.seen({ObjectRef(RoutingPolicy.KIND, name.namespace, name.name)})
+    async def _config_map(self, namespace: str) -> None:
+        before = dict(self._publisher.trouble)
+        await self._publisher.to_config_map(namespace)
+        after = self._publisher.trouble
+        changed = {name for name in before.keys() | after if before.get(name) != after.get(name)}
+        self.seen({ObjectRef(RoutingPolicy.KIND, it.namespace, it.name) for it in changed})

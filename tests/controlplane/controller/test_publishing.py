@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from functools import partial
 
@@ -141,3 +142,33 @@ def test_a_strangers_config_map_is_not_deleted(
     eventually(lambda: envelope(crds, namespace, "later"))
     assert config_map(crds, other)["data"] == {"a": "b"}
     crds.api.delete(f"/api/v1/namespaces/{other}")
+
+
+def test_tables_that_do_not_fit_say_so_and_are_served_by_the_hub(
+    crds: ControlPlane, served: str, hub: ClusterHub
+) -> None:
+    """Above 900 KiB the ConfigMap stays as it is; when there is room again, all is well again."""
+    before = config_map(crds, served)["binaryData"]
+    large = [f"large-{letter}" for letter in "abcd"]
+    for name in large:
+        signals = [{"name": f"s{n}", "keywords": _words(f"{name}{n}")} for n in range(25)]
+        document = policy(rule(), name=name, namespace=served, priority=-1, signals=signals)
+        crds.api.apply(f"{API}/{served}/routingpolicies/{name}", document, "test")
+    for name in large:
+        eventually(partial(hub.digest, served, name), within_s=30)
+    wanted = ("False", "TooLarge")
+    path = "routingpolicies/support"
+    eventually(lambda: verdict(crds, served, path, "Programmed") == wanted, within_s=30)
+    there = config_map(crds, served)["binaryData"]
+    assert before.items() <= there.items()
+    assert len(there) < len(before) + len(large)
+    crds.kubectl.within(served)("delete", "rpol", "large-b", "--wait")
+    eventually(lambda: verdict(crds, served, path, "Programmed") == ("True", "NoPods"), within_s=30)
+    eventually(partial(_agree, crds, hub, served, "large-a"), within_s=30)
+
+
+def _words(seed: str) -> list[str]:
+    """Sixty-four keywords of 250 characters that do not compress well."""
+    made = random.Random(seed)
+    alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
+    return ["".join(made.choices(alphabet, k=250)) for _ in range(64)]
