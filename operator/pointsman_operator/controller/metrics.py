@@ -25,7 +25,7 @@ class Metrics:
             "publish_seconds", "From a table's turn to the hub's answer."
         )
         self.leads = self._gauge("is_leader", "1 while this process may write.")
-        self.queue = self._gauge("queue_depth", "Pieces of work that wait or are in hand.")
+        self.queue = self._gauge("queue_depth", "Pieces of work that are due or in hand.")
         self.objects = self._gauge("objects", "Resources known.", "kind")
         self.age = self._gauge("watch_age_seconds", "Since the server last spoke.", "watch")
         self.relists = self._gauge("watch_lists", "Lists that a watch began with.", "watch")

@@ -30,8 +30,9 @@ class Queue(Generic[K]):
         self._woken = asyncio.Event()
 
     def __len__(self) -> int:
-        """Keys that wait or are in work."""
-        return len(self._due) + len(self._working)
+        """Keys that are due or in work; not those that wait for their time."""
+        now = asyncio.get_running_loop().time()
+        return len(self._working) + sum(at <= now for at in self._due.values())
 
     def add(self, key: K, after_s: float = 0.0) -> None:
         """Work on the key in `after_s` seconds, or earlier if it is due earlier already."""
