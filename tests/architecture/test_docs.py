@@ -44,13 +44,13 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=shown)
 def test_every_command_that_is_named_exists(page: Path) -> None:
     """No document names a `pointsman` command that is not there."""
-    named = set(re.findall(r"(?:`|^)pointsman ([a-z]+)", page.read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)pointsman ([a-z-]+)", page.read_text(), re.MULTILINE))
     assert named - commands() == set()
 
 
 def test_the_readme_names_every_command() -> None:
     """A user finds each command in the README."""
-    listed = re.search(r"`pointsman ([a-z |]+)`, each", README)
+    listed = re.search(r"`pointsman ([a-z |-]+)`, each", README)
     assert listed is not None
     assert set(listed[1].split(" | ")) == commands()
 

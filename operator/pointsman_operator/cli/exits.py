@@ -10,6 +10,8 @@ USAGE = 2
 """The command line itself is wrong."""
 NOT_FOUND = 3
 """What was asked for does not exist: an unknown request id."""
+FORBIDDEN = 77
+"""The API server or the hub knows the caller and says no; the message names the missing right."""
 UNAVAILABLE = 69
 """Something that is needed is not there: no hub answers, a port is taken, a program is missing."""
 FAILED = 70

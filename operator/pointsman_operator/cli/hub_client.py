@@ -2,42 +2,57 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import httpx
-import typer
 
 from pointsman_operator.cli.state import State
 
-HubOption = Annotated[
-    str,
-    typer.Option("--hub", help="The hub's address; default: that of `pointsman up` in --state."),
-]
 TIMEOUT_S = 10.0
 
 
 class HubError(Exception):
-    """The hub cannot be reached or refuses; the message is for the user."""
+    """The hub cannot be reached or refuses; message and remedy are for the user."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(self, message: str, status: int = 0, remedy: str = "") -> None:
         super().__init__(message)
         self.status = status
+        """The HTTP status; 0 where nobody answered."""
+        self.remedy = remedy
+        """What to do next, if we know."""
 
 
 class HubClient:
     """Authenticated calls; a context manager."""
 
-    def __init__(self, url: str, token_file: Path) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: Path | str,
+        tls: ssl.SSLContext | None = None,
+        server_name: str = "",
+    ) -> None:
+        """`token`: itself, or the file that holds it; `server_name`: whose certificate it must be.
+
+        Raises `HubError`.
+        """
         try:
-            token = token_file.read_text().strip()
+            bearer = token.read_text().strip() if isinstance(token, Path) else token
         except OSError as error:
             raise HubError(f"no token: {error}") from error
+        headers = {"authorization": f"Bearer {bearer}"}
+        self._extensions: dict[str, Any] = {}
+        if server_name:
+            headers["host"] = server_name
+            self._extensions["sni_hostname"] = server_name
         self._client = httpx.Client(
             base_url=url,
-            headers={"authorization": f"Bearer {token}"},
+            headers=headers,
+            verify=tls or ssl.create_default_context(),
             timeout=TIMEOUT_S,
             trust_env=False,
         )
@@ -77,20 +92,20 @@ class HubClient:
         found: dict[str, Any] = self._call("GET", f"/v1/decisions/{request_id}")
         return found
 
-    def spend(self, by: str, since: str = "") -> dict[str, Any]:
-        """What was spent, by one dimension."""
-        query = {"by": by} | ({"since": since} if since else {})
+    def spend(self, by: str, since: str = "", namespace: str = "") -> dict[str, Any]:
+        """What was spent, by one dimension; an empty namespace means all."""
+        query = {"by": by} | ({"since": since} if since else {}) | only(namespace)
         found: dict[str, Any] = self._call("GET", "/v1/spend", params=query)
         return found
 
-    def budgets(self) -> list[dict[str, Any]]:
-        """Every account in its current window."""
-        found: list[dict[str, Any]] = self._call("GET", "/v1/budgets")
+    def budgets(self, namespace: str = "") -> list[dict[str, Any]]:
+        """Every account in its current window; an empty namespace means all."""
+        found: list[dict[str, Any]] = self._call("GET", "/v1/budgets", params=only(namespace))
         return found
 
-    def sidecars(self) -> list[dict[str, Any]]:
-        """Who is connected, and which table each has in force."""
-        found: list[dict[str, Any]] = self._call("GET", "/v1/sidecars")
+    def sidecars(self, namespace: str = "") -> list[dict[str, Any]]:
+        """Who is connected, and which table each has in force; an empty namespace means all."""
+        found: list[dict[str, Any]] = self._call("GET", "/v1/sidecars", params=only(namespace))
         return found
 
     def _call(
@@ -105,7 +120,12 @@ class HubClient:
         """One call; every failure is a HubError."""
         try:
             answer = self._client.request(
-                method, path, params=params, content=content, headers=headers
+                method,
+                path,
+                params=params,
+                content=content,
+                headers=headers,
+                extensions=self._extensions,
             )
         except httpx.HTTPError as error:
             message = f"no hub answers at {self._client.base_url}: {error}"
@@ -123,11 +143,19 @@ def said(answer: httpx.Response) -> str:
         return f"the hub answered {answer.status_code}"
 
 
+def only(namespace: str) -> dict[str, str]:
+    """The query for one namespace, or for all."""
+    return {"namespace": namespace} if namespace else {}
+
+
 def connect(state: Path, hub: str) -> HubClient:
-    """A client for the named hub, else for the one that `up` announced."""
+    """A client for the named hub, else for the one that `up` announced. Raises `HubError`."""
     found = State(state)
     running = found.running()
     url = hub or (running.hub_url if running else "")
     if not url:
-        raise HubError(f"nothing runs in {state}: start `pointsman up -f FOLDER`, or name --hub")
+        raise HubError(
+            f"nothing runs in {state}: start `pointsman up -f FOLDER`, or name --hub",
+            remedy="for the hub of your kubeconfig's cluster: add --cluster",
+        )
     return HubClient(url, found.token_file)

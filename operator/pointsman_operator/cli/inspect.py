@@ -7,12 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pointsman_operator.cli import exits
-from pointsman_operator.cli.hub_client import HubError, HubOption, connect
-from pointsman_operator.cli.output import OUT, JSONFlag, dollars, emit, micro, stop, table
-from pointsman_operator.cli.state import StateOption
+from pointsman_operator.cli.hub_client import HubError
+from pointsman_operator.cli.output import OUT, JSONFlag, dollars, emit, micro, table
+from pointsman_operator.cli.place import Place, at_hub, give_up, reached
 
-NOT_FOUND = 404
 MICROSECONDS_A_MILLISECOND = 1000
 
 
@@ -27,6 +25,7 @@ class Dimension(StrEnum):
     ENDPOINT = "endpoint"
 
 
+@at_hub
 def explain(
     request_id: Annotated[
         str,
@@ -34,49 +33,48 @@ def explain(
             metavar="ID", help="The answer's x-pointsman-request-id.", show_default=False
         ),
     ],
-    state: StateOption,
-    hub: HubOption = "",
+    place: Place,
     json_output: JSONFlag = False,
 ) -> None:
     """Say why a request went where it went: signals, candidates, scores, filters, attempts, prices.
 
-    Exit status: 0, 3 for an id that nobody remembers, 69 where no hub answers.
+    Exit status: 0, 3 for an id that nobody remembers, 69 where no hub answers, 77 without a right.
 
-    Example: pointsman explain pm-01J9ZK3V
+    Example: pointsman explain pm-01J9ZK3V; in a cluster: pointsman explain --cluster pm-01J9ZK3V
     """
     try:
-        with connect(state, hub) as client:
-            record = client.decision(request_id)
+        with reached(place) as hub:
+            record = hub.client.decision(request_id)
     except HubError as error:
-        stop(str(error), exits.NOT_FOUND if error.status == NOT_FOUND else exits.UNAVAILABLE)
+        give_up(error)
     if json_output:
         emit(record)
     else:
         show_decision(record)
 
 
+@at_hub
 def spend(
-    state: StateOption,
+    place: Place,
     by: Annotated[Dimension, typer.Option(help="What to group by.")] = Dimension.MODEL,
     since: Annotated[
         str, typer.Option(help="Only from then on: 2026-11-01T00:00:00Z, or a span back: 90m, 7d.")
     ] = "",
-    hub: HubOption = "",
     json_output: JSONFlag = False,
 ) -> None:
     """Show what was spent, by model, provider, workload, team, key or endpoint.
 
     Input and output tokens stand apart. Unconfirmed, beside the cost, is what a provider may bill
     for attempts that were given up (under `-`: for calls that a crash cut off).
-    Exit status: 0, 69 where no hub answers.
+    Exit status: 0, 69 where no hub answers, 77 without a right.
 
-    Example: pointsman spend --by team
+    Example: pointsman spend --by team; in a cluster: pointsman spend --by workload -n shop
     """
     try:
-        with connect(state, hub) as client:
-            found = client.spend(by.value, since)
+        with reached(place) as hub:
+            found = hub.client.spend(by.value, since, hub.namespace)
     except HubError as error:
-        stop(str(error))
+        give_up(error)
     if json_output:
         emit(found)
         return
@@ -100,18 +98,19 @@ def spend(
     )
 
 
-def budgets(state: StateOption, hub: HubOption = "", json_output: JSONFlag = False) -> None:
+@at_hub
+def budgets(place: Place, json_output: JSONFlag = False) -> None:
     """Show how much of each Budget is used, leased and left, and when it starts anew.
 
-    Exit status: 0, 69 where no hub answers.
+    Exit status: 0, 69 where no hub answers, 77 without a right.
 
-    Example: pointsman budgets
+    Example: pointsman budgets; in a cluster: pointsman budgets -n shop
     """
     try:
-        with connect(state, hub) as client:
-            found = client.budgets()
+        with reached(place) as hub:
+            found = hub.client.budgets(hub.namespace)
     except HubError as error:
-        stop(str(error))
+        give_up(error)
     if json_output:
         emit(found)
         return

@@ -69,7 +69,11 @@ def cluster_callers(connection: Connection, controller: str, folder: Path) -> Ca
     async def callers(
         state: HubState,
     ) -> AsyncIterator[tuple[Authenticator, AccessRights]]:
-        presence = Presence(connection, state.feed.dismiss)
+        def left(pod_uid: str) -> None:
+            state.feed.dismiss(pod_uid)
+            state.fleet.forget(pod_uid)
+
+        presence = Presence(connection, left)
         api = Api(connection, lambda: None)
         keys = Keys(connection, folder / KEYS_FILE)
         watching = asyncio.create_task(presence.watch.run())

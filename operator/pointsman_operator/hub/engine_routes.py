@@ -45,6 +45,7 @@ async def stream(
     served = Served(own, workload, parse_labels(labels))
     state.feed.check_room()
     entry = state.fleet.heard(sidecar, boot)
+    entry.served = served
     entry.says(namespace=own, workload=workload, digest=digest, pod=who.pod)
     return StreamAnswer(state.feed, Subscriber(entry, served, digest))
 

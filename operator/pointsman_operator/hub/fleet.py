@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from pointsman_operator.hub import limits
+from pointsman_operator.hub.targets import Served
 from pointsman_operator.ledger.clock import Clock
 
 
@@ -45,13 +46,15 @@ class Facts:
 class Sidecar:
     """One engine start of one sidecar."""
 
-    __slots__ = ("_changed", "_streams", "boot", "facts", "seen_ms", "sidecar")
+    __slots__ = ("_changed", "_streams", "boot", "facts", "seen_ms", "served", "sidecar")
 
     def __init__(self, sidecar: str, boot: str, changed: Callable[[], None]) -> None:
         self.sidecar = sidecar
         self.boot = boot
         self.facts = Facts()
         self.seen_ms = 0
+        self.served: Served | None = None
+        """What decides on its table; None until its first stream."""
         self._changed = changed
         self._streams = 0
 
@@ -104,6 +107,14 @@ class Fleet:
         if len(self._sidecars) > limits.SIDECARS_MAX:
             self._forget_one()
         return found
+
+    def forget(self, sidecar: str) -> None:
+        """Its pod is gone: nobody waits for it to come back."""
+        gone = [key for key in self._sidecars if key[0] == sidecar]
+        for key in gone:
+            del self._sidecars[key]
+        if gone:
+            self._changed()
 
     async def news(self, after: int, wait_s: float) -> None:
         """Wait until there is something after that revision, at most so long.

@@ -15,6 +15,7 @@ from pointsman_operator.hub.callers import FORBIDDEN, Caller, check_right
 from pointsman_operator.hub.control_routes import shown
 from pointsman_operator.hub.decisions import unknown_decision
 from pointsman_operator.hub.errors import HubError
+from pointsman_operator.hub.fleet import Sidecar
 from pointsman_operator.hub.moments import since_moment
 from pointsman_operator.hub.state import HubState
 from pointsman_operator.ledger.errors import StoreUnavailable
@@ -93,7 +94,9 @@ async def sidecars(
     """Every sidecar heard of, the one heard of last at the end."""
     await check_right(who, request.app.state.rights, "get", "routingpolicies", namespace)
     return [
-        shown(entry) for entry in state.fleet if not namespace or entry.facts.namespace == namespace
+        shown(entry) | _serving(state, entry)
+        for entry in state.fleet
+        if not namespace or entry.facts.namespace == namespace
     ]
 
 
@@ -123,6 +126,14 @@ def namespace_of(record: Mapping[str, Any]) -> str:
     """Whose decision it is: the reporting pod's namespace, else that of its policy."""
     own = record.get("namespace") or str(record.get("policy") or "").partition("/")[0]
     return str(own)
+
+
+def _serving(state: HubState, entry: Sidecar) -> dict[str, str]:
+    """The policy that serves a sidecar now and its table's digest; empty where none does."""
+    table = state.tables.serving(entry.served) if entry.served else None
+    if table is None or table.policy not in state.tables:
+        return {"policy": "", "serving": ""}
+    return {"policy": table.policy[1], "serving": table.digest}
 
 
 def _balance(balance: Balance) -> dict[str, Any]:

@@ -89,6 +89,10 @@ class Tables:
         """The tables, the one put last at the end."""
         return iter(sorted(self._tables.values(), key=lambda table: table.put))
 
+    def __contains__(self, policy: PolicyName) -> bool:
+        """Whether the policy has a table; a deleted one has not, though it may serve an end."""
+        return policy in self._tables
+
     async def load(self) -> None:
         """Read what an earlier process stored."""
         async with self._database.reading() as connection:

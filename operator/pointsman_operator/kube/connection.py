@@ -79,7 +79,21 @@ def connect(kubeconfig: Path | None, context: str = "") -> Connection:
         tried = f"kubeconfig {kubeconfig}" if kubeconfig else "the ServiceAccount of this pod"
         raise NoConnectionError(f"no way to the API server by {tried}: {error}") from error
     configuration.connection_pool_maxsize = limits.THREADS
+    _take_tokens_without_newline(configuration)
     return Connection(configuration)
+
+
+def _take_tokens_without_newline(configuration: client.Configuration) -> None:
+    """A kubeconfig's `tokenFile` mostly ends with one, which no header may hold."""
+    renew = configuration.refresh_api_key_hook
+
+    def renew_and_strip(own: client.Configuration) -> None:
+        if renew is not None:
+            renew(own)
+        if TOKEN in own.api_key:
+            own.api_key[TOKEN] = own.api_key[TOKEN].strip()
+
+    configuration.refresh_api_key_hook = renew_and_strip
 
 
 class _Bearer(httpx.Auth):
