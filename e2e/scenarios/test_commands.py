@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def test_commands_reach_the_hub_by_port_forward(cluster: Cluster, restricted: st
         kubectl("create", "role", role, f"--verb={verbs}", f"--resource={resource}")
         account = f"--serviceaccount={restricted}:ann"
         kubectl("create", "rolebinding", role, f"--role={role}", account)
-        eventually(lambda asked=resource: _may(kubectl, restricted, asked), 20)
+        eventually(partial(_may, kubectl, restricted, resource), 20)
     asked = CliRunner().invoke(APPLICATION, command)
     assert asked.exit_code == exits.OK, asked.output
     small, large = (row["account"] for row in json.loads(asked.stdout))
