@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BASE = f"{REGISTRY}/base:1"
 """Debian's Python, as the distroless image that the Dockerfiles name has it: no registry here."""
 TAG = "test"
+PACKAGES = (*images.PYTHON_PACKAGES, "libstdc++6")
+"""As the distroless image has them: some packages of the operator are written in C++."""
 NAMES = ("pointsman-operator", "pointsman-sidecar")
 BUILD_S = 900.0
 
@@ -68,7 +70,7 @@ class Builder:
         return f"{REGISTRY}/{name}:{TAG}"
 
     def _base(self) -> None:
-        (layer,) = images.python().layers
+        (layer,) = images.python(PACKAGES).layers
         container = self._run(["buildah", "from", "scratch"]).strip()
         self._run(["buildah", "add", "--quiet", container, str(layer), "/"])
         self._run(["buildah", "commit", "--quiet", "--rm", container, BASE])

@@ -1,5 +1,6 @@
 """`python -m pointsman_operator ROLE …`: what the operator's image runs; one image, three roles.
 
+And two errands of the chart: `cleanup` after an uninstallation, `trial` for `helm test`.
 Exit status 64 without a role; else the role's own.
 """
 
@@ -8,7 +9,14 @@ from __future__ import annotations
 import runpy
 import sys
 
-ROLES = ("controller", "injector", "hub")
+ROLES = {
+    "controller": "controller",
+    "injector": "injector",
+    "hub": "hub",
+    "cleanup": "controller.cleanup",
+    "trial": "injector.trial",
+}
+"""What the first argument may be -> the module; the last two end by themselves."""
 EXIT_USAGE = 64
 
 
@@ -20,7 +28,7 @@ def main() -> int:
         return EXIT_USAGE
     del sys.argv[1]
     # Only the chosen role's packages are imported: the injector needs no ledger.
-    runpy.run_module(f"pointsman_operator.{role}", run_name="__main__", alter_sys=True)
+    runpy.run_module(f"pointsman_operator.{ROLES[role]}", run_name="__main__", alter_sys=True)
     return 0
 
 

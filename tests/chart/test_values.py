@@ -128,6 +128,7 @@ EFFECTS: list[dict[str, Any]] = [
     {"hub.storage.size": "7Gi"},
     {"hub.storage.storageClassName": "fast"},
     {"sidecar.logLevel": "debug"},
+    {"test.namespace": "apps"},
     {"networkPolicy.enabled": False},
     {"monitoring.podMonitor.enabled": False},
     {"monitoring.podMonitor.interval": "5s"},

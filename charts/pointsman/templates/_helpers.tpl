@@ -55,18 +55,7 @@ capabilities: {drop: [ALL]}
 {{- $root := index . 0 -}}
 {{- $role := index . 1 -}}
 {{- $values := index . 2 -}}
-{{- with $values.priorityClassName }}
-priorityClassName: {{ . }}
-{{- end }}
-{{- with $values.nodeSelector }}
-nodeSelector: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $values.tolerations }}
-tolerations: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $values.affinity }}
-affinity: {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- include "pointsman.onNodes" $values }}
 topologySpreadConstraints:
 - maxSkew: 1
   topologyKey: kubernetes.io/hostname
@@ -105,4 +94,20 @@ imagePullSecrets:
 
 {{- define "pointsman.hubURL" -}}
 https://{{ include "pointsman.fullname" . }}-hub.{{ .Release.Namespace }}.svc:443
+{{- end -}}
+
+{{/* The part of a role's placement that its errands share: .Values.controller */}}
+{{- define "pointsman.onNodes" -}}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}

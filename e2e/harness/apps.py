@@ -1,0 +1,94 @@
+"""What the scenarios apply: three resources and an annotated app."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from harness import pods, sdk
+from harness.kubectl import Kubectl
+from support import resources
+
+PROGRAMS = Path(__file__).resolve().parents[1] / "scenarios" / "in_pods"
+CHAT = (PROGRAMS / "chat.py").read_text()
+IDLE = "import signal; signal.sigwait({signal.SIGTERM})"
+PRICING = {"inputPerMTok": "0.25", "cachedInputPerMTok": "0.025", "outputPerMTok": "2"}
+
+
+def model(name: str, url: str) -> dict[str, Any]:
+    """A model of a simulated provider."""
+    hosted = {"type": "OpenAICompatible", "model": f"sim-{name}", "baseURL": url}
+    return {
+        "name": name,
+        "provider": hosted,
+        "pricing": PRICING,
+        "capabilities": ["chat", "tools"],
+        "contextWindow": 65536,
+    }
+
+
+def three(namespace: str, *urls: str, amount: str = "5", **route: Any) -> list[dict[str, Any]]:
+    """Pool, policy over its models in order, Budget over all of the namespace."""
+    models = [model(f"m{number}", url) for number, url in enumerate(urls)]
+    names = [f"main/{each['name']}" for each in models]
+    place = {"namespace": namespace}
+    return [
+        resources.pool(*models, **place),
+        resources.policy(resources.rule("all", *names, **route), **place),
+        resources.budget(amount=amount, **place),
+    ]
+
+
+def app(name: str = "app", replicas: int = 1, program: str = IDLE) -> dict[str, Any]:
+    """A Deployment with the official SDK and no word of Pointsman."""
+    tmp = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108
+    runs = pods.container("app", "python3", "-uc", program, image=sdk.REFERENCE, volumeMounts=[tmp])
+    volumes = [{"name": "tmp", "emptyDir": {}}]
+    return pods.deployment(name, runs, replicas=replicas, volumes=volumes)
+
+
+def annotate(kubectl: Kubectl, name: str = "app") -> None:
+    """`kubectl annotate`, and wait until the pods have come back with a router."""
+    kubectl("annotate", f"deployment/{name}", "pointsman.dev/inject=true")
+    kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
+
+
+def chat(kubectl: Kubectl, times: int = 1, where: str = "deployment/app") -> list[str]:
+    """The models that answered calls of the SDK in the app's container."""
+    said = kubectl.exec(where, "python3", "-c", CHAT, str(times), container="app")
+    return [line.split()[1] for line in said.splitlines()]
+
+
+def chatting(kubectl: Kubectl, pod: str, times: int, pause_s: float) -> subprocess.Popen[str]:
+    """The same while the test goes on: a line a call, with its time and model."""
+    where = ("exec", pod, "--container=app", "--")
+    argv = kubectl.command(*where, "python3", "-c", CHAT, str(times), str(pause_s))
+    return subprocess.Popen(
+        argv, env=kubectl.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def running(kubectl: Kubectl, name: str = "app") -> list[dict[str, Any]]:
+    """The pods of a Deployment that are not on their way out."""
+    found = kubectl.json("get", "pods", "-l", f"app={name}")["items"]
+    return [each for each in found if "deletionTimestamp" not in each["metadata"]]
+
+
+def router(pod: dict[str, Any]) -> dict[str, Any] | None:
+    """The status of a pod's sidecar; None where it has none."""
+    statuses = pod["status"].get("initContainerStatuses", ())
+    return next((each for each in statuses if each["name"] == "pointsman"), None)
+
+
+def condition(kubectl: Kubectl, what: str, kind: str) -> tuple[str, str]:
+    """Status and reason of a resource's condition."""
+    status = kubectl.json("get", what).get("status", {})
+    found = (it for it in status.get("conditions", ()) if it["type"] == kind)
+    return next(((it["status"], it["reason"]) for it in found), ("", ""))
+
+
+def explained(kubectl: Kubectl, what: str) -> str:
+    """A resource's conditions, for the message of a failed test."""
+    return json.dumps(kubectl.json("get", what).get("status", {}), indent=1)

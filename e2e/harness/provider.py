@@ -1,0 +1,96 @@
+"""A simulated provider as a pod behind a Service, scripted and read from the tests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness import images, pods
+from harness.cluster import Cluster
+from harness.images import Image
+
+PORT, CONTROL_PORT = 8080, 8081
+SIMULATOR = Path(sys.executable).parent / "pointsman-sim"
+CONFIG = "/etc/sim/sim.json"
+ASK = """\
+import sys, urllib.request
+url, body = sys.argv[1], sys.argv[2].encode() if len(sys.argv) > 2 else None
+print(urllib.request.urlopen(urllib.request.Request(url, body), timeout=10).read().decode())
+"""
+
+
+def image(folder: Path) -> Image:
+    """The simulator on Debian's Python, whose C library it needs."""
+    layer = images.files_layer(folder / "sim.tar", {"/usr/bin/pointsman-sim": SIMULATOR})
+    return Image("sim:1", (*images.python().layers, layer), ("/usr/bin/pointsman-sim",))
+
+
+class Provider:
+    """One simulated provider in one namespace, under its own name."""
+
+    def __init__(self, cluster: Cluster, namespace: str, name: str = "provider") -> None:
+        self._kubectl = cluster.kubectl.within(namespace)
+        self._name = name
+        self.url = f"http://{name}.{namespace}.svc:{PORT}/v1"
+        config = {
+            "listen": f"0.0.0.0:{PORT}",
+            "announce": "/tmp/announce.json",  # noqa: S108 - of the pod
+            "bill": "/tmp/bill.jsonl",  # noqa: S108
+        }
+        self._kubectl.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": name},
+                "data": {"sim.json": json.dumps(config)},
+            },
+            pods.deployment(name, *self._containers(), volumes=self._volumes()),
+            pods.service(name, PORT, PORT),
+        )
+        self.wait()
+
+    def wait(self) -> None:
+        """Return when it serves."""
+        self._kubectl("rollout", "status", f"deployment/{self._name}", "--timeout=90s")
+
+    def script(self, *rules: dict[str, Any]) -> None:
+        """Replace its behaviour (docs/contracts.md 7)."""
+        self._ask("_sim/behaviour", json.dumps(list(rules)))
+
+    def stats(self) -> dict[str, Any]:
+        """Its counts."""
+        found: dict[str, Any] = json.loads(self._ask("_sim/stats"))
+        return found
+
+    def scale(self, replicas: int) -> None:
+        """As many pods as said, there or gone."""
+        target = f"deployment/{self._name}"
+        self._kubectl("scale", target, f"--replicas={replicas}")
+        if replicas:
+            self.wait()
+        else:
+            self._kubectl("wait", "--for=delete", "pod", "-l", f"app={self._name}", "--timeout=60s")
+
+    def _ask(self, path: str, *body: str) -> str:
+        url = f"http://127.0.0.1:{PORT}/{path}"
+        place = f"deployment/{self._name}"
+        return self._kubectl.exec(place, "python3", "-c", ASK, url, *body, container="sim")
+
+    def _containers(self) -> list[dict[str, Any]]:
+        serves = pods.container(
+            "sim",
+            *("pointsman-sim", "provider", "--config", CONFIG),
+            image="localhost/sim:1",
+            readinessProbe={"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+            volumeMounts=[
+                {"name": "config", "mountPath": "/etc/sim"},
+                {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+            ],
+        )
+        return [serves]
+
+    def _volumes(self) -> list[dict[str, Any]]:
+        config = {"name": "config", "configMap": {"name": self._name}}
+        return [config, {"name": "tmp", "emptyDir": {}}]

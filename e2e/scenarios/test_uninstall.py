@@ -1,0 +1,60 @@
+"""Uninstall: what users own stays, what is ours goes; a new installation takes over."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import apps
+from harness.installation import HOME, RELEASE, Installation
+from harness.kubectl import Kubectl
+from harness.provider import Provider
+from support.eventually import eventually
+
+pytestmark = pytest.mark.timeout(600)
+
+KEPT = {f"secret/{RELEASE}-ca"}
+"""So that sidecars that outlive an uninstallation trust the next one. (The ledger's volume, too.)"""
+NOT_OURS = ("configmap/kube-root-ca.crt", "serviceaccount/default")
+
+
+def test_uninstall_keeps_resources_and_leaves_nothing_else(
+    installed: Installation, restricted: str
+) -> None:
+    """CRDs, resources and running apps stay; a reinstallation serves the same sidecars."""
+    kubectl = installed.cluster.kubectl.within(restricted)
+    simulated = Provider(installed.cluster, restricted)
+    kubectl.apply(*apps.three(restricted, simulated.url), apps.app())
+    apps.annotate(kubectl)
+    kubectl("wait", "--for=condition=Ready", "rpol/support", "--timeout=60s")
+    (pod,) = apps.running(kubectl)
+    installed.uninstall()
+    try:
+        assert _count(kubectl, "mpool,rpol,bud") == 3
+        assert "configmap/pointsman" not in kubectl("get", "configmaps", "-o", "name")
+        assert _of_the_cluster(installed.kubectl) == set()
+        eventually(lambda: _at_home(installed.kubectl) == KEPT, 60)
+        assert apps.chat(kubectl) == ["sim-m0"]
+    finally:
+        installed.install()
+    eventually(lambda: apps.condition(kubectl, "rpol/support", "Programmed")[0] == "True", 120)
+    assert [each["metadata"]["uid"] for each in apps.running(kubectl)] == [pod["metadata"]["uid"]]
+
+
+def _count(kubectl: Kubectl, kinds: str) -> int:
+    return len(kubectl("get", kinds, "-o", "name").splitlines())
+
+
+def _of_the_cluster(kubectl: Kubectl) -> set[str]:
+    kinds = "clusterroles,clusterrolebindings,mutatingwebhookconfigurations"
+    found = kubectl("get", kinds, "-o", "name").splitlines()
+    return {name for name in found if "pointsman" in name}
+
+
+def _at_home(kubectl: Kubectl) -> set[str]:
+    kinds = (
+        *("pods", "secrets", "configmaps", "services", "serviceaccounts", "leases", "jobs"),
+        *("deployments", "statefulsets", "roles", "rolebindings", "networkpolicies"),
+        *("poddisruptionbudgets", "persistentvolumeclaims"),
+    )
+    found = kubectl("-n", HOME, "get", ",".join(kinds), "-o", "name").splitlines()
+    return set(found) - set(NOT_OURS)
