@@ -55,19 +55,25 @@ def annotate(kubectl: Kubectl, name: str = "app") -> None:
     kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
 
 
-def chat(kubectl: Kubectl, times: int = 1, where: str = "deployment/app") -> list[str]:
+def chat(kubectl: Kubectl, times: int = 1) -> list[str]:
     """The models that answered calls of the SDK in the app's container."""
-    said = kubectl.exec(where, "python3", "-c", CHAT, str(times), container="app")
-    return [line.split()[1] for line in said.splitlines()]
+    return [line.split()[1] for line in asked(kubectl, times)]
 
 
-def chatting(kubectl: Kubectl, pod: str, times: int, pause_s: float) -> subprocess.Popen[str]:
-    """The same while the test goes on: a line a call, with its time and model."""
+def asked(kubectl: Kubectl, times: int = 1) -> list[str]:
+    """Calls of the SDK in the app's container, a line each: time, model, tokens in, tokens out."""
+    call = ("python3", "-c", CHAT, str(times))
+    return kubectl.exec("deployment/app", *call, container="app").splitlines()
+
+
+def chatting(
+    kubectl: Kubectl, pod: str, said: Path, times: int, pause_s: float
+) -> subprocess.Popen[bytes]:
+    """The same in one pod while the test goes on; the lines go to a file."""
     where = ("exec", pod, "--container=app", "--")
     argv = kubectl.command(*where, "python3", "-c", CHAT, str(times), str(pause_s))
-    return subprocess.Popen(
-        argv, env=kubectl.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    with said.open("w") as file:
+        return subprocess.Popen(argv, env=kubectl.environment(), stdout=file, stderr=file)
 
 
 def running(kubectl: Kubectl, name: str = "app") -> list[dict[str, Any]]:

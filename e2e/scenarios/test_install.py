@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from harness import apps
@@ -26,11 +28,14 @@ def test_install_apply_annotate_and_the_app_gets_a_routed_answer(
     kubectl("create", "secret", "generic", "pointsman-credentials", key)
     kubectl.apply(*apps.three(restricted, simulated.url))
     apps.annotate(kubectl)
-    assert apps.chat(kubectl) == ["sim-m0"]
+    (line,) = apps.asked(kubectl)
+    _, model, tokens_in, tokens_out = line.split()
+    assert model == "sim-m0"
+    cost = Decimal(tokens_in) * Decimal("0.25e-6") + Decimal(tokens_out) * Decimal("2e-6")
     everything = ("mpool/main", "rpol/support", "bud/team")
     kubectl("wait", "--for=condition=Ready", *everything, "--timeout=60s")
-    eventually(lambda: _spent(kubectl).startswith("0.04"), 60)
-    assert "0.04" in kubectl("get", "bud")
+    eventually(lambda: _spent(kubectl) == cost, 60)
+    assert f" {cost} " in kubectl("get", "bud")
     assert simulated.stats()["requests"] == 1
 
 
@@ -51,8 +56,8 @@ def test_a_second_upgrade_changes_nothing_that_runs(installed: Installation) -> 
     assert all(before[1])
 
 
-def _spent(kubectl: Kubectl) -> str:
-    return kubectl("get", "bud", "team", "-o", "jsonpath={.status.worst.spent}")
+def _spent(kubectl: Kubectl) -> Decimal:
+    return Decimal(kubectl("get", "bud", "team", "-o", "jsonpath={.status.worst.spent}") or 0)
 
 
 def _pods(kubectl: Kubectl) -> str:

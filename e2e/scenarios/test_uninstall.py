@@ -13,7 +13,7 @@ from support.eventually import eventually
 pytestmark = pytest.mark.timeout(600)
 
 KEPT = {f"secret/{RELEASE}-ca"}
-"""So that sidecars that outlive an uninstallation trust the next one. (The ledger's volume, too.)"""
+"""Sidecars that outlive an uninstallation trust the next one. (The ledger's volume, too.)"""
 NOT_OURS = ("configmap/kube-root-ca.crt", "serviceaccount/default")
 
 
@@ -23,7 +23,10 @@ def test_uninstall_keeps_resources_and_leaves_nothing_else(
     """CRDs, resources and running apps stay; a reinstallation serves the same sidecars."""
     kubectl = installed.cluster.kubectl.within(restricted)
     simulated = Provider(installed.cluster, restricted)
-    kubectl.apply(*apps.three(restricted, simulated.url), apps.app())
+    *routing, budget = apps.three(restricted, simulated.url)
+    # An enforced Budget whose ledger is gone refuses, as it should; this app is to go on.
+    budget["spec"]["enforcement"] = {"onLedgerUnavailable": "Allow"}
+    kubectl.apply(*routing, budget, apps.app())
     apps.annotate(kubectl)
     kubectl("wait", "--for=condition=Ready", "rpol/support", "--timeout=60s")
     (pod,) = apps.running(kubectl)

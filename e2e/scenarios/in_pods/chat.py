@@ -1,6 +1,7 @@
 """An app: the official SDK, told by nothing but its environment.
 
-Arguments: how many calls, seconds between them. A line a call: time, model, answer.
+Arguments: how many calls, seconds between them. A line a call: time, model, tokens in and
+out.
 """
 
 import sys
@@ -13,5 +14,6 @@ for _ in range(int(sys.argv[1])):
     answer = client.chat.completions.create(
         model="auto", messages=[{"role": "user", "content": "Say hello."}]
     )
-    print(time.time(), answer.model, answer.choices[0].message.content, flush=True)
+    used = answer.usage
+    print(time.time(), answer.model, used.prompt_tokens, used.completion_tokens, flush=True)
     time.sleep(float(sys.argv[2]) if len(sys.argv) > 2 else 0)

@@ -35,7 +35,7 @@ from pointsman_operator.owned.authority import (
     roots_data,
 )
 from pointsman_operator.owned.certificates import Pair
-from pointsman_operator.owned.marks import marks
+from pointsman_operator.owned.marks import MANAGED_BY, MANAGER, marks
 
 _log = logging.getLogger(__name__)
 
@@ -121,6 +121,10 @@ class Authority:
             return
         installation = str((await self._secret("ca"))["metadata"]["uid"])
         labels = marks(installation)
+        held = ((found or {}).get("metadata") or {}).get("labels") or {}
+        if held.get(MANAGED_BY, MANAGER) != MANAGER:
+            # Helm's: to take its label would make the next upgrade a conflict.
+            del labels[MANAGED_BY]
         document = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
