@@ -62,6 +62,7 @@ FACTS = {
     "controller/__main__.py": {
         *("EXIT_USAGE", "EXIT_UNAVAILABLE", "EXIT_DEFECT", "EXIT_REPLACED"),
     },
+    "controller/cleanup.py": {"EXIT_USAGE", "EXIT_UNAVAILABLE", "EXIT_AGAIN"},
     "controller/settings.py": {"PORT_MAX"},
     "hub/__main__.py": {"EXIT_USAGE", "EXIT_UNAVAILABLE"},
     "hub/gate.py": {"TOKEN_BYTES"},

@@ -15,5 +15,6 @@ for _ in range(int(sys.argv[1])):
         model="auto", messages=[{"role": "user", "content": "Say hello."}]
     )
     used = answer.usage
+    assert used is not None
     print(time.time(), answer.model, used.prompt_tokens, used.completion_tokens, flush=True)
     time.sleep(float(sys.argv[2]) if len(sys.argv) > 2 else 0)

@@ -27,3 +27,5 @@ CERTIFICATE_LOOK_S = 1.0
 """Between looks at the certificate's files; the kubelet replaces them whole."""
 SYNC_WITHIN_S = 15.0
 """Ready without a first list after this long: what is known decides, and pods start."""
+TRIAL_WITHIN_S = 20.0
+"""An installation whose hub or API server takes longer to answer once does not work."""

@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 
 from pointsman_operator.inject import names
+from pointsman_operator.injector import limits
 from pointsman_operator.kube.connection import Connection, NoConnectionError, connect
 
 PREFIX = "POINTSMAN_TRIAL_"
-WITHIN_S = 20.0
 
 
 def main() -> int:
@@ -49,11 +49,13 @@ async def attempt(
 ) -> list[str]:
     """What works, one sentence each; raises `TrialError`, `httpx.HTTPError`, `OSError`."""
     trust = ssl.create_default_context(cafile=str(hub_ca))
-    async with httpx.AsyncClient(verify=trust, timeout=WITHIN_S, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        verify=trust, timeout=limits.TRIAL_WITHIN_S, trust_env=False
+    ) as http:
         answer = await http.get(f"{hub_url}/healthz")
     if not answer.is_success:
         raise TrialError(f"the hub is not well: {answer.text[:200]}")
-    async with connection.streaming(WITHIN_S) as http:
+    async with connection.streaming(limits.TRIAL_WITHIN_S) as http:
         path = f"/api/v1/namespaces/{namespace}/pods"
         answer = await http.post(path, params={"dryRun": "All"}, json=trial_pod())
     if not answer.is_success:
