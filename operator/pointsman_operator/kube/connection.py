@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from kubernetes import client, config
@@ -83,11 +84,14 @@ def connect(kubeconfig: Path | None, context: str = "") -> Connection:
     return Connection(configuration)
 
 
-def _take_tokens_without_newline(configuration: client.Configuration) -> None:
-    """A kubeconfig's `tokenFile` mostly ends with one, which no header may hold."""
+def _take_tokens_without_newline(configuration: Any) -> None:
+    """A kubeconfig's `tokenFile` mostly ends with one, which no header may hold.
+
+    Any: the client's own types say that the hook is always None.
+    """
     renew = configuration.refresh_api_key_hook
 
-    def renew_and_strip(own: client.Configuration) -> None:
+    def renew_and_strip(own: Any) -> None:
         if renew is not None:
             renew(own)
         if TOKEN in own.api_key:

@@ -15,9 +15,8 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 
 def program(marker: str, state: Path) -> str:
     """The page's Python program that holds the marker, for a hub in that folder."""
-    (found,) = [
-        each for each in re.findall(r"python3 -c '\n(.*?)'", PAGE, re.DOTALL) if marker in each
-    ]
+    programs: list[str] = re.findall(r"python3 -c '\n(.*?)'", PAGE, re.DOTALL)
+    (found,) = [each for each in programs if marker in each]
     return found.replace("/var/lib/pointsman", str(state))
 
 
