@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ BASE = f"{REGISTRY}/base:1"
 TAG = "test"
 PACKAGES = (*images.PYTHON_PACKAGES, "libstdc++6")
 """As the distroless image has them: some packages of the operator are written in C++."""
+BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+AUTHORITIES = "./usr/share/ca-certificates/"
 NAMES = ("pointsman-operator", "pointsman-sidecar")
 BUILD_S = 900.0
 
@@ -27,11 +30,12 @@ BUILD_S = 900.0
 class Builder:
     """buildah with a store of its own in a folder; raises UnavailableError where it cannot run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, trust: str = "") -> None:
+        """`trust`: an authority (PEM) that images made on our base trust as they do the world's."""
         reasons = list(lacking())
         if reasons:
             raise UnavailableError("; ".join(reasons))
-        self._folder = folder
+        self._folder, self._trust = folder, trust
         storage, engine = folder / "storage.conf", folder / "containers.conf"
         storage.write_text(
             f'[storage]\ndriver = "overlay"\ngraphroot = "{folder}/graph"\n'
@@ -73,6 +77,10 @@ class Builder:
         (layer,) = images.python(PACKAGES).layers
         container = self._run(["buildah", "from", "scratch"]).strip()
         self._run(["buildah", "add", "--quiet", container, str(layer), "/"])
+        # As the distroless image has it; Debian's packages make it when they are configured.
+        bundle = self._folder / "ca-certificates.crt"
+        bundle.write_text(_well_known(layer) + self._trust)
+        self._run(["buildah", "copy", "--quiet", container, str(bundle), BUNDLE])
         self._run(["buildah", "commit", "--quiet", "--rm", container, BASE])
 
     def _run(self, arguments: Sequence[str]) -> str:
@@ -88,3 +96,11 @@ class Builder:
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
+
+
+def _well_known(layer: Path) -> str:
+    """Debian's authorities, one after another."""
+    with tarfile.open(layer) as tar:
+        files = [tar.extractfile(each) for each in tar if each.isfile()
+                 and each.name.startswith(AUTHORITIES)]  # fmt: skip
+        return "".join(file.read().decode() for file in files if file is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ from harness import images, pods
 from harness.cluster import Cluster
 from harness.images import Image
 
-PORT, CONTROL_PORT = 8080, 8081
+PORT, TLS_PORT = 8080, 8443
+FRONT = (Path(__file__).resolve().parents[1] / "scenarios/in_pods/tls_front.py").read_text()
 SIMULATOR = Path(sys.executable).parent / "pointsman-sim"
 CONFIG = "/etc/sim/sim.json"
 ASK = """\
@@ -28,12 +30,19 @@ def image(folder: Path) -> Image:
 
 
 class Provider:
-    """One simulated provider in one namespace, under its own name."""
+    """One simulated provider in one namespace, under its own name.
+
+    `url` is in plain HTTP; `https_url`, at `host`, with a certificate of the cluster's authority.
+    """
 
     def __init__(self, cluster: Cluster, namespace: str, name: str = "provider") -> None:
         self._kubectl = cluster.kubectl.within(namespace)
         self._name = name
-        self.url = f"http://{name}.{namespace}.svc:{PORT}/v1"
+        self.host = f"{name}.{namespace}.svc"
+        self.url = f"http://{self.host}:{PORT}/v1"
+        self.https_url = f"https://{self.host}/v1"
+        issued = cluster.authority.issue(name, hosts=(self.host,))
+        pair = {"tls.crt": issued.certificate, "tls.key": issued.key}
         config = {
             "listen": f"0.0.0.0:{PORT}",
             "announce": "/tmp/announce.json",  # noqa: S108 - of the pod
@@ -46,8 +55,14 @@ class Provider:
                 "metadata": {"name": name},
                 "data": {"sim.json": json.dumps(config)},
             },
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": f"{name}-tls"},
+                "data": {key: base64.b64encode(text).decode() for key, text in pair.items()},
+            },
             pods.deployment(name, *self._containers(), volumes=self._volumes()),
-            pods.service(name, PORT, PORT),
+            self._service(),
         )
         self.wait()
 
@@ -89,8 +104,24 @@ class Provider:
                 {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
             ],
         )
-        return [serves]
+        front = pods.container(
+            "front",
+            *("python3", "-c", FRONT, str(TLS_PORT), str(PORT)),
+            image=pods.PYTHON,
+            readinessProbe={"tcpSocket": {"port": TLS_PORT}, "periodSeconds": 1},
+            volumeMounts=[{"name": "tls", "mountPath": "/tls"}],
+        )
+        return [serves, front]
 
     def _volumes(self) -> list[dict[str, Any]]:
         config = {"name": "config", "configMap": {"name": self._name}}
-        return [config, {"name": "tmp", "emptyDir": {}}]
+        tls = {"name": "tls", "secret": {"secretName": f"{self._name}-tls"}}
+        return [config, tls, {"name": "tmp", "emptyDir": {}}]
+
+    def _service(self) -> dict[str, Any]:
+        made = pods.service(self._name, PORT, PORT)
+        made["spec"]["ports"] = [
+            {"name": "http", "port": PORT, "targetPort": PORT},
+            {"name": "https", "port": 443, "targetPort": TLS_PORT},
+        ]
+        return made

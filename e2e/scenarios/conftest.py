@@ -19,7 +19,7 @@ __all__ = ["cluster", "restricted"]
 def installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Both images built and loaded, the chart installed; scenarios share it."""
     folder = tmp_path_factory.mktemp("installation")
-    building = Builder(folder)
+    building = Builder(folder, cluster.ca)
     building.build()
     made = Installation(cluster, folder)
     made.load(building)
