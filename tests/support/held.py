@@ -17,6 +17,8 @@ import sys, signal
 from harness import control_plane
 if sys.argv[1].startswith("cluster."):
     from harness import cluster
+# A shell's background job, as CI may be, has this signal ignored, and its children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 place, name = sys.argv[1].split(".")
 with getattr(sys.modules[f"harness.{place}"], name)() as running:
     print(running.supervisor.pid, running.folder, flush=True)
@@ -54,7 +56,11 @@ class Held:
     def interrupt(self) -> None:
         """End it as Ctrl-C does; returns when it has cleaned up."""
         self._process.send_signal(signal.SIGINT)
-        assert self._process.wait(START_S) == 0
+        try:
+            assert self._process.wait(START_S) == 0
+        finally:
+            # A cluster that did not end must not outlive its test.
+            self.kill()
 
 
 def below(pid: int) -> list[int]:
