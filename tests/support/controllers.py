@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -144,13 +144,6 @@ def make_home(cluster: ControlPlane) -> Home:
     everywhere += permissions.of_webhooks([f"{namespace}-webhooks"])
     home = permissions.at_home("pointsman")
     return Home(cluster, namespace, account(cluster, namespace, ACCOUNT, everywhere, home))
-
-
-def make_uninstaller(home: Home) -> Home:
-    """The same home, entered with the rights of the hook that cleans up."""
-    rights = permissions.of_uninstall(), permissions.of_uninstall_at_home("pointsman")
-    kubeconfig = account(home.cluster, home.namespace, "pointsman-uninstall", *rights)
-    return replace(home, kubeconfig=kubeconfig)
 
 
 def account(

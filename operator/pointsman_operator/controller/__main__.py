@@ -13,8 +13,6 @@ from pydantic import ValidationError
 from pointsman_operator.controller.logs import log_as_json
 from pointsman_operator.controller.process import Controller
 from pointsman_operator.controller.settings import ControllerSettings, read_settings
-from pointsman_operator.controller.uninstalling import uninstall
-from pointsman_operator.kube.api import ApiError
 from pointsman_operator.kube.connection import Connection, NoConnectionError, connect
 from pointsman_operator.kube.hub import FencedError
 from pointsman_operator.kube.lease import LeadershipLostError
@@ -45,8 +43,7 @@ def main() -> int:
 
 
 async def _run(settings: ControllerSettings, connection: Connection) -> int:
-    working = uninstall(settings, connection) if settings.uninstall else None
-    work = asyncio.create_task(working or Controller(settings, connection).run())
+    work = asyncio.create_task(Controller(settings, connection).run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, work.cancel)
@@ -61,9 +58,6 @@ async def _run(settings: ControllerSettings, connection: Connection) -> int:
         if rest is None and replaced is not None:
             _log.warning("replaced: %s", replaced.exceptions[0])
             return EXIT_REPLACED
-    if settings.uninstall and isinstance(error, ApiError):
-        _log.error("not everything is deleted: %s", error)
-        return EXIT_UNAVAILABLE
     _log.error("a defect ended the controller", exc_info=error)
     return EXIT_DEFECT
 

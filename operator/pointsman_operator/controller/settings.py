@@ -76,8 +76,6 @@ class ControllerSettings(BaseModel):
     """HOST:PORT of probes and metrics."""
     announce: Path | None = None
     """File that gets {"address", "pid"} as soon as probes are served."""
-    uninstall: bool = False
-    """Delete what lies in users' namespaces, and end; resources and Secrets stay."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe messages to log; JSON, one a line."""
 
@@ -109,10 +107,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> C
     for name, field in ControllerSettings.model_fields.items():
         flag = FLAGS.get(name, "--" + name.replace("_", "-"))
         text = f"{field.description} [{PREFIX}{name.upper()}]".replace("%", "%%")
-        if field.annotation is bool:
-            parser.add_argument(flag, dest=name, action="store_true", default=None, help=text)
-        else:
-            parser.add_argument(flag, dest=name, help=text)
+        parser.add_argument(flag, dest=name, help=text)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value}
     told = {
         name: environment[PREFIX + name.upper()]

@@ -56,21 +56,6 @@ def at_home(prefix: str) -> list[Rule]:
     ]
 
 
-def of_uninstall() -> list[Rule]:
-    """For the hook that cleans up, where the controller's own rights are gone: a ClusterRole."""
-    return [_rule("", ["configmaps"], ["list", "watch", "delete"], names=[NAME])]
-
-
-def of_uninstall_at_home(prefix: str) -> list[Rule]:
-    """The same hook's Role in the operator's own namespace."""
-    lease = "coordination.k8s.io"
-    return [
-        _rule("", ["configmaps"], ["get", "delete"], names=[f"{prefix}-ca"]),
-        _rule(lease, ["leases"], ["get", "update", "delete"], names=[f"{prefix}-controller"]),
-        _rule(lease, ["leases"], ["create"]),
-    ]
-
-
 def _rule(
     group: str, resources: list[str], verbs: list[str], names: list[str] | None = None
 ) -> Rule:
