@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,15 @@ class Access:
 class Audit:
     """Reads a log that grows; one for each test that wants only what happens from now on."""
 
-    def __init__(self, path: Path, *, from_now: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        from_now: bool = False,
+        unready: Sequence[tuple[datetime, datetime]] = (),
+    ) -> None:
         self._path = path
+        self._unready = unready
         self._offset = path.stat().st_size if from_now and path.exists() else 0
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -57,8 +65,20 @@ class Audit:
         return {access(event) for event in self.by(user)}
 
     def forbidden(self, user: str) -> set[Access]:
-        """What a caller was refused for want of a permission."""
-        return {access(event) for event in self.by(user) if code(event) == FORBIDDEN}
+        """What a caller was refused for want of a permission.
+
+        An API server that has just started refuses everybody until it has read the roles: what
+        it said before it was ready counts for nothing.
+        """
+        return {
+            access(event)
+            for event in self.by(user)
+            if code(event) == FORBIDDEN and not self._too_early(event)
+        }
+
+    def _too_early(self, event: dict[str, Any]) -> bool:
+        asked = datetime.fromisoformat(event["requestReceivedTimestamp"])
+        return any(start <= asked <= end for start, end in self._unready)
 
 
 def access(event: dict[str, Any]) -> Access:

@@ -10,6 +10,7 @@ import random
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +24,7 @@ from harness.pki import Authority, write_pki
 from harness.supervision import Supervisor
 
 READY_S = 60.0
+FOREVER = datetime.max.replace(tzinfo=UTC)
 DEFAULT_TOKEN_S = 3600
 PORTS = (20_000, 32_000)
 """Below what the kernel hands out for outgoing connections: nobody takes one of these by chance."""
@@ -55,6 +57,7 @@ class ControlPlane:
 
     def _begin(self, layout: Layout, url: str = "") -> None:
         """Start everything and wait until it is of use; `url`: the API server, from the tests."""
+        self._unready: list[tuple[datetime, datetime]] = []
         self.layout = layout
         self.url = url or layout.url
         self.folder = layout.folder
@@ -95,6 +98,8 @@ class ControlPlane:
 
     def start(self, component: str) -> None:
         """Start one of COMPONENTS, for the first time or again after `kill`."""
+        if component == "kube-apiserver":
+            self._unready.append((datetime.now(UTC), FOREVER))
         self.supervisor.start(component, self.arguments(component))
 
     def arguments(self, component: str) -> list[str | Path]:
@@ -122,6 +127,8 @@ class ControlPlane:
             within_s,
             needs=("etcd", "kube-apiserver"),
         )
+        since, until = self._unready[-1]
+        self._unready[-1] = (since, min(until, datetime.now(UTC)))
 
     def install(self, *paths: Path) -> None:
         """Apply files of CustomResourceDefinitions and wait until they are served."""
@@ -131,7 +138,8 @@ class ControlPlane:
 
     def audit(self, *, from_now: bool = False) -> Audit:
         """A reader of the audit log."""
-        return Audit(self.folder / "audit.jsonl", from_now=from_now)
+        path = self.folder / "audit.jsonl"
+        return Audit(path, from_now=from_now, unready=tuple(self._unready))
 
     def client(self, user: str, groups: Sequence[str] = ()) -> Api:
         """A client with the certificate of a user; the caller closes it."""

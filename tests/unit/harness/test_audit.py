@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from harness.audit import Access, Audit
 
 ME = "system:serviceaccount:ns:me"
+AT = "2026-11-23T00:00:10.000000Z"
 
 
 def _event(verb: str, code: int, user: str = ME, **ref: str) -> dict[str, Any]:
     event = {"verb": verb, "user": {"username": user}, "requestURI": "/livez?verbose"}
     reference = {"objectRef": ref} if ref else {}
-    return {**event, **reference, "responseStatus": {"code": code}}
+    answered = {"responseStatus": {"code": code}, "requestReceivedTimestamp": AT}
+    return {**event, **reference, **answered}
 
 
 def test_it_tells_used_from_forbidden(tmp_path: Path) -> None:
@@ -34,6 +37,17 @@ def test_it_tells_used_from_forbidden(tmp_path: Path) -> None:
         Access("get", "", "/livez"),
         Access("patch", "", "pods/status", "ns", "p"),
     }
+
+
+def test_a_refusal_by_an_api_server_that_is_not_ready_yet_is_no_lack(tmp_path: Path) -> None:
+    """It refuses everybody until it has read the roles; before and after that it means it."""
+    path = tmp_path / "audit.jsonl"
+    path.write_text(json.dumps(_event("list", 403, resource="leases")) + "\n")
+    at = datetime.fromisoformat(AT)
+    second = timedelta(seconds=1)
+    assert Audit(path, unready=[(at - second, at + second)]).forbidden(ME) == set()
+    earlier, later = (at - 2 * second, at - second), (at + second, at + 2 * second)
+    assert Audit(path, unready=[earlier, later]).forbidden(ME) == {Access("list", "", "leases")}
 
 
 def test_it_reads_what_comes_and_only_whole_lines(tmp_path: Path) -> None:
