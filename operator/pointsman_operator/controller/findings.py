@@ -15,6 +15,9 @@ State = Literal["True", "False", "Unknown"]
 
 GOOD = {"Accepted", "ResolvedRefs", "ModelsResolved", "Programmed", "Injected", "LedgerAvailable"}
 """Conditions whose being False means that something does not work; Unknown holds nothing up."""
+HOLDING_UP = GOOD | {"Enforced"}
+"""Those of whose findings a False one keeps the resource from being Ready. `Enforced` is no fault
+where Audit makes it False: that is compiling's word, no finding."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,6 @@ class Finding:
     status: State
     reason: Reason
     message: str = ""
-    holds_up: bool = True
-    """Whether it keeps the resource from being Ready where it is False."""
 
 
 def finding(type_: str, status: State, reason: Reason, message: str = "") -> Finding:
@@ -65,7 +66,7 @@ def conditions(
         if own is None or own["status"] == "True":
             made[found.type] = _fields(found)
     if ready["status"] == "True":
-        ready = _summary(made, {it.type for it in findings if not it.holds_up})
+        ready = _summary(findings)
     made["Ready"] = ready
     times = {str(it["type"]): it for it in previous}
     return [
@@ -91,11 +92,11 @@ def _fields(found: Finding) -> dict[str, Any]:
     }
 
 
-def _summary(made: Mapping[str, Mapping[str, Any]], spared: set[str]) -> dict[str, Any]:
-    """Not ready for the first reason that there is."""
-    for kind, fields in made.items():
-        if kind in GOOD - spared and fields["status"] == "False":
-            return {**fields, "type": "Ready"}
+def _summary(findings: Iterable[Finding]) -> dict[str, Any]:
+    """Not ready for the first reason that there is; compiling finds none."""
+    for found in findings:
+        if found.type in HOLDING_UP and found.status == "False":
+            return {**_fields(found), "type": "Ready"}
     return {"type": "Ready", "status": "True", "reason": Reason.READY.value, "message": ""}
 
 

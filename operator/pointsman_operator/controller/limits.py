@@ -21,6 +21,9 @@ MONEY_EVERY_S = 30.0
 """Least time between two statuses of which only the money differs: no heartbeats through etcd."""
 STARTS_WITHIN_S = 120.0
 """A younger pod whose sidecar has never spoken is starting, not silent."""
+TABLES_REMEMBERED = 8
+"""Tables of one policy of which we know which Budgets they hold: a sidecar is hardly more edits
+behind; one that is counts as not having the Budget."""
 HUB_AWAY_AFTER_S = 5.0
 """A hub that restarts faster is not worth a status of every policy."""
 NAMES_SHOWN = 5

@@ -48,7 +48,7 @@ def draft(world: World, held: Held, trouble: Trouble | None, now: float) -> Draf
     if isinstance(resource, ModelPool):
         return _pool(world, resource)
     if isinstance(resource, Budget):
-        return _budget(world, resource)
+        return _budget(world, held, resource, now)
     return Draft(refused(held.problems, held.generation))
 
 
@@ -101,7 +101,7 @@ def _pool(world: World, pool: ModelPool) -> Draft:
     return Draft(conditions_of(pool, resolved.problems), pool_findings(name, secrets, uses), facts)
 
 
-def _budget(world: World, budget: Budget) -> Draft:
+def _budget(world: World, held: Held, budget: Budget, now: float) -> Draft:
     snapshot = world.snapshot
     bound = bound_namespaces(snapshot, budget)
     own: ObjectName = budget.object_name
@@ -110,9 +110,12 @@ def _budget(world: World, budget: Budget) -> Draft:
         for limit in budget.spec.limits
         if f"{own}/{limit.name}" in world.accounts
     }
+    views = [policy_view(world, policy, None, now) for policy in world.policies_of(bound)]
     view = BudgetView(
         accounts=accounts,
-        bound=any(namespace in snapshot.policies_by_namespace for namespace in bound),
+        policies=views,
+        digests=world.digests_holding(budget),
+        settled=_settled(held),
         reports=world.reports(bound),
         hub=world.hub,
     )
@@ -121,6 +124,17 @@ def _budget(world: World, budget: Budget) -> Draft:
         conditions_of(budget, problems),
         budget_findings(budget, view),
         budget_figures(budget, view),
+        min((look for it in views if (look := next_look(it)) is not None), default=None),
+    )
+
+
+def _settled(held: Held) -> bool:
+    """Whether this generation was in force once; under Audit only Ready can say so."""
+    return any(
+        it["type"] in ("Enforced", "Ready")
+        and it["status"] == "True"
+        and it.get("observedGeneration") == held.generation
+        for it in held.status.get("conditions", ())
     )
 
 

@@ -20,7 +20,7 @@ from pointsman_operator.kube.reasons import Reason
 MONEY = ("limits", "worst")
 """What of a Budget's status moves with every call."""
 BAD_IF_TRUE = {"Conflicted", "NearLimit", "Exhausted"}
-QUIET = {Reason.UPDATING.value}
+QUIET = {Reason.UPDATING.value, Reason.PROGRAMMING.value}
 """Passes by itself within a second: no Event."""
 
 
@@ -94,7 +94,7 @@ class Teller:
             if bad and reason not in QUIET:
                 note = fields["message"] or reason
                 await self._events.tell(ref, held.uid, "Warning", reason, note)
-            elif kind == "Ready" and fields["status"] == "True" and known.get("status") == "False":
+            elif kind == "Ready" and fields["status"] == "True" and _was_bad(known):
                 await self._events.tell(ref, held.uid, "Normal", reason, "works again")
 
 
@@ -112,6 +112,11 @@ def _status(made: Draft, held: Held, now: float) -> dict[str, Any]:
     generation = held.generation
     found = conditions(made.compiled, made.findings, previous, generation, moment(now))
     return {**made.facts, "conditions": sorted(found, key=_order)}
+
+
+def _was_bad(condition: Mapping[str, Any]) -> bool:
+    """Whether an Event told of it."""
+    return condition.get("status") == "False" and condition.get("reason") not in QUIET
 
 
 def _order(condition: Mapping[str, Any]) -> tuple[bool, str]:

@@ -9,7 +9,8 @@ from typing import Any
 from pointsman_operator.api.budget import Budget, Threshold
 from pointsman_operator.api.money import format_usd
 from pointsman_operator.controller.findings import Finding, finding, names
-from pointsman_operator.controller.observed import Account, Sidecar
+from pointsman_operator.controller.observed import Account, Pod, Sidecar
+from pointsman_operator.controller.truth_policy import PolicyView
 from pointsman_operator.kube.reasons import Reason
 
 LEDGER_OK = ("", "ok")
@@ -21,8 +22,12 @@ class BudgetView:
 
     accounts: Mapping[str, Account]
     """By the limit's name; those that the hub keeps."""
-    bound: bool
-    """Whether some published table holds it."""
+    policies: Sequence[PolicyView]
+    """Those whose table is to hold it."""
+    digests: frozenset[str]
+    """Of the tables that hold it as it is now."""
+    settled: bool
+    """Whether it was once in force, as it is now: pods that start afterwards find it there."""
     reports: Sequence[Sidecar]
     """Connected sidecars of the namespaces that it binds."""
     hub: str
@@ -32,10 +37,8 @@ class BudgetView:
 def budget_findings(budget: Budget, view: BudgetView) -> list[Finding]:
     """Enforced, LedgerAvailable, NearLimit, Exhausted."""
     found = [_ledger(view), _near(budget, view), _exhausted(budget, view)]
-    if not view.bound and budget.spec.enforcement.mode == "Enforce":
-        text = "no policy's table holds this Budget"
-        found.append(finding("Enforced", "Unknown", Reason.NOT_BOUND, text))
-    return found
+    against = _enforced(view)
+    return [*found, against] if against else found
 
 
 def budget_figures(budget: Budget, view: BudgetView) -> dict[str, Any]:
@@ -74,6 +77,32 @@ def _ledger(view: BudgetView) -> Finding:
         text = f"{names(it.pod for it in without)}: {without[0].ledger}"
         return finding("LedgerAvailable", "False", Reason.LEDGER_UNAVAILABLE, text)
     return finding("LedgerAvailable", "True", Reason.LEDGER_AVAILABLE)
+
+
+def _enforced(view: BudgetView) -> Finding | None:
+    """What stands against it; None: the next call is counted."""
+    if not view.policies:
+        text = "no policy's table holds this Budget"
+        return finding("Enforced", "Unknown", Reason.NOT_BOUND, text)
+    if view.hub:
+        return finding("Enforced", "Unknown", Reason.HUB_UNREACHABLE, view.hub)
+    injected = [(seen, pod) for seen in view.policies for pod in seen.injected]
+    without = {pod.name for seen, pod in injected if _lacks(view, seen, pod)}
+    if without:
+        text = f"not yet counted: {names(without)}"
+        return finding("Enforced", "False", Reason.PROGRAMMING, text)
+    if not injected and any(seen.pods for seen in view.policies):
+        text = "none of the selected pods has a router"
+        return finding("Enforced", "Unknown", Reason.NO_REPORTER, text)
+    return None
+
+
+def _lacks(view: BudgetView, seen: PolicyView, pod: Pod) -> bool:
+    """Whether a pod's calls pass the Budget, or may: it starts, perhaps with an older table."""
+    sidecar = seen.sidecars.get(pod.uid)
+    if sidecar is not None and sidecar.connected and sidecar.digest:
+        return sidecar.digest not in view.digests
+    return not view.settled and (sidecar is None or sidecar.connected) and seen.young(pod)
 
 
 def _near(budget: Budget, view: BudgetView) -> Finding:

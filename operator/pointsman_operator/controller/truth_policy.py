@@ -54,6 +54,10 @@ class PolicyView:
         """Pods that have one."""
         return [pod for pod in self.pods if pod.injected]
 
+    def young(self, pod: Pod) -> bool:
+        """Whether it may still be starting."""
+        return self.now - pod.created < limits.STARTS_WITHIN_S
+
     @property
     def reporting(self) -> list[Sidecar]:
         """Their sidecars whose stream is open."""
@@ -85,11 +89,11 @@ def policy_counts(compiled: CompiledTable, view: PolicyView) -> dict[str, Any]:
 
 
 def next_look(view: PolicyView) -> float | None:
-    """Seconds until a pod that starts now counts as silent; None: nothing changes by itself."""
+    """Seconds until a pod that starts now counts as started; None: nothing changes by itself."""
     ends = [
         pod.created + limits.STARTS_WITHIN_S - view.now
         for pod in view.injected
-        if pod.uid not in view.sidecars
+        if (sidecar := view.sidecars.get(pod.uid)) is None or not sidecar.digest
     ]
     return min((left for left in ends if left > 0), default=None)
 
@@ -140,7 +144,7 @@ def _sorted(
     for pod in view.injected:
         sidecar = view.sidecars.get(pod.uid)
         if sidecar is None:
-            if view.now - pod.created >= limits.STARTS_WITHIN_S:
+            if not view.young(pod):
                 silent.append(pod.name)
         elif not sidecar.connected:
             silent.append(pod.name)

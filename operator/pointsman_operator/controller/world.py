@@ -20,8 +20,11 @@ from pointsman_operator.api.problems import Problem
 from pointsman_operator.catalog.catalogue import bundled
 from pointsman_operator.compile import CompiledTable, Knowledge, Snapshot, compile_policy
 from pointsman_operator.compile.learnt import bundled_learnt
+from pointsman_operator.compile.lower import lower_budget
 from pointsman_operator.compile.precedence import labels_of, precedence
-from pointsman_operator.compile.snapshot import pools_of
+from pointsman_operator.compile.snapshot import bound_namespaces, pools_of
+from pointsman_operator.compile.table import TableBudget
+from pointsman_operator.controller import limits
 from pointsman_operator.controller.observed import Account, Pod, Sidecar
 
 _READ = ("apiVersion", "kind", "metadata", "spec")
@@ -45,6 +48,15 @@ class Held:
 class _Compilation:
     inputs: tuple[object, ...]
     table: CompiledTable
+    before: Mapping[str, tuple[TableBudget, ...]]
+    """Budgets by digest, of the policy's tables until this one."""
+
+    @property
+    def held(self) -> Mapping[str, tuple[TableBudget, ...]]:
+        """The same with this one, the last of them."""
+        kept = {name: held for name, held in self.before.items() if name != self.table.digest}
+        recent = list(kept.items())[1 - limits.TABLES_REMEMBERED :]
+        return {**dict(recent), self.table.digest: self.table.table.budgets}
 
 
 @dataclass
@@ -137,18 +149,23 @@ class World:
 
     def compiled(self, name: ObjectName) -> CompiledTable:
         """A policy's table, compiled again only when something that it reads has changed."""
-        snapshot = self.snapshot
-        policy = snapshot.policies[name]
-        inputs: tuple[object, ...] = (
-            policy,
-            *(snapshot.pools.get(pool) for pool in pools_of(policy)),
-            *snapshot.budgets_by_namespace.get(name.namespace, ()),
+        return self._compilation(name).table
+
+    def digests_holding(self, budget: Budget) -> frozenset[str]:
+        """Of the tables of late that hold a Budget just as it is now."""
+        bound = bound_namespaces(self.snapshot, budget)
+        wanted = lower_budget(budget, bound)
+        return frozenset(
+            digest
+            for policy in self.policies_of(bound)
+            for digest, held in self._compilation(policy.object_name).held.items()
+            if wanted in held
         )
-        known = self._compiled.get(name)
-        if known is None or not _same(known.inputs, inputs):
-            known = _Compilation(inputs, compile_policy(snapshot, name))
-            self._compiled[name] = known
-        return known.table
+
+    def policies_of(self, namespaces: Iterable[str]) -> list[RoutingPolicy]:
+        """Those of some namespaces."""
+        found = self.snapshot.policies_by_namespace
+        return [policy for namespace in sorted(namespaces) for policy in found.get(namespace, ())]
 
     def told(self, ref: ObjectRef, answer: Mapping[str, Any]) -> None:
         """We have written the status; what the API server holds now."""
@@ -214,6 +231,21 @@ class World:
             for side in (known, found)
             if side is not None and not _only_seen(known, found)
         )
+
+    def _compilation(self, name: ObjectName) -> _Compilation:
+        snapshot = self.snapshot
+        policy = snapshot.policies[name]
+        inputs: tuple[object, ...] = (
+            policy,
+            *(snapshot.pools.get(pool) for pool in pools_of(policy)),
+            *snapshot.budgets_by_namespace.get(name.namespace, ()),
+        )
+        known = self._compiled.get(name)
+        if known is None or not _same(known.inputs, inputs):
+            before = known.held if known is not None else {}
+            known = _Compilation(inputs, compile_policy(snapshot, name), before)
+            self._compiled[name] = known
+        return known
 
     def _read(
         self, document: Mapping[str, Any], known: Held | None

@@ -64,7 +64,7 @@ class Reason(StrEnum):
     )
     HUB_UNREACHABLE = (
         "HubUnreachable",
-        "Programmed, LedgerAvailable",
+        "Programmed, LedgerAvailable, Enforced",
         "The controller cannot reach the hub; sidecars go on with the tables that they have.",
         "look at the StatefulSet `pointsman-hub` and its log",
     )
@@ -76,7 +76,7 @@ class Reason(StrEnum):
     )
     NO_REPORTER = (
         "NoReporter",
-        "Programmed, ResolvedRefs, ProvidersReachable",
+        "Programmed, ResolvedRefs, ProvidersReachable, Enforced",
         "Nobody can say: no sidecar that reports runs there.",
         "",
     )
@@ -144,6 +144,12 @@ class Reason(StrEnum):
         "Enforced",
         "No policy's table holds this Budget, so nothing is counted.",
         "create a RoutingPolicy in the namespace",
+    )
+    PROGRAMMING = (
+        "Programming",
+        "Enforced",
+        "Some sidecars do not run a table that holds the Budget as it is now: their calls pass it.",
+        "wait a second; if it stays, look at `Programmed` of the policies of the named pods",
     )
     BELOW_THRESHOLDS = ("BelowThresholds", "NearLimit", "No threshold is reached.", "")
     THRESHOLD_REACHED = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from support.cluster_hub import ClusterHub
 from support.controllers import ControllerProcess
 from support.eventually import eventually
 from support.resources import budget, policy, pool, rule
-from support.resources_in_cluster import API, INJECTED, pod, status, verdict
+from support.resources_in_cluster import API, INJECTED, condition, pod, status, verdict
 
 pytestmark = pytest.mark.timeout(120)
 POLICY = "routingpolicies/support"
@@ -43,8 +44,8 @@ def _uid(cluster: ControlPlane, namespace: str, name: str) -> str:
 
 def test_programmed_counts_what_sidecars_run(crds: ControlPlane, served: str) -> None:
     """Figures and columns say how many of how many."""
-    found = status(crds, served, POLICY)
-    assert (found["injected"], found["programmed"]) == ("2/2", "2/2")
+    wanted = {"injected": "2/2", "programmed": "2/2"}
+    eventually(lambda: wanted.items() <= status(crds, served, POLICY).items())
     shown = crds.kubectl.within(served)("get", "rpol", "support")
     assert "2/2" in shown
 
@@ -85,11 +86,7 @@ def test_an_outdated_sidecar_is_named(crds: ControlPlane, served: str, hub: Clus
     _report(hub, served, uid, "two", digest="sha256:old", rejected=rejected)
     wanted = ("False", "SidecarOutdated")
     eventually(lambda: verdict(crds, served, POLICY, "Programmed") == wanted)
-    message = next(
-        it["message"]
-        for it in status(crds, served, POLICY)["conditions"]
-        if it["type"] == "Programmed"
-    )
+    message = _message(crds, served, POLICY, "Programmed")
     assert "two" in message
     assert "restart" in message
 
@@ -157,7 +154,9 @@ def test_an_unreachable_provider_shows_and_recovers(
 def test_a_budgets_status_shows_its_money(crds: ControlPlane, served: str, hub: ClusterHub) -> None:
     """Spent, left, percent, the threshold's action; then the end of the limit."""
     thresholds = [{"percent": 80, "action": "Downgrade", "maxTier": 1}]
-    crds.kubectl.apply(budget(namespace=served, amount="5", thresholds=thresholds))
+    _publish(crds, hub, served, amount="5", thresholds=thresholds)
+    for name in ("one", "two"):
+        _report(hub, served, _uid(crds, served, name), name)
     _spend(hub, served, 41 * 10**11)
     eventually(partial(_is, crds, served, "budgets/team", "NearLimit",
                        ("True", "ThresholdReached")), within_s=20)  # fmt: skip
@@ -179,7 +178,8 @@ def test_a_ledger_that_sidecars_miss_shows(
     crds: ControlPlane, served: str, hub: ClusterHub
 ) -> None:
     """The engine's own sentence stands in the Budget's condition."""
-    crds.kubectl.apply(budget(namespace=served))
+    _publish(crds, hub, served)
+    _report(hub, served, _uid(crds, served, "two"), "two")
     _spend(hub, served, 0)
     uid = _uid(crds, served, "one")
     _report(hub, served, uid, "one", ledger="no answer for 40 s")
@@ -187,6 +187,35 @@ def test_a_ledger_that_sidecars_miss_shows(
                        ("False", "LedgerUnavailable")))  # fmt: skip
     _report(hub, served, uid, "one", ledger="ok")
     eventually(partial(_is, crds, served, "budgets/team", "Ready", ("True", "Ready")))
+
+
+def test_a_budget_is_ready_when_every_sidecar_has_it(
+    crds: ControlPlane, served: str, hub: ClusterHub
+) -> None:
+    """`kubectl wait` means that the next call is counted; an edit is a new Budget."""
+    for amount in ("5", "7"):
+        _publish(crds, hub, served, amount=amount)
+        wanted = ("False", "Programming")
+        eventually(partial(_is, crds, served, "budgets/team", "Ready", wanted))
+        _report(hub, served, _uid(crds, served, "one"), "one")
+        eventually(lambda: "counted: two;" in _message(crds, served, "budgets/team", "Enforced"))
+        _report(hub, served, _uid(crds, served, "two"), "two")
+        crds.kubectl.within(served)("wait", "--for=condition=Ready", "bud/team", "--timeout=20s")
+    crds.api.merge(f"{API}/{served}/{POLICY}", {"spec": {"rules": [rule("later")]}})
+    wanted = ("False", "Updating")
+    eventually(lambda: verdict(crds, served, POLICY, "Ready") == wanted)
+    assert verdict(crds, served, "budgets/team", "Ready") == ("True", "Ready")
+
+
+def _publish(crds: ControlPlane, hub: ClusterHub, namespace: str, **spec: Any) -> None:
+    """A Budget, and the table that holds it at the hub."""
+    before = hub.digest(namespace, "support")
+    crds.kubectl.apply(budget(namespace=namespace, **spec))
+    eventually(lambda: hub.digest(namespace, "support") != before)
+
+
+def _message(crds: ControlPlane, namespace: str, path: str, kind: str) -> str:
+    return str(condition(crds, namespace, path, kind).get("message"))
 
 
 def _spend(hub: ClusterHub, namespace: str, used: int) -> None:

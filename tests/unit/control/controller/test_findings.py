@@ -36,6 +36,15 @@ def test_ready_takes_the_first_reason_against_it() -> None:
     assert told(compiled(), unknown)["Ready"]["status"] == "True"
 
 
+def test_compiling_may_leave_false_what_is_no_fault() -> None:
+    """A Budget under Audit enforces nothing and is Ready; a finding beside it still counts."""
+    own = compiled(Enforced="False")
+    assert told(own)["Ready"]["status"] == "True"
+    behind = told(own, finding("Enforced", "False", Reason.PROGRAMMING))
+    assert behind["Enforced"]["reason"] == "EnforcedReason"
+    assert behind["Ready"]["reason"] == "Programming"
+
+
 def test_what_compiling_refuses_stays() -> None:
     """A finding does not cover up a broken reference, nor its verdict on Ready."""
     own = compiled(ResolvedRefs="False", Ready="False")

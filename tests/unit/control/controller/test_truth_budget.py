@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pointsman_operator.api.budget import Budget
-from pointsman_operator.controller.observed import Account, Sidecar
+from pointsman_operator.compile.status import conditions_of
+from pointsman_operator.controller.findings import conditions
+from pointsman_operator.controller.observed import Account, Pod, Sidecar
 from pointsman_operator.controller.truth_budget import BudgetView, budget_figures, budget_findings
+from pointsman_operator.controller.truth_policy import PolicyView
 from pointsman_operator.kube.reasons import Reason
 from support.resources import budget, parsed
-from support.seen import account, sidecar
+from support.seen import NOW, account, pod, sidecar
 
 DOLLAR = 10**12
+WITH = "sha256:with"
 STEPS = [{"percent": 50, "action": "Notify"}, {"percent": 80, "action": "Downgrade", "maxTier": 1}]
 
 
@@ -22,14 +28,24 @@ def made(**spec: Any) -> Budget:
     return found
 
 
-def view(held: Account | None, *reports: Sidecar, hub: str = "", bound: bool = True) -> BudgetView:
-    """What is seen of it."""
-    return BudgetView({"day": held} if held else {}, bound, reports, hub)
+def view(held: Account | None, *reports: Sidecar, hub: str = "", pods: Sequence[Pod] = (),
+         settled: bool = False) -> BudgetView:  # fmt: skip
+    """What is seen of it: its one policy's table is `WITH`."""
+    seen = PolicyView(pods, "", {it.uid: it for it in reports}, hub, None, NOW)
+    accounts = {"day": held} if held else {}
+    return BudgetView(accounts, [seen], frozenset({WITH}), settled, reports, hub)
 
 
 def said(own: Budget, seen: BudgetView) -> dict[str, tuple[str, Reason]]:
     """Status and reason by condition."""
     return {it.type: (it.status, it.reason) for it in budget_findings(own, seen)}
+
+
+def ready(own: Budget, seen: BudgetView) -> tuple[str, str]:
+    """The sum of it."""
+    compiled = conditions_of(own, ())
+    found = conditions(compiled, budget_findings(own, seen), (), 1, "2026-11-22T18:00:00Z")
+    return next((it["status"], it["reason"]) for it in found if it["type"] == "Ready")
 
 
 def test_figures_are_exact() -> None:
@@ -91,5 +107,48 @@ def test_the_ledger_is_as_hub_and_sidecars_say() -> None:
 
 def test_a_budget_that_no_table_holds_says_so() -> None:
     """Without a policy nothing is counted: Enforced is not True."""
-    seen = said(made(), view(None, bound=False))
+    seen = said(made(), replace(view(None), policies=()))
     assert seen["Enforced"] == ("Unknown", Reason.NOT_BOUND)
+
+
+def test_it_is_not_in_force_until_every_sidecar_has_it() -> None:
+    """Of two sidecars one runs a table without it: its pod is named, and it holds up Ready."""
+    pods = (pod("a"), pod("b"))
+    behind = view(None, sidecar("a", WITH), sidecar("b", "sha256:old"), pods=pods)
+    (found,) = (it for it in budget_findings(made(), behind) if it.type == "Enforced")
+    assert (found.status, found.reason) == ("False", Reason.PROGRAMMING)
+    assert "not yet counted: b;" in found.message
+    assert ready(made(), behind) == ("False", "Programming")
+    reached = view(None, sidecar("a", WITH), sidecar("b", WITH), pods=pods)
+    assert "Enforced" not in said(made(), reached)
+    assert ready(made(), reached) == ("True", "Ready")
+
+
+def test_under_audit_ready_waits_as_well() -> None:
+    """`Enforced` stays False by choice, which is no fault; Ready says that nothing is counted."""
+    own = made(enforcement={"mode": "Audit"})
+    pods = (pod("a"),)
+    assert ready(own, view(None, sidecar("a", "sha256:old"), pods=pods))[1] == "Programming"
+    assert ready(own, view(None, sidecar("a", WITH), pods=pods)) == ("True", "Ready")
+
+
+def test_a_pod_that_starts_may_have_an_older_table() -> None:
+    """Until it has spoken nobody knows; one that starts once it is in force finds it there."""
+    young = pod("new", created="2026-11-22T17:52:20Z")
+    for reports in ((), (sidecar("new", ""),)):
+        seen = view(None, *reports, pods=(young,))
+        assert said(made(), seen)["Enforced"] == ("False", Reason.PROGRAMMING)
+        assert "Enforced" not in said(made(), replace(seen, settled=True))
+    silent = view(None, pods=(pod("old"),))
+    assert "Enforced" not in said(made(), silent)
+    older = view(None, sidecar("new", "sha256:old"), pods=(young,), settled=True)
+    assert said(made(), older)["Enforced"] == ("False", Reason.PROGRAMMING)
+
+
+def test_where_nobody_can_say_whether_it_is_in_force() -> None:
+    """Without a hub, and where no pod has a router: Unknown, which holds nothing up."""
+    away = said(made(), view(None, hub="refused", pods=(pod("a"),)))
+    assert away["Enforced"] == ("Unknown", Reason.HUB_UNREACHABLE)
+    bare = view(None, pods=(pod("a", injected=False),))
+    assert said(made(), bare)["Enforced"] == ("Unknown", Reason.NO_REPORTER)
+    assert "Enforced" not in said(made(), view(None))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 
+from pointsman_operator.api.budget import Budget
 from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
+from pointsman_operator.controller import limits
 from support.resources import budget, policy, pool, rule
 from support.seen import pod, sidecar, stored, world
 
@@ -40,6 +42,29 @@ def test_a_pool_touches_the_policies_that_use_it() -> None:
     assert REF in touched
     assert ObjectRef("RoutingPolicy", "demo", "other") not in touched
     assert held.compiled(ObjectName("demo", "other")) is kept
+
+
+def test_tables_of_late_are_known_by_the_budgets_that_they_hold() -> None:
+    """An edit of the policy leaves the Budget in force; one of the Budget does not."""
+    held = world(pool(), policy(rule()), budget())
+    own = ObjectRef("Budget", "demo", "team")
+    first = held.compiled(SUPPORT).digest
+
+    def holding() -> frozenset[str]:
+        found = held.held[own].resource
+        assert isinstance(found, Budget)
+        return held.digests_holding(found)
+
+    assert holding() == {first}
+    held.take(stored(policy(rule("new")), 9))
+    second = held.compiled(SUPPORT).digest
+    assert holding() == {first, second}
+    held.take(stored(budget(amount="7"), 10))
+    assert holding() == {held.compiled(SUPPORT).digest}
+    for version in range(11, 11 + 2 * limits.TABLES_REMEMBERED):
+        held.take(stored(policy(rule(f"r{version}")), version))
+        held.compiled(SUPPORT)
+    assert len(holding()) == limits.TABLES_REMEMBERED
 
 
 def test_a_deleted_budget_touches_the_policies_that_it_bound() -> None:
