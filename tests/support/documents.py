@@ -12,6 +12,8 @@ from support import resources as make
 
 Path = tuple[str | int, ...]
 
+_LOCAL = make.self_hosted()
+_LOCAL["selfHosted"]["region"] = "eu"
 _FULL_POOL = make.pool(
     make.hosted(
         "mini",
@@ -22,8 +24,9 @@ _FULL_POOL = make.pool(
         capabilities=["chat", "json"],
         contextWindow=128_000,
         maxOutputTokens=16_384,
+        provider={"type": "OpenAI", "model": "gpt-4o-mini-2024-07-18", "region": "eu"},
     ),
-    make.self_hosted(),
+    _LOCAL,
     make.hosted(
         "remote",
         provider={
@@ -31,8 +34,10 @@ _FULL_POOL = make.pool(
             "model": "mistral-large-latest",
             "baseURL": "https://api.mistral.ai/v1",
             "credential": {"secretRef": {"name": "mistral", "key": "api-key"}},
+            "region": "eu",
         },
     ),
+    constraints={"allowedRegions": ["eu"]},
     allowedNamespaces={"from": "Names", "names": ["other"]},
 )
 _FULL_POLICY = make.policy(
@@ -60,6 +65,7 @@ _FULL_POLICY = make.policy(
     },
     target={"selector": {"matchLabels": {"app": "support"}}},
     priority=100,
+    residency={"allowedRegions": ["eu"]},
     pools=[{"name": "main", "namespace": "demo"}],
     signals=[
         {"name": "pii", "detector": "PII"},

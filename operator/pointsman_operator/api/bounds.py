@@ -22,6 +22,8 @@ CANDIDATES_PER_ROUTE = 16
 """The engine keeps one fixed array of scores a request."""
 NAMES_PER_LIST = 64
 """Values of one header, namespaces, workloads, keywords, globs."""
+REGIONS_PER_LIST = 32
+"""Regions that a pool or a policy allows."""
 LIMITS_PER_BUDGET = 8
 """Accounts of one Budget: all must pass on every request."""
 THRESHOLDS_PER_BUDGET = 8

@@ -52,6 +52,11 @@ Glob = Annotated[
     ),
 ]
 """A model name in which `*` stands for any characters."""
+Region = Name
+"""Where a model computes, in your own words (`eu`, `eu-central-1`): compared letter by letter."""
+Regions = Annotated[
+    tuple[Region, ...], Field(min_length=1, max_length=bounds.REGIONS_PER_LIST), SET
+]
 Text = Annotated[str, Field(min_length=1, max_length=bounds.TEXT_LENGTH)]
 Percent = Annotated[int, Field(ge=0, le=bounds.PERCENT)]
 """An integer share, 0-100."""

@@ -13,6 +13,7 @@ from pointsman_operator.api.meta import (
     Glob,
     HeaderMatch,
     Name,
+    Regions,
     Resource,
     Status,
     Struct,
@@ -148,6 +149,14 @@ class DefaultAction(Struct):
     """For action: Route."""
 
 
+class Residency(Struct):
+    """Where requests may be answered, whatever the rules say."""
+
+    allowed_regions: Regions
+    """Models of other regions, or of none, do not exist for this policy. What a pool's
+    `constraints` forbid stays forbidden."""
+
+
 class RoutingPolicySpec(Struct):
     """How requests choose among models."""
 
@@ -183,6 +192,8 @@ class RoutingPolicySpec(Struct):
     """The first that applies decides."""
     default: DefaultAction = DefaultAction()
     """What happens where none applies: first a model or alias of the requested name, then this."""
+    residency: Residency | None = None
+    """Default: whatever the pools allow."""
 
 
 def undefined_signals(spec: RoutingPolicySpec) -> list[str]:

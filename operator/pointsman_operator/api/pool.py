@@ -14,6 +14,8 @@ from pointsman_operator.api.meta import (
     ModelName,
     Name,
     Percent,
+    Region,
+    Regions,
     Resource,
     Status,
     Struct,
@@ -74,6 +76,9 @@ class Provider(Struct):
     https://api.openai.com/v1."""
     credential: Credential | None = None
     """The key to send; none: no key is sent."""
+    region: Region | None = None
+    """Where the model computes, for `constraints` and `residency`: a name of your own such as `eu`,
+    compared letter by letter."""
 
 
 class Endpoints(Struct):
@@ -104,6 +109,8 @@ class SelfHosted(Struct):
     """Where it answers."""
     served_model_name: Text
     """The name that the server knows it by."""
+    region: Region | None = None
+    """Where it runs, for `constraints` and `residency`."""
     cost: SelfHostedCost | None = None
     """What its hours cost; alternatively `pricing`."""
 
@@ -199,6 +206,12 @@ class PoolModel(Struct):
     max_output_tokens: Annotated[int, Field(ge=1, le=bounds.TOKENS)] | None = None
     """Most tokens of an answer; default: the catalogue, then contextWindow."""
 
+    @property
+    def region(self) -> str | None:
+        """Where it computes, whoever runs it."""
+        where = self.provider or self.self_hosted
+        return where.region if where else None
+
 
 class AllowedNamespaces(Struct):
     """Whose policies may use the pool."""
@@ -217,6 +230,14 @@ class AllowedNamespaces(Struct):
     """Namespaces, for `from: Names`."""
 
 
+class Constraints(Struct):
+    """What holds for whoever uses the pool: policies may tighten it, never loosen it."""
+
+    allowed_regions: Regions | None = None
+    """Models of other regions, or of none, are refused; so is `default: PassThrough`, which would
+    reach models that nobody gave a region."""
+
+
 class ModelPoolSpec(Struct):
     """Which models there are."""
 
@@ -231,6 +252,8 @@ class ModelPoolSpec(Struct):
 
     allowed_namespaces: AllowedNamespaces = AllowedNamespaces()
     """Whose policies may use this pool."""
+    constraints: Constraints = Constraints()
+    """The owner's floor."""
     models: Annotated[
         tuple[PoolModel, ...], Field(min_length=1, max_length=bounds.MODELS_PER_POOL), BY_NAME
     ]

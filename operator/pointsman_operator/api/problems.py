@@ -62,6 +62,14 @@ class ProblemCode(StrEnum):
         "PassThroughAmbiguous",
         "`default: PassThrough` with several providers, or with none.",
     )
+    REGION_NOT_ALLOWED = (
+        "RegionNotAllowed",
+        "A model computes where the pool's `constraints` or the policy's `residency` do not allow.",
+    )
+    LOOSER_THAN_POOL = (
+        "LooserThanPool",
+        "A policy would allow what a pool's `constraints` forbid; the pool's word stands.",
+    )
     CONFLICTED = "Conflicted", "Another policy serves the same workloads first."
     NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed", "A Budget names namespaces beyond its own."
 

@@ -11,7 +11,7 @@ from pointsman_operator.api.policy import DefaultAction, RoutingPolicy
 from pointsman_operator.api.pool import ModelPool
 from pointsman_operator.api.problems import Problem
 from pointsman_operator.api.route import Route
-from pointsman_operator.compile import lower, problems
+from pointsman_operator.compile import lower, problems, residency
 from pointsman_operator.compile.resolve import ResolvedPool
 from pointsman_operator.compile.solve import solve_lambda0
 from pointsman_operator.compile.table import (
@@ -30,6 +30,14 @@ class OpenPool:
 
     pool: ModelPool
     resolved: ResolvedPool
+    abroad: frozenset[str]
+    """Models that the policy's residency leaves out."""
+
+    @property
+    def models(self) -> list[TableModel]:
+        """Those that the policy may use."""
+        usable = self.resolved.models
+        return [usable[name] for name in sorted(usable) if name not in self.abroad]
 
 
 @dataclass
@@ -63,14 +71,13 @@ def open_scope(
         elif not allows(pool, namespace):
             scope.problems.append(problems.pool_not_allowed(policy.ref, path, name))
         else:
-            scope.pools[name.name] = OpenPool(pool, resolved[name])
+            elsewhere = (it for it in pool.spec.models if residency.lives_elsewhere(policy, it))
+            abroad = frozenset(model.name for model in elsewhere)
+            scope.pools[name.name] = OpenPool(pool, resolved[name], abroad)
             continue
         scope.closed.add(name.name)
-    models = [
-        pool.resolved.models[name]
-        for pool in scope.pools.values()
-        for name in sorted(pool.resolved.models)
-    ]
+    models = [model for pool in scope.pools.values() for model in pool.models]
+    scope.problems += residency.looser(policy, (pool.pool for pool in scope.pools.values()))
     scope.models = _without_shared_aliases(scope, models)
     return scope
 
@@ -103,6 +110,11 @@ def lower_default(scope: PolicyScope) -> TableDefault:
         route = lower_route(scope, default.route, "spec.default.route")
         return TableDefault(action="Route", route=route)
     if default.action == "PassThrough":
+        pools = (opened.pool for opened in scope.pools.values())
+        problem = residency.pass_through_problem(scope.policy, pools)
+        if problem is not None:
+            scope.problems.append(problem)
+            return TableDefault(action="Deny")
         providers = {
             f"{model.provider.label} ({model.provider.base_url})" for model in scope.models.values()
         }
@@ -167,6 +179,8 @@ def _candidate_problem(scope: PolicyScope, route: Route, model: str, path: str) 
         return problems.pool_not_listed(ref, path, model)
     if name in opened.resolved.refused:
         return problems.model_refused(ref, path, model, opened.pool.object_name)
+    if name in opened.abroad:
+        return residency.candidate_problem(scope.policy, path, model)
     near = difflib.get_close_matches(model, sorted(scope.models), 1)
     return problems.model_not_found(ref, path, model, near)
 

@@ -147,6 +147,63 @@ def pass_through_ambiguous(ref: ObjectRef, providers: list[str]) -> Problem:
     )
 
 
+def model_out_of_region(ref: ObjectRef, path: str, region: str | None, allowed: str) -> Problem:
+    """A pool holds a model that its own constraints forbid."""
+    has = f"its region is {region}" if region else "it has no region"
+    return Problem(
+        ProblemCode.REGION_NOT_ALLOWED,
+        ref,
+        path,
+        f"{has}, spec.constraints allow {allowed}: the model is refused",
+        "correct the region, or put the model into a pool of its own",
+    )
+
+
+def candidate_out_of_region(ref: ObjectRef, path: str, model: str, allowed: str) -> Problem:
+    """A policy's candidate is outside of its own residency."""
+    return Problem(
+        ProblemCode.REGION_NOT_ALLOWED,
+        ref,
+        path,
+        f"{model} is not in a region of spec.residency ({allowed}): it is left out",
+        "remove the candidate, or give the model its region in the pool",
+    )
+
+
+def pass_through_everywhere(ref: ObjectRef, allowed: str) -> Problem:
+    """PassThrough beside a residency: nobody knows the region of a name that no pool lists."""
+    return Problem(
+        ProblemCode.REGION_NOT_ALLOWED,
+        ref,
+        "spec.default",
+        f"PassThrough reaches models of any region, spec.residency allows {allowed}; Deny is used",
+        "list the models in the pool, or remove spec.residency",
+    )
+
+
+def looser_regions(ref: ObjectRef, pool: ObjectName, more: list[str], allowed: str) -> Problem:
+    """A policy allows regions that a pool forbids."""
+    return Problem(
+        ProblemCode.LOOSER_THAN_POOL,
+        ref,
+        "spec.residency.allowedRegions",
+        f"ModelPool {pool} allows {allowed}, not {', '.join(more)}: no model of others is used",
+        f"allow {allowed} only, or ask the pool's owner",
+    )
+
+
+def looser_pass_through(ref: ObjectRef, pool: ObjectName, allowed: str) -> Problem:
+    """PassThrough would reach what the pool's owner did not list."""
+    return Problem(
+        ProblemCode.LOOSER_THAN_POOL,
+        ref,
+        "spec.default",
+        f"PassThrough reaches models of any region, ModelPool {pool} allows {allowed}; "
+        "Deny is used",
+        "use Deny or Route; models that are missing the pool's owner can add",
+    )
+
+
 def conflicted(ref: ObjectRef, winner: ObjectName, *, wholly: bool) -> Problem:
     """Another policy selects the same workloads and comes first."""
     share = "all workloads that it selects" if wholly else "some workloads that it selects"

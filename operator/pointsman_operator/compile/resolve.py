@@ -13,7 +13,7 @@ from pointsman_operator.api.pool import ModelPool, PoolModel, SelfHosted
 from pointsman_operator.api.problems import Problem
 from pointsman_operator.catalog.catalogue import Catalogue, Entry
 from pointsman_operator.catalog.providers import BY_LABEL, host_of, provider_at
-from pointsman_operator.compile import problems
+from pointsman_operator.compile import problems, residency
 from pointsman_operator.compile.learnt import LearntModel
 from pointsman_operator.compile.snapshot import Knowledge
 from pointsman_operator.compile.table import (
@@ -91,7 +91,10 @@ class _Resolution:
         context = model.context_window or (self._entry.context_window if self._entry else None)
         if context is None:
             self.problems.append(problems.unknown_limit(self._ref, self._path))
-        if pricing is None or context is None:
+        abroad = residency.model_problem(self._pool, model, self._path)
+        if abroad is not None:
+            self.problems.append(abroad)
+        if pricing is None or context is None or abroad is not None:
             return None
         return TableModel(
             name=f"{self._pool.metadata.name}/{model.name}",

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from pointsman_operator.compile.snapshot import Snapshot
 
 _OF_CONFLICT = frozenset({ProblemCode.CONFLICTED})
-_OF_ACCEPTANCE = frozenset({ProblemCode.PASS_THROUGH_AMBIGUOUS, ProblemCode.NAMESPACE_NOT_ALLOWED})
+_OF_ACCEPTANCE = frozenset(
+    {
+        ProblemCode.PASS_THROUGH_AMBIGUOUS,
+        ProblemCode.NAMESPACE_NOT_ALLOWED,
+        ProblemCode.LOOSER_THAN_POOL,
+    }
+)
 
 
 def statuses(snapshot: Snapshot, compiled: Compiled) -> dict[ObjectRef, dict[str, Any]]:

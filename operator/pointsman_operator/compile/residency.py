@@ -1,0 +1,66 @@
+"""Where models may compute: the pools' constraints, which nobody loosens, and a policy's residency.
+
+What is not allowed is not in the table, so no rule, name or alias reaches it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pointsman_operator.api.policy import RoutingPolicy
+from pointsman_operator.api.pool import ModelPool, PoolModel
+from pointsman_operator.api.problems import Problem
+from pointsman_operator.compile import problems
+
+
+def model_problem(pool: ModelPool, model: PoolModel, path: str) -> Problem | None:
+    """Why the pool's own constraints forbid a model of it."""
+    allowed = pool.spec.constraints.allowed_regions
+    if allowed is None or model.region in allowed:
+        return None
+    part = "provider" if model.provider else "selfHosted"
+    where = f"{path}.{part}.region"
+    return problems.model_out_of_region(pool.ref, where, model.region, _words(allowed))
+
+
+def lives_elsewhere(policy: RoutingPolicy, model: PoolModel) -> bool:
+    """Whether the policy's residency leaves a model out."""
+    residency = policy.spec.residency
+    return residency is not None and model.region not in residency.allowed_regions
+
+
+def candidate_problem(policy: RoutingPolicy, path: str, model: str) -> Problem:
+    """A rule names a model that `lives_elsewhere`."""
+    residency = policy.spec.residency
+    allowed = _words(residency.allowed_regions if residency else ())
+    return problems.candidate_out_of_region(policy.ref, path, model, allowed)
+
+
+def looser(policy: RoutingPolicy, pools: Iterable[ModelPool]) -> list[Problem]:
+    """Regions that the policy allows and one of its pools forbids."""
+    residency, found = policy.spec.residency, []
+    for pool in pools:
+        floor = pool.spec.constraints.allowed_regions
+        if residency is None or floor is None:
+            continue
+        more = sorted(set(residency.allowed_regions) - set(floor))
+        if more:
+            name = pool.object_name
+            found.append(problems.looser_regions(policy.ref, name, more, _words(floor)))
+    return found
+
+
+def pass_through_problem(policy: RoutingPolicy, pools: Iterable[ModelPool]) -> Problem | None:
+    """A name that no pool lists has no region: PassThrough and regions exclude each other."""
+    for pool in pools:
+        floor = pool.spec.constraints.allowed_regions
+        if floor is not None:
+            return problems.looser_pass_through(policy.ref, pool.object_name, _words(floor))
+    if policy.spec.residency is None:
+        return None
+    allowed = _words(policy.spec.residency.allowed_regions)
+    return problems.pass_through_everywhere(policy.ref, allowed)
+
+
+def _words(regions: Iterable[str]) -> str:
+    return ", ".join(sorted(regions))
