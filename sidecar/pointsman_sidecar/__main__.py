@@ -19,6 +19,7 @@ from pointsman_sidecar import limits
 from pointsman_sidecar._engine import BindFailed, ConfigRejected, Engine, EngineError
 from pointsman_sidecar.files import FileSource
 from pointsman_sidecar.hub import hub_of
+from pointsman_sidecar.memory import memory_limit_bytes
 from pointsman_sidecar.report import Reporter
 from pointsman_sidecar.settings import Settings, SettingsError, read_settings
 from pointsman_sidecar.supervisor import Duty, HubSource, Supervisor
@@ -56,7 +57,7 @@ def main() -> int:
         return EX_USAGE
     start_logging(settings.log_level)
     try:
-        return serve(settings, Engine(settings.engine_config()))
+        return serve(settings, Engine(settings.engine_config(memory_limit_bytes())))
     except ConfigRejected as error:
         LOGGER.critical("the engine refused its configuration: %s", error)
         return EX_USAGE

@@ -5,6 +5,9 @@ MAX_DATA_THREADS = 64
 MAX_DRAIN_S = 3600
 """Largest values of the settings of those names."""
 
+MAX_MEMORY_BYTES = 2**60
+"""A memory limit above is none: cgroups of version 1 say so by their largest number."""
+
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """One event of the hub's stream: a gzipped table in base64."""
 

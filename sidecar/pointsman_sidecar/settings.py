@@ -59,7 +59,7 @@ class Settings:
             return self.state_dir / "hub-ca.pem"
         return self.hub_ca_file
 
-    def engine_config(self) -> bytes:
+    def engine_config(self, memory_limit_bytes: int | None = None) -> bytes:
         """The engine's configuration document (docs/contracts.md, section 2)."""
         config: dict[str, Any] = {
             "data": {"address": self.data_address},
@@ -85,6 +85,8 @@ class Settings:
             config["secretsDir"] = str(self.secrets_dir)
         if self.state_dir is not None:
             config["stateDir"] = str(self.state_dir)
+        if memory_limit_bytes is not None:
+            config["memoryLimitBytes"] = memory_limit_bytes
         if self.otlp_endpoint:
             config["tracing"] = {
                 "otlpEndpoint": self.otlp_endpoint,

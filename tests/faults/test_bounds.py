@@ -21,6 +21,8 @@ from support.tables import model, route, table
 
 IN_FLIGHT = 4_096
 DESCRIPTORS = 2 * IN_FLIGHT + 1_000
+LARGE, FITTING = 10_000_000, 10
+"""A large body, and how many of them 40 % of 256 MiB hold."""
 HEAD = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
 
 
@@ -84,6 +86,27 @@ def test_i6_calls_in_flight_are_bounded_and_the_next_is_shed_unread(single: Line
     single.script("a")
     assert single.chat().status_code == 200
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_i6_bodies_that_do_not_fit_together_are_refused_unread(single: Line) -> None:
+    """Of twenty heads that announce 10 MB each ten get room; the others' 503 comes at once."""
+    announced = f"{HEAD}content-length: {LARGE}\r\n\r\n".encode()
+    with ExitStack() as held:
+        peers = [held.enter_context(closing(dial(single))) for _ in range(2 * FITTING)]
+        for peer in peers[:FITTING]:
+            peer.sendall(announced)
+        eventually(lambda: single.sidecar.state()["in_flight"] == FITTING)
+        for peer in peers[FITTING:]:
+            peer.sendall(announced)
+            said = read_all(peer)
+            assert said.startswith(b"HTTP/1.1 503 ")
+            assert b"retry-after: 1\r\n" in said
+        assert single.sidecar.state()["in_flight"] == FITTING
+        content = json.dumps(asked()).encode()
+        peers[0].sendall(content.ljust(LARGE))
+        assert peers[0].recv(65536).startswith(b"HTTP/1.1 200 ")
+    eventually(lambda: single.sidecar.state()["in_flight"] == 0)
+    assert single.chat().status_code == 200
 
 
 def test_i6_a_slow_reader_holds_its_provider_back_and_not_our_memory(single: Line) -> None:

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::identity::Identity;
+use crate::limits;
 
 /// Everything that is fixed for the life of an engine.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,6 +36,8 @@ pub struct Config {
     /// How long calls in flight may go on after SIGTERM.
     #[serde(default = "drain_seconds")]
     pub drain_seconds: u64,
+    /// Where the process is killed for the memory it takes; absent: the injector's default.
+    pub memory_limit_bytes: Option<u64>,
 }
 
 const fn one() -> usize {
@@ -107,6 +110,13 @@ impl Config {
         }
         Ok(config)
     }
+
+    /// Request bytes that calls in flight may hold together; above: 503.
+    #[must_use]
+    pub fn in_flight_body_bytes(&self) -> u64 {
+        let limit = self.memory_limit_bytes.unwrap_or(limits::DEFAULT_MEMORY_BYTES);
+        limit / 100 * limits::IN_FLIGHT_BODY_PERCENT
+    }
 }
 
 const fn all() -> u8 {
@@ -127,6 +137,14 @@ mod tests {
             (config.data_threads, config.drain_seconds, config.secrets_from_env),
             (1, 20, false)
         );
+    }
+
+    #[test]
+    fn bodies_take_two_fifths_of_whatever_memory_there_is() {
+        let mib = |config: Config| config.in_flight_body_bytes() >> 20;
+        assert_eq!(mib(Config::read(LEAST.as_bytes()).unwrap()), 102);
+        let small = LEAST.replace("\"stateDir\"", "\"memoryLimitBytes\":67108864,\"stateDir\"");
+        assert_eq!(mib(Config::read(small.as_bytes()).unwrap()), 25);
     }
 
     #[test]

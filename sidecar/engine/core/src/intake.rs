@@ -20,20 +20,34 @@ use crate::scan::{Scan, ScanError, ScanOptions, Scanner};
 #[derive(Debug)]
 pub struct HeldBytes {
     shared: Arc<Shared>,
-    bytes: u64,
+    counted: u64,
+    received: u64,
 }
 
 impl HeldBytes {
-    fn grow(&mut self, bytes: u64) -> Result<(), Refusal> {
-        self.bytes += bytes;
+    /// Counts what a head announces before it comes: of bodies that come together, those that will
+    /// not fit are refused unread, and the others need not fear them.
+    fn announced(shared: &Arc<Shared>, bytes: u64) -> Result<Self, Refusal> {
+        let mut held = Self { shared: shared.clone(), counted: 0, received: 0 };
+        held.count(bytes)?;
+        Ok(held)
+    }
+
+    fn receive(&mut self, bytes: u64) -> Result<(), Refusal> {
+        self.received += bytes;
+        self.count(self.received.saturating_sub(self.counted))
+    }
+
+    fn count(&mut self, bytes: u64) -> Result<(), Refusal> {
+        self.counted += bytes;
         let held = self.shared.body_bytes.fetch_add(bytes, Relaxed) + bytes;
-        if held > limits::IN_FLIGHT_BODY_BYTES { Err(Refusal::Shed) } else { Ok(()) }
+        if held > self.shared.config.in_flight_body_bytes() { Err(Refusal::Shed) } else { Ok(()) }
     }
 }
 
 impl Drop for HeldBytes {
     fn drop(&mut self) {
-        self.shared.body_bytes.fetch_sub(self.bytes, Relaxed);
+        self.shared.body_bytes.fetch_sub(self.counted, Relaxed);
     }
 }
 
@@ -75,15 +89,14 @@ pub async fn read(
     mut body: Incoming,
     options: ScanOptions,
 ) -> Result<Intake, Refusal> {
-    let mut held = HeldBytes { shared: shared.clone(), bytes: 0 };
+    let limit = largest(shared);
     let announced =
         head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.unwrap_or(0) > limits::REQUEST_BODY_BYTES as u64 {
-        return Err(Refusal::BodyTooLarge { limit: limits::REQUEST_BODY_BYTES });
+    let announced: u64 = announced.unwrap_or(0);
+    if announced > limit as u64 {
+        return Err(Refusal::BodyTooLarge { limit });
     }
-    if announced.unwrap_or(0) + shared.body_bytes.load(Relaxed) > limits::IN_FLIGHT_BODY_BYTES {
-        return Err(Refusal::Shed); // before a large body is read
-    }
+    let mut held = HeldBytes::announced(shared, announced)?;
     let mut scanner = Scanner::new(options);
     let mut pieces = Vec::with_capacity(4);
     let idle = Duration::from_millis(limits::BODY_IDLE_TIMEOUT_MS);
@@ -94,15 +107,21 @@ pub async fn read(
         let frame = frame.map_err(|_| Refusal::CallerGone)?;
         let Ok(piece) = frame.into_data() else { continue };
         length += piece.len();
-        if length > limits::REQUEST_BODY_BYTES {
-            return Err(Refusal::BodyTooLarge { limit: limits::REQUEST_BODY_BYTES });
+        if length > limit {
+            return Err(Refusal::BodyTooLarge { limit });
         }
-        held.grow(piece.len() as u64)?;
+        held.receive(piece.len() as u64)?;
         push_in_slices(&mut scanner, &piece).await.map_err(|error| refusal(&error))?;
         pieces.push(piece);
     }
     let scan = scanner.finish().map_err(|error| refusal(&error))?;
     Ok(Intake { pieces, scan, held })
+}
+
+/// A body that would never find room is too large: "try again" would be a lie.
+fn largest(shared: &Shared) -> usize {
+    let room = usize::try_from(shared.config.in_flight_body_bytes()).unwrap_or(usize::MAX);
+    limits::REQUEST_BODY_BYTES.min(room)
 }
 
 /// No step holds the thread longer than 500 us: large pieces are scanned in slices.

@@ -45,8 +45,10 @@ pub const ACCEPT_PAUSE_MS: u64 = 20;
 /// Calls in flight a process; above: 503. Streams count until their last byte. At 30 to 40 KiB each
 /// (measured) they leave room for the bodies below in the default 256 MiB.
 pub const IN_FLIGHT_REQUESTS: u64 = 4_096;
-/// Request bytes held by calls in flight (<= 40 % of the default 256 MiB memory limit); above: 503.
-pub const IN_FLIGHT_BODY_BYTES: u64 = 100 << 20;
+/// Request bytes that calls in flight hold, in hundredths of the memory limit; above: 503.
+pub const IN_FLIGHT_BODY_PERCENT: u64 = 40;
+/// The memory limit where none is told: what the injector sets by default.
+pub const DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
 /// A call without a table waits this long for one.
 pub const TABLE_WAIT_MS: u64 = 2_000;
 /// After the drain the process waits this long for Python before it exits.
