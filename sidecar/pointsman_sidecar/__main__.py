@@ -18,6 +18,7 @@ from pathlib import Path
 from pointsman_sidecar import limits
 from pointsman_sidecar._engine import BindFailed, ConfigRejected, Engine, EngineError
 from pointsman_sidecar.files import FileSource
+from pointsman_sidecar.fleet import Fleet
 from pointsman_sidecar.hub import hub_of
 from pointsman_sidecar.memory import memory_limit_bytes
 from pointsman_sidecar.report import Reporter
@@ -72,8 +73,10 @@ def main() -> int:
 def serve(settings: Settings, engine: Engine) -> int:
     """Start the duties, park in the engine until it has drained, and let the last report out."""
     boot = str(json.loads(engine.state())["boot"])
-    tables = Tables(engine, last_good(settings.state_dir))
+    tables = Tables(engine, kept(settings.state_dir, "table.json"))
     tables.restore()
+    fleet = Fleet(engine, kept(settings.state_dir, "fleet.json"))
+    fleet.restore()
     duties: dict[str, Duty] = {}
     if (trust := trust_of(settings)) is not None:
         # Before anybody connects: the engine reads the file, too.
@@ -83,7 +86,7 @@ def serve(settings: Settings, engine: Engine) -> int:
     reporter = Reporter(hub, engine, tables)
     duties["report"] = reporter.run
     if hub is not None:
-        duties["hub"] = HubSource(hub, engine, tables, reporter.ask).run
+        duties["hub"] = HubSource(hub, engine, tables, fleet, reporter.ask).run
     if settings.table_path is not None:
         duties["file"] = FileSource(settings.table_path, tables, settings.labels_file).run
     supervisor = Supervisor(duties)
@@ -107,12 +110,12 @@ def trust_of(settings: Settings) -> HubTrust | None:
     return HubTrust(settings.hub_ca, mounted, settings.trust_file)
 
 
-def last_good(state_dir: Path | None) -> Path | None:
-    """Where the last good table lies; the folder is made if it can be."""
+def kept(state_dir: Path | None, name: str) -> Path | None:
+    """Where the next start finds what is good now; the folder is made if it can be."""
     if state_dir is None:
         return None
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return state_dir / "table.json"
+    return state_dir / name
 
 
 def start_logging(level: str) -> None:

@@ -35,6 +35,9 @@ class Engine:
     def tuning(self, document: bytes) -> None:
         """Take the lambdas of a `tuning` event (section 3), for this table and later ones."""
 
+    def fleet(self, document: bytes) -> None:
+        """Take the `models` of a `fleet` event (section 3); raises where it is no such document."""
+
     def state(self) -> bytes:
         """This start's random id, the table in force, targets, money, addresses (section 2)."""
 

@@ -26,6 +26,15 @@ NOTHING = b"[]"
 OF_THE_STATE = ("ledger", "targets", "credentials")
 """What of the engine's state the hub is told (docs/contracts-kubernetes.md, section 4)."""
 
+OF_AN_ENDPOINT = {
+    "firstTokenMs": "first_token_ms",
+    "betweenTokensMs": "between_tokens_ms",
+    "inFlight": "in_flight",
+    "served": "served",
+    "failed": "failed",
+}
+"""The engine's names and the report's."""
+
 
 class Recorder(Protocol):
     """The part of the engine that reports come from."""
@@ -123,6 +132,7 @@ class Reporter:
         if time.monotonic() - self._looked_at > limits.STATE_EVERY_S:
             state = json.loads(self._engine.state())
             self._health = {name: state[name] for name in OF_THE_STATE if name in state}
+            self._health |= seen_of_endpoints(state)
             self._looked_at = time.monotonic()
         trouble = "; ".join(text for _, text in sorted(self._tables.trouble.items()))
         if not trouble:
@@ -148,6 +158,18 @@ class Reporter:
         while not stop.is_set():
             self._engine.heartbeat()
             stop.wait(limits.REPORT_EVERY_S)
+
+
+def seen_of_endpoints(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What this sidecar saw of self-hosted endpoints, named as reports do; empty: it has none."""
+    models = {
+        model: {
+            url: {name: figures[key] for key, name in OF_AN_ENDPOINT.items()}
+            for url, figures in endpoints.items()
+        }
+        for model, endpoints in state.get("endpoints", {}).items()
+    }
+    return {"endpoints": models} if models else {}
 
 
 def report(

@@ -14,6 +14,7 @@ from contextlib import closing
 from typing import Any, Protocol
 
 from pointsman_sidecar import limits
+from pointsman_sidecar.fleet import Fleet
 from pointsman_sidecar.hub import FAILURES, Backoff, Hub
 from pointsman_sidecar.table import Loader, TableError, Tables, unpack
 from pointsman_sidecar.target import read_labels
@@ -68,14 +69,20 @@ class Supervisor:
 
 
 class HubSource:
-    """Reads the hub's stream: tables, tuning and questions; resumes by digest after a break."""
+    """Reads the hub's stream: tables, tuning, endpoints, questions; resumes by digest."""
 
     def __init__(
-        self, hub: Hub, engine: Tunable, tables: Tables, explain: Callable[[str], None]
+        self,
+        hub: Hub,
+        engine: Tunable,
+        tables: Tables,
+        fleet: Fleet,
+        explain: Callable[[str], None],
     ) -> None:
         self._hub = hub
         self._engine = engine
         self._tables = tables
+        self._fleet = fleet
         self._explain = explain
 
     def run(self, stop: threading.Event) -> None:
@@ -102,6 +109,7 @@ class HubSource:
                 if broken:
                     self._engine.heartbeat(hub_lost=True)
             broken = True
+            self._fleet.age()
             stop.wait(backoff.wait_s())
             backoff = backoff.longer()
 
@@ -115,6 +123,8 @@ class HubSource:
                     raise StreamError(str(error)) from error
             case "tuning":
                 self._engine.tuning(json.dumps(event).encode())
+            case "fleet":
+                self._fleet.offer(event)
             case "explain":
                 self._explain(str(event.get("id", "")))
             case _:
@@ -135,6 +145,7 @@ class HubSource:
         with closing(self._hub.stream(query)) as pieces:
             for line in lines(pieces):
                 self._tables.heard_hub()
+                self._fleet.heard_hub()
                 yield parsed(line)
                 if self._labels() != labels:
                     LOGGER.info("the pod's labels changed: asking the hub again")

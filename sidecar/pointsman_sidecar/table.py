@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import threading
 import time
 import zlib
@@ -22,6 +21,7 @@ from typing import Any, Protocol
 
 from pointsman_sidecar import limits
 from pointsman_sidecar._engine import TableRejected
+from pointsman_sidecar.whole import write_whole
 
 LOGGER = logging.getLogger(__name__)
 
@@ -158,14 +158,8 @@ class Tables:
         """Write it where the next start finds it, whole or not at all."""
         if self._last_good is None:
             return
-        draft = self._last_good.with_suffix(".new")
         try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(envelope.packed(from_hub=self._from_hub))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._last_good)
+            write_whole(self._last_good, envelope.packed(from_hub=self._from_hub))
         except OSError as error:
             LOGGER.warning("the last good table cannot be kept: %s", error)
 

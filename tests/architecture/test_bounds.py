@@ -42,6 +42,7 @@ FACTS = {
     "features.rs": {"SURFACE", "PAIR", "CODE_MARKS", "CHAT_WORDS"},
     "features/lexicon.rs": {"*"},
     "features/survey.rs": {"*"},
+    "fleet/ewma.rs": {"WEIGHT"},
     "headers.rs": {"VALUE_BYTES"},
     "journal/layout.rs": {"*"},
     "price.rs": {"USD"},

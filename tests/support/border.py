@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from pointsman_sidecar._engine import TableRejected
+from pointsman_sidecar._engine import EngineError, TableRejected
 from pointsman_sidecar.table import digest_of
 
 
@@ -15,6 +15,7 @@ class RecordingEngine:
 
     loaded: list[bytes] = field(default_factory=list)
     tunings: list[dict[str, object]] = field(default_factory=list)
+    fleets: list[dict[str, object]] = field(default_factory=list)
     records: list[dict[str, object]] = field(default_factory=list)
     ring: dict[str, dict[str, object]] = field(default_factory=dict)
     health: dict[str, object] = field(default_factory=dict)
@@ -31,6 +32,13 @@ class RecordingEngine:
     def tuning(self, document: bytes) -> None:
         """Keep a tuning document."""
         self.tunings.append(json.loads(document))
+
+    def fleet(self, document: bytes) -> None:
+        """Take a fleet unless a model of it is called `unreadable`."""
+        models = json.loads(document)
+        if "unreadable" in models:
+            raise EngineError("unreadable: no endpoints")
+        self.fleets.append(models)
 
     def explain(self, request_id: str, /) -> bytes | None:
         """Answer from the ring."""

@@ -93,6 +93,31 @@ def test_the_hub_learns_what_the_engine_lacks(
     reporting.end()
 
 
+def test_the_hub_learns_what_was_seen_of_endpoints(
+    hub: ScriptedHub, reporting: Reporting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the report's names, a report of its own where nothing else is new."""
+    monkeypatch.setattr(limits, "STATE_EVERY_S", 0.02)
+    seen = {"firstTokenMs": 120, "betweenTokensMs": 9, "inFlight": 3, "served": 100, "failed": 0}
+    reporting.thread.start()
+    eventually(lambda: hub.reports)
+    assert "endpoints" not in hub.reports[0]
+    reporting.engine.health = {"endpoints": {"main/llama": {"http://10.1.2.3:8000": seen}}}
+    eventually(lambda: "endpoints" in hub.reports[-1])
+    assert hub.reports[-1]["endpoints"] == {
+        "main/llama": {
+            "http://10.1.2.3:8000": {
+                "first_token_ms": 120,
+                "between_tokens_ms": 9,
+                "in_flight": 3,
+                "served": 100,
+                "failed": 0,
+            }
+        }
+    }
+    reporting.end()
+
+
 def test_a_refused_table_is_told(hub: ScriptedHub, reporting: Reporting) -> None:
     """The hub learns which table was refused and why, so that a status can say it."""
     bad = b'{"version":1,"note":"unreadable"}'

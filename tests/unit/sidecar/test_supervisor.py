@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pointsman_sidecar import limits
 from pointsman_sidecar.files import FileSource
+from pointsman_sidecar.fleet import Fleet
 from pointsman_sidecar.hub import Backoff, Hub
 from pointsman_sidecar.supervisor import HubSource, StreamError, Supervisor, lines
 from pointsman_sidecar.table import Envelope, Tables, digest_of
@@ -38,7 +39,8 @@ class Following:
         self.asked: list[str] = []
         self.stop = threading.Event()
         address = Hub(hub.url, token, None, "uid-1", "boot-1", "demo", "support")
-        source = HubSource(address, self.engine, self.tables, self.asked.append)
+        fleet = Fleet(self.engine, None)
+        source = HubSource(address, self.engine, self.tables, fleet, self.asked.append)
         self.thread = threading.Thread(target=source.run, args=(self.stop,))
         self.thread.start()
 
@@ -65,13 +67,15 @@ def following(hub: ScriptedHub, tmp_path: Path) -> Iterator[Following]:
 
 
 def test_events_reach_the_engine(hub: ScriptedHub, following: Following) -> None:
-    """Tables, tuning and questions pass; a kind from a newer hub does no harm."""
+    """Tables, tuning, endpoints and questions pass; a kind from a newer hub does no harm."""
     hub.script.put({"event": "from-the-future"})
     hub.script.put(table_event("one"))
     hub.script.put({"event": "tuning", "epoch": 4, "lambda": {"smart": 7}})
+    hub.script.put({"event": "fleet", "rev": 1, "models": {"main/m": {"state": "Absent"}}})
     hub.script.put({"event": "explain", "id": "pm-1"})
     eventually(lambda: following.asked == ["pm-1"])
     assert len(following.engine.loaded) == 1
+    assert following.engine.fleets == [{"main/m": {"state": "Absent"}}]
     assert following.engine.tunings[0]["lambda"] == {"smart": 7}
     assert hub.tokens == ["Bearer secret-1"]
 
@@ -97,7 +101,8 @@ def test_the_stream_tells_labels_and_follows_them(hub: ScriptedHub, tmp_path: Pa
     token.write_text("secret-1")
     labels.write_text('app="a"\n')
     address = Hub(hub.url, token, None, "uid-1", "boot-1", "demo", "support", labels)
-    source = HubSource(address, RecordingEngine(), Tables(RecordingEngine(), None), print)
+    engine = RecordingEngine()
+    source = HubSource(address, engine, Tables(engine, None), Fleet(engine, None), print)
     stop = threading.Event()
     thread = threading.Thread(target=source.run, args=(stop,))
     thread.start()

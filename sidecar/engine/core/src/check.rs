@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::limits;
-use crate::table::{DefaultKind, READER_VERSION, Route, RouteTable};
+use crate::table::{DefaultKind, ProviderType, READER_VERSION, Route, RouteTable};
 
 /// Why a table is refused.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +92,12 @@ fn validate(table: &RouteTable) -> Result<(), Rejected> {
             return Err(Rejected::at(
                 format!("models[{index}].name"),
                 format!("`{}` stands twice", model.name),
+            ));
+        }
+        if model.provider.endpoints.is_some() && model.provider.kind != ProviderType::SelfHosted {
+            return Err(Rejected::at(
+                format!("models[{index}].provider.endpoints"),
+                "belongs to type SelfHosted, and only to it",
             ));
         }
     }

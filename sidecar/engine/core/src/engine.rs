@@ -17,6 +17,7 @@ use crate::check::{self, Rejected};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::export::Spans;
+use crate::fleet::{self, FleetError};
 use crate::journal::{Journal, JournalError, Recovered};
 use crate::plan::{Breakers, Plan};
 use crate::record::Records;
@@ -191,6 +192,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Takes the `models` object of a `fleet` event: which endpoints there are, and how loaded.
+    ///
+    /// # Errors
+    /// It is no such document; the fleet before stays.
+    pub fn fleet(&self, document: &[u8]) -> Result<(), FleetError> {
+        self.shared.breakers.fleet.take(document)
+    }
+
     /// Serves until SIGTERM, SIGINT or `shutdown`, then drains. Blocks; call it without the GIL.
     ///
     /// # Errors
@@ -325,6 +334,10 @@ impl Shared {
             });
             (at.account.to_string(), standing)
         });
+        let groups = plan.iter().flat_map(|plan| &plan.models).filter_map(|model| {
+            let group = model.group.as_ref()?;
+            Some((model.name.to_string(), fleet::survey(group)))
+        });
         json!({
             "boot": self.boot,
             "policy": plan.as_ref().map(|plan| &plan.policy),
@@ -332,6 +345,7 @@ impl Shared {
             "in_flight": self.in_flight.load(std::sync::atomic::Ordering::Relaxed),
             "supervisor_heartbeat_age_ms": self.stats.heartbeat_age_ms(now_ms),
             "targets": targets.collect::<serde_json::Map<_, _>>(),
+            "endpoints": groups.collect::<serde_json::Map<_, _>>(),
             "credentials": self.secrets.survey(plan.iter().flat_map(|plan| plan.credentials()), now_ms),
             "journal": self.book.journal_trouble().unwrap_or("ok"),
             "ledger_is_away": self.book.ledger_is_away(),

@@ -26,6 +26,7 @@ pub mod engine;
 pub mod error;
 pub mod export;
 pub mod features;
+pub mod fleet;
 pub mod handle;
 pub mod headers;
 pub mod identity;

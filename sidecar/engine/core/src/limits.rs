@@ -100,6 +100,16 @@ pub const RULES: usize = 256;
 /// Candidates of a route.
 pub const CANDIDATES: usize = 32;
 
+// --- fleet ---
+/// A `fleet` document: a thousand endpoints are a hundred kilobytes.
+pub const FLEET_BYTES: usize = 8 << 20;
+/// Endpoints of one model.
+pub const ENDPOINTS: usize = 1_024;
+/// Endpoints of one model that are remembered, those that have left included.
+pub const ENDPOINTS_KNOWN: usize = 2_048;
+/// The hub's highest level: the endpoint can take no more.
+pub const FULL_LEVEL: u8 = 4;
+
 // --- attempts ---
 /// First and longest pause of a breaker that a refused connection opened, doubling between them.
 pub const BREAKER_FIRST_PAUSE_MS: u64 = 1_000;

@@ -15,12 +15,13 @@ use crate::budget::Subjects;
 use crate::check::Rejected;
 use crate::credentials::{CredentialHealth, Credentials};
 use crate::error::Class;
+use crate::fleet::{Fleet, Group};
 use crate::rules::{Glob, Rules};
 use crate::score::Head;
 use crate::stats::{ModelStats, Stats};
 use crate::table::{
-    Candidate, Credential, DefaultKind, Model, QualityTarget, Retries, Route, RouteTable, Strategy,
-    Timeouts,
+    Candidate, Credential, DefaultKind, Model, Overflow, QualityTarget, Retries, Route, RouteTable,
+    Strategy, Timeouts,
 };
 use crate::upstream::Endpoint;
 use crate::usage::Calibration;
@@ -31,6 +32,8 @@ pub struct Breakers {
     targets: Mutex<HashMap<String, Arc<Breaker>>>,
     /// What targets share.
     pub credentials: Credentials,
+    /// Endpoints that the hub tells.
+    pub fleet: Fleet,
     /// By rule.
     retries: Mutex<HashMap<String, Arc<RetryBudget>>>,
 }
@@ -51,6 +54,7 @@ impl Breakers {
         self.retries.lock().retain(|_, budget| Arc::strong_count(budget) > 1);
         self.targets.lock().retain(|_, breaker| Arc::strong_count(breaker) > 1);
         self.credentials.retain_used();
+        self.fleet.retain_used();
     }
 }
 
@@ -88,6 +92,8 @@ pub struct PlannedModel {
     pub name: Arc<str>,
     /// URLs.
     pub endpoint: Endpoint,
+    /// Endpoints that the hub tells; `None`: `endpoint` is the only one.
+    pub group: Option<Arc<Group>>,
     /// Compiled head.
     pub head: Option<Head>,
     /// Health.
@@ -323,6 +329,7 @@ fn route_to(model: &Model) -> Route {
         quality: QualityTarget::default(),
         retries: Retries::default(),
         timeouts: Timeouts::default(),
+        overflow: Overflow::default(),
     }
 }
 
@@ -339,9 +346,11 @@ fn plan_model(
     let head = model.head.as_ref().and_then(Head::from_table);
     let header = HeaderValue::from_str(&model.name)
         .map_err(|_| Rejected::at(path("name"), "cannot be a header value"))?;
+    let group = breakers.fleet.group_of(model);
     Ok(PlannedModel {
         name: model.name.as_str().into(),
         endpoint,
+        group: group.map_err(|message| Rejected::at(path("provider.baseURL"), message))?,
         head,
         breaker: breakers.of(model),
         credential: model.provider.credential.as_ref().map(|it| breakers.credentials.of(it)),

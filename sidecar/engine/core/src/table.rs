@@ -11,8 +11,8 @@ pub use budget::{
     ThresholdAction,
 };
 pub use route::{
-    Candidate, DefaultAction, DefaultKind, QualityTarget, Retries, Route, Rule, Strategy, Timeouts,
-    When,
+    Candidate, DefaultAction, DefaultKind, Overflow, QualityTarget, Retries, Route, Rule, Strategy,
+    Timeouts, When,
 };
 
 /// The newest table version that this engine reads.
@@ -120,6 +120,8 @@ pub struct Provider {
     /// The request field that caps the answer.
     #[serde(default = "default_cap_field")]
     pub cap_field: String,
+    /// Where the hub finds its endpoints; absent: `base_url` is the only one.
+    pub endpoints: Option<EndpointSource>,
 }
 
 fn default_cap_field() -> String {
@@ -135,6 +137,15 @@ pub enum ProviderType {
     OpenAICompatible,
     /// A model that the user runs; costed by GPU-hour.
     SelfHosted,
+}
+
+/// What tells a self-hosted model's endpoints apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum EndpointSource {
+    /// A Service, which answers under `base_url` until the hub has told its endpoints.
+    Service,
+    /// Pods that no Service names: of `base_url` only scheme, port and path count.
+    Pods,
 }
 
 /// A key's place; never the key.

@@ -87,6 +87,12 @@ impl Engine {
         py.detach(|| core.tune(document)).map_err(|error| EngineError::new_err(error.to_string()))
     }
 
+    /// Takes the `models` object of a `fleet` event.
+    fn fleet(&self, py: Python<'_>, document: &[u8]) -> PyResult<()> {
+        let core = self.core()?;
+        py.detach(|| core.fleet(document)).map_err(|error| EngineError::new_err(error.to_string()))
+    }
+
     /// What the engine is doing, as JSON.
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let core = self.core()?;

@@ -44,6 +44,9 @@ pub struct Route {
     /// Limits on waiting.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// When the next candidate takes over.
+    #[serde(default)]
+    pub overflow: Overflow,
 }
 
 /// How candidates are ordered.
@@ -99,6 +102,24 @@ pub struct QualityTarget {
     pub floor: u8,
     /// Micro-probability per dollar, solved at compile time.
     pub lambda0: i64,
+}
+
+/// When the next candidate takes over from one that is preferred to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Overflow {
+    /// Every endpoint of it is full.
+    pub on_saturated: bool,
+    /// Its endpoints start or sleep.
+    pub on_cold_start: bool,
+    /// It failed, or rests because it failed.
+    pub on_error: bool,
+}
+
+impl Default for Overflow {
+    fn default() -> Self {
+        Self { on_saturated: true, on_cold_start: true, on_error: true }
+    }
 }
 
 /// Attempts of one request and of all requests.

@@ -1,0 +1,218 @@
+//! The endpoints of one model, as the hub told them last. They come and go; calls that run keep theirs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::Uri;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::document::{State, Told};
+use super::member::{Member, Occupied};
+use super::pick::{Slot, pick};
+use crate::limits;
+use crate::table::EndpointSource;
+
+/// What selection needs to know of a candidate's endpoints, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Load {
+    /// It can take a call.
+    Free,
+    /// Every endpoint is full; calls would wait in the engine.
+    Saturated,
+    /// A breaker is open.
+    Cooling,
+    /// No endpoint yet, but some start or could wake.
+    ColdStart,
+    /// There is none.
+    NoEndpoint,
+}
+
+/// The endpoints of a model.
+#[derive(Debug)]
+pub struct Group {
+    path: String,
+    /// A Service answers under its own address until the hub has told its endpoints.
+    service: Option<Arc<Member>>,
+    current: ArcSwap<Members>,
+    /// Also those that have left, a while: one that returns goes on counting.
+    known: Mutex<HashMap<Arc<str>, Arc<Member>>>,
+    changed: watch::Sender<()>,
+    /// Until when a call waits to hear of the first endpoint.
+    patient_until: Instant,
+}
+
+/// One state of a group.
+#[derive(Debug)]
+pub struct Members {
+    told: bool,
+    state: State,
+    slots: Vec<Slot>,
+}
+
+impl Group {
+    /// A group that the hub has told nothing of.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the base URL.
+    pub fn new(source: EndpointSource, base_url: &str) -> Result<Self, String> {
+        let base = base_url.trim_end_matches('/');
+        let uri: Uri = base.parse().map_err(|error| format!("`{base_url}` is no URL: {error}"))?;
+        let path = uri.path().trim_end_matches('/').to_owned();
+        let origin = base.strip_suffix(&*path).unwrap_or(base);
+        let service = match source {
+            EndpointSource::Service => Some(Arc::new(Member::new(origin, &path)?)),
+            EndpointSource::Pods => None,
+        };
+        let group = Self {
+            path,
+            service,
+            current: ArcSwap::from_pointee(Members {
+                told: false,
+                state: State::Absent,
+                slots: Vec::new(),
+            }),
+            known: Mutex::default(),
+            changed: watch::channel(()).0,
+            patient_until: Instant::now() + Duration::from_millis(limits::TABLE_WAIT_MS),
+        };
+        group.current.store(Arc::new(group.untold()));
+        Ok(group)
+    }
+
+    /// What the group is while nobody tells its endpoints.
+    #[must_use]
+    pub fn untold(&self) -> Members {
+        let slot = |member: &Arc<Member>| Slot { level: 0, member: member.clone() };
+        let slots = self.service.iter().map(slot).collect();
+        Members { told: false, state: State::Absent, slots }
+    }
+
+    /// What the hub told, with the endpoints that are known already.
+    ///
+    /// # Errors
+    /// A URL cannot be used.
+    pub fn members(&self, told: &Told) -> Result<Members, String> {
+        let mut known = self.known.lock();
+        let mut slots = Vec::with_capacity(told.endpoints.len());
+        for endpoint in &told.endpoints {
+            let member = match known.get(endpoint.url.as_str()) {
+                Some(member) => member.clone(),
+                None => {
+                    let member = Arc::new(Member::new(&endpoint.url, &self.path)?);
+                    known.insert(member.url.clone(), member.clone());
+                    member
+                }
+            };
+            slots.push(Slot { level: endpoint.level, member });
+        }
+        Ok(Members { told: true, state: told.state, slots })
+    }
+
+    /// Makes it the group's state; calls in flight keep their endpoints.
+    pub fn tell(&self, members: Members) {
+        self.current.store(Arc::new(members));
+        self.forget();
+        self.changed.send_replace(());
+    }
+
+    /// The best that any endpoint offers.
+    #[must_use]
+    pub fn load(&self, now_ms: u64) -> Load {
+        let current = self.current.load();
+        let offers = |slot: &Slot| {
+            if slot.member.breaker.is_cooling(now_ms) {
+                Load::Cooling
+            } else if slot.is_full() {
+                Load::Saturated
+            } else {
+                Load::Free
+            }
+        };
+        let mut best = match current.state {
+            State::Starting | State::Asleep => Load::ColdStart,
+            State::Ready | State::Absent => Load::NoEndpoint,
+        };
+        for slot in &current.slots {
+            best = best.min(offers(slot));
+            if best == Load::Free {
+                break;
+            }
+        }
+        best
+    }
+
+    /// Takes an endpoint for one attempt.
+    pub fn take(
+        &self,
+        tried: impl Fn(&Arc<Member>) -> bool,
+        now_ms: u64,
+        rng: &mut fastrand::Rng,
+    ) -> Option<Occupied> {
+        let current = self.current.load();
+        pick(&current.slots, tried, now_ms, rng).map(|slot| Occupied::new(slot.member.clone()))
+    }
+
+    /// Whether an endpoint that was not tried yet would take a call.
+    pub fn has_other(&self, tried: impl Fn(&Arc<Member>) -> bool, now_ms: u64) -> bool {
+        let current = self.current.load();
+        current
+            .slots
+            .iter()
+            .any(|slot| !tried(&slot.member) && !slot.member.breaker.is_cooling(now_ms))
+    }
+
+    /// Waits until there is an endpoint; `false`: not by then. Cancel-safe.
+    pub async fn appears(&self, until: Instant) -> bool {
+        let mut changed = self.changed.subscribe();
+        loop {
+            if !self.current.load().slots.is_empty() {
+                return true;
+            }
+            // The sender lives as long as the group.
+            if tokio::time::timeout_at(until, changed.changed()).await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    /// Until when a call waits to hear of endpoints at all; `None`: it has heard, or waited long enough.
+    #[must_use]
+    pub fn patience(&self) -> Option<Instant> {
+        let waits = !self.current.load().told && Instant::now() < self.patient_until;
+        waits.then_some(self.patient_until)
+    }
+
+    /// The endpoints that the hub told.
+    #[must_use]
+    pub fn told_members(&self) -> Vec<Arc<Member>> {
+        let current = self.current.load();
+        let told = current.slots.iter().filter(|_| current.told);
+        told.map(|slot| slot.member.clone()).collect()
+    }
+
+    /// The endpoints in use, told or not.
+    #[must_use]
+    pub fn slots(&self) -> Vec<Slot> {
+        self.current.load().slots.clone()
+    }
+
+    /// How many endpoints are remembered.
+    #[must_use]
+    pub fn known(&self) -> usize {
+        self.known.lock().len()
+    }
+
+    /// Keeps what is known bounded: those that left and work on nothing of ours go first.
+    fn forget(&self) {
+        let mut known = self.known.lock();
+        if known.len() <= limits::ENDPOINTS_KNOWN {
+            return;
+        }
+        // Listed ones and those with a call have another holder.
+        known.retain(|_, member| Arc::strong_count(member) > 1);
+    }
+}
