@@ -141,29 +141,32 @@ pub async fn attempt(
     };
     call.key_sent = key;
     let limit = attempt_limit(call, deadline);
+    // One timer for all of it: each costs an entry in the wheel, made and taken out again.
+    let exchanged = tokio::time::timeout_at(limit, exchange(call, request)).await;
+    exchanged.unwrap_or_else(|_| Attempted::Failed(Failure::new(Class::SlowFirstToken, 0, true)))
+}
+
+/// Sends the request and reads the answer up to the commit point.
+async fn exchange(call: &mut Call, request: Request<Pieces>) -> Attempted {
     let worker = call.worker().clone();
     let Some((_, planned)) = call.model() else {
         return Attempted::Failed(Failure::new(Class::ModelGone, 0, false));
     };
-    let sent =
-        tokio::time::timeout_at(limit, worker.pool.send(&planned.endpoint.origin, request)).await;
-    let exchange = match sent {
-        Err(_) => return Attempted::Failed(Failure::new(Class::SlowFirstToken, 0, true)),
-        Ok(Err(SendError::Unreachable(_))) => {
+    let exchange = match worker.pool.send(&planned.endpoint.origin, request).await {
+        Err(SendError::Unreachable(_)) => {
             return Attempted::Failed(Failure::new(Class::Connect, 0, false));
         }
-        Ok(Err(SendError::Broken(_))) => {
+        Err(SendError::Broken(_)) => {
             return Attempted::Failed(Failure::new(Class::Connect, 0, true));
         }
-        Ok(Ok(exchange)) => exchange,
+        Ok(exchange) => exchange,
     };
     let elapsed_us = call.elapsed_us();
     if let Some(row) = call.attempts.last_mut() {
         row.first_byte_us = elapsed_us;
         row.status = exchange.response.status().as_u16();
     }
-    let answered = tokio::time::timeout_at(limit, answer(call, exchange)).await;
-    answered.unwrap_or_else(|_| Attempted::Failed(Failure::new(Class::SlowFirstToken, 0, true)))
+    answer(call, exchange).await
 }
 
 /// Streams must show content within the first-token limit; plain answers have the time that their

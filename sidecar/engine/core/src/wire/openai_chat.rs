@@ -1,9 +1,6 @@
 //! OpenAI chat completions and embeddings: what a stream's chunk and a plain answer say, by the members that matter.
 //! `sse` reads chunks here as they pass; `answer` reads plain bodies. Nothing is built, texts are only measured.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::cursor::Cursor;
 use crate::limits;
 use crate::usage::Usage;
@@ -169,16 +166,12 @@ pub fn model_named(answer: &[u8]) -> Option<String> {
 }
 
 /// What a plain (not streamed) answer says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The provider's id of the answer.
     pub id: Option<String>,
     /// As billed; `None`: the provider did not say.
     pub usage: Option<Usage>,
-    /// The tier that is billed.
-    pub service_tier: Option<String>,
-    /// `finish_reason` of each choice; empty text where there is none.
-    pub finish_reasons: Vec<String>,
     /// Bytes of the choices' messages as they stand: never fewer than the answer's tokens.
     pub output_bytes: u64,
 }
@@ -197,28 +190,15 @@ pub enum NoAnswer {
     Empty,
 }
 
-#[derive(Deserialize)]
+/// The members of a plain answer that matter, raw.
+#[derive(Default)]
 struct Body<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    choices: Option<Vec<Choice<'a>>>,
-    #[serde(borrow)]
-    data: Option<Vec<&'a RawValue>>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
-    #[serde(borrow)]
-    service_tier: Option<&'a RawValue>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(borrow)]
-    finish_reason: Option<&'a RawValue>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
+    id: Option<&'a [u8]>,
+    usage: Option<&'a [u8]>,
+    choices: usize,
+    message_bytes: u64,
+    embeddings: usize,
+    error: bool,
 }
 
 impl Answer {
@@ -227,18 +207,9 @@ impl Answer {
     /// # Errors
     /// `NoAnswer` says which; the attempt failed and is never booked as zero.
     pub fn chat(body: &[u8]) -> Result<Self, NoAnswer> {
-        let parsed = parse(body)?;
-        let choices = parsed.choices.as_deref().filter(|choices| !choices.is_empty());
-        let choices = choices.ok_or(NoAnswer::Empty)?;
-        let reason = |choice: &Choice| choice.finish_reason.and_then(owned).unwrap_or_default();
-        let length = |choice: &Choice| choice.message.map_or(0, |raw| raw.get().len() as u64);
-        Ok(Self {
-            finish_reasons: choices.iter().map(reason).collect(),
-            output_bytes: choices.iter().map(length).sum(),
-            usage: parsed.usage.and_then(|raw| Usage::of_chat(raw.get().as_bytes())),
-            id: parsed.id.and_then(owned),
-            service_tier: parsed.service_tier.and_then(owned),
-        })
+        let read = Body::read(body)?;
+        let usage = read.usage.and_then(Usage::of_chat);
+        if read.choices == 0 { Err(NoAnswer::Empty) } else { Ok(read.answer(usage)) }
     }
 
     /// Reads an embeddings answer.
@@ -246,28 +217,59 @@ impl Answer {
     /// # Errors
     /// As `chat`.
     pub fn embeddings(body: &[u8]) -> Result<Self, NoAnswer> {
-        let parsed = parse(body)?;
-        if parsed.data.as_ref().is_none_or(Vec::is_empty) {
-            return Err(NoAnswer::Empty);
-        }
-        Ok(Self {
-            finish_reasons: Vec::new(),
-            output_bytes: 0,
-            usage: parsed.usage.and_then(|raw| Usage::of_embeddings(raw.get().as_bytes())),
-            id: parsed.id.and_then(owned),
-            service_tier: parsed.service_tier.and_then(owned),
-        })
+        let read = Body::read(body)?;
+        let usage = read.usage.and_then(Usage::of_embeddings);
+        if read.embeddings == 0 { Err(NoAnswer::Empty) } else { Ok(read.answer(usage)) }
     }
 }
 
-fn parse(body: &[u8]) -> Result<Body<'_>, NoAnswer> {
-    // Checked at once: text by text takes several times as long.
-    let text = std::str::from_utf8(body).map_err(|_| NoAnswer::NotJson)?;
-    let parsed: Body = serde_json::from_str(text).map_err(|_| NoAnswer::NotJson)?;
-    if parsed.error.is_some() { Err(NoAnswer::ErrorBody) } else { Ok(parsed) }
+impl<'a> Body<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, NoAnswer> {
+        // Checked at once: text by text takes several times as long.
+        std::str::from_utf8(bytes).map_err(|_| NoAnswer::NotJson)?;
+        let mut body = Self::default();
+        let mut cursor = Cursor::new(bytes);
+        let whole = cursor.object(|cursor, key| body.member(cursor, key)).is_some();
+        if !whole || !cursor.at_end() {
+            return Err(NoAnswer::NotJson);
+        }
+        if body.error { Err(NoAnswer::ErrorBody) } else { Ok(body) }
+    }
+
+    fn member(&mut self, cursor: &mut Cursor<'a>, key: &[u8]) -> Option<()> {
+        let first = cursor.peek()?;
+        match key {
+            b"choices" if first == b'[' => cursor.array(|cursor| self.choice(cursor))?,
+            b"data" if first == b'[' => cursor.array(|cursor| {
+                self.embeddings += 1;
+                cursor.value().map(drop)
+            })?,
+            b"id" => self.id = text(cursor)?,
+            b"usage" => self.usage = not_null(cursor)?,
+            b"error" => self.error = not_null(cursor)?.is_some(),
+            _ => drop(cursor.value()?),
+        }
+        Some(())
+    }
+
+    fn choice(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        self.choices += 1;
+        cursor.object(|cursor, key| {
+            let value = cursor.value()?;
+            if key == b"message" {
+                self.message_bytes += value.len() as u64;
+            }
+            Some(())
+        })
+    }
+
+    fn answer(&self, usage: Option<Usage>) -> Answer {
+        Answer { id: self.id.and_then(owned), usage, output_bytes: self.message_bytes }
+    }
 }
 
-fn owned(raw: &RawValue) -> Option<String> {
-    let text: String = serde_json::from_str(raw.get()).ok()?;
+/// An id that needs no unescaping, as all do, bounded.
+fn owned(raw: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(raw).ok()?;
     Some(text.chars().take(limits::UPSTREAM_ID_CHARS).collect())
 }
