@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ def _compiled(case: Path) -> dict[str, bytes]:
     loaded = load_folder(case / "input.yaml")
     assert loaded.problems == ()
     options = _options(case)
-    snapshot = Snapshot.of(loaded.objects, _knowledge(), options.get("platformNamespaces", ()))
+    knowledge = replace(_knowledge(), cluster=options.get("cluster", True))
+    snapshot = Snapshot.of(loaded.objects, knowledge, options.get("platformNamespaces", ()))
     overlay: dict[str, str] = options.get("simulate", {})
     snapshot = simulate(snapshot, overlay, overlay.keys())
     compiled = compile(snapshot)

@@ -52,8 +52,10 @@ def rules_of(schema: dict[str, Any]) -> Iterator[dict[str, str]]:
 def defaulted(value: Any, schema: dict[str, Any]) -> Any:
     """The value with the schema's defaults, top down, as the API server fills them in."""
     if isinstance(value, dict) and "properties" in schema:
-        filled = {name: member for name, member in value.items() if member is not None}
-        for name, member in schema["properties"].items():
+        known = schema["properties"]
+        # An unknown member without a value stays: the API server refuses its name all the same.
+        filled = {k: member for k, member in value.items() if member is not None or k not in known}
+        for name, member in known.items():
             if name not in filled and "default" in member:
                 filled[name] = member["default"]
             if name in filled:

@@ -27,6 +27,24 @@ _FULL_POOL = make.pool(
         provider={"type": "OpenAI", "model": "gpt-4o-mini-2024-07-18", "region": "eu"},
     ),
     _LOCAL,
+    make.own(
+        "found",
+        {"service": {"name": "vllm", "port": 8000}},
+        engine="vLLM",
+        region="eu",
+        saturation={
+            "maxQueue": 4,
+            "maxKVCachePercent": 70,
+            "maxFirstToken": "1s",
+            "metricsStaleAfter": "5s",
+        },
+    ),
+    make.own(
+        "picked",
+        {"podSelector": {"matchLabels": {"app": "picked"}, "port": 8080}},
+        region="eu",
+        cost={"gpuHour": "2", "gpus": 1, "amortise": "Reserved"},
+    ),
     make.hosted(
         "remote",
         provider={
@@ -61,6 +79,7 @@ _FULL_POLICY = make.policy(
             "candidates": [{"model": "main/mini", "weight": 3}],
             "retries": {"maxAttempts": 2, "budgetPercent": 10, "minPerSecond": 1},
             "timeouts": {"firstToken": "5s", "streamIdle": "10s", "total": "1m"},
+            "overflow": {"onSaturated": False, "onColdStart": False, "onError": False},
         },
     },
     target={"selector": {"matchLabels": {"app": "support"}}},

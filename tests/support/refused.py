@@ -24,6 +24,8 @@ def _candidates(strategy: str, *candidates: dict[str, Any], **route: Any) -> dic
 A, B = {"model": "main/a"}, {"model": "main/b"}
 SECRET = {"secretRef": {"name": "k", "key": "k"}}
 STEP = {"percent": 80, "action": "Downgrade", "maxTier": 1}
+URL: dict[str, Any] = {"url": "http://127.0.0.1:9/v1"}
+SERVICE: dict[str, Any] = {"service": {"name": "s", "port": 80}}
 ROWS: list[tuple[str, dict[str, Any]]] = [
     ("OpenAICompatible needs baseURL", make.pool(_hosted(type="OpenAICompatible"))),
     ("sent over https only", make.pool(_hosted(baseURL="http://a/v1", credential=SECRET))),
@@ -57,6 +59,29 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
                 },
             }
         ),
+    ),
+    ("exactly one of url, service and podSelector", make.pool(make.own("m", {}))),
+    ("exactly one of url, service and podSelector", make.pool(make.own("m", {**URL, **SERVICE}))),
+    ("saturation needs endpoints.service", make.pool(make.own("m", URL, saturation={}))),
+    (
+        "saturation.maxKVCachePercent acts with engines",
+        make.pool(make.own("m", SERVICE, engine="TGI", saturation={"maxKVCachePercent": 5})),
+    ),
+    (
+        "with engine Custom no metrics are read",
+        make.pool(make.own("m", SERVICE, engine="Custom", saturation={"maxQueue": 5})),
+    ),
+    (
+        "tokensPerSecond belongs to amortise: Usage",
+        make.pool(make.own("m", URL, cost={"gpuHour": "1"})),
+    ),
+    (
+        "must be between 10ms and 10m",
+        make.pool(make.own("m", SERVICE, saturation={"maxFirstToken": "11m"})),
+    ),
+    (
+        "must be between 1s and 5m",
+        make.pool(make.own("m", SERVICE, saturation={"metricsStaleAfter": "10ms"})),
     ),
     (
         "weight acts with strategy Weighted only",

@@ -27,6 +27,13 @@ def self_hosted(name: str = "local", **more: Any) -> dict[str, Any]:
     return {"name": name, "selfHosted": server, "contextWindow": 2048, **more}
 
 
+def own(name: str, endpoints: dict[str, Any], **server: Any) -> dict[str, Any]:
+    """The same, found elsewhere; `server` adds to or replaces members of `selfHosted`."""
+    model = self_hosted(name)
+    model["selfHosted"] |= {"endpoints": endpoints, **server}
+    return model
+
+
 def pool(
     *models: dict[str, Any], name: str = "main", namespace: str = "demo", **spec: Any
 ) -> dict[str, Any]:

@@ -75,6 +75,14 @@ PRIORITY = 1_000_000
 """Priority of a policy, either way."""
 GPUS = 1_024
 """Accelerators behind one self-hosted endpoint."""
+PORT = 65_535
+"""TCP."""
+QUEUE = 100_000
+"""Calls that wait at one self-hosted endpoint."""
+QUEUE_FULL = 5
+KV_CACHE_FULL_PERCENT = 80
+METRICS_STALE_MS = 3_000
+"""What counts as full, and as old, where `saturation` does not say."""
 TOKENS_PER_SECOND = 100_000_000
 """Throughput of one self-hosted endpoint."""
 ATTEMPTS = 10

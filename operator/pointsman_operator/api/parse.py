@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,18 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pointsman_operator.api.kinds import BY_KIND, AnyResource
-from pointsman_operator.api.meta import API_VERSION, DEFAULT_NAMESPACE, GROUP, ObjectRef
+from pointsman_operator.api.meta import (
+    API_VERSION,
+    DEFAULT_NAMESPACE,
+    GROUP,
+    ObjectRef,
+    Resource,
+    Struct,
+)
 from pointsman_operator.api.problems import Problem, ProblemCode
+
+Loc = tuple[int | str, ...]
+"""A place in a document, step by step."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ def _parse(document: dict[str, Any], ref: ObjectRef) -> Parsed:
     model = BY_KIND[ref.kind].resource
     try:
         # By way of JSON: types are then taken as the API server takes them (no tuples, no dates).
-        return Parsed(model.model_validate_json(json.dumps(_without_nulls(document))))
+        resource = model.model_validate_json(json.dumps(_without_nulls(document)))
     except ValidationError as error:
         details = error.errors(include_url=False)
     except (TypeError, ValueError) as error:
@@ -70,6 +81,9 @@ def _parse(document: dict[str, Any], ref: ObjectRef) -> Parsed:
             f"is no JSON object: {error}",
             "use plain YAML types",
         )
+    else:
+        unknown = tuple(_unknown(loc, ref, model) for loc in _unknown_nulls(document, resource))
+        return Parsed(None if unknown else resource, unknown)
     problems = tuple(_problem(detail, ref, model) for detail in _innermost(details))
     return Parsed(None, problems)
 
@@ -81,6 +95,20 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_nulls(item) for item in value]
     return value
+
+
+def _unknown_nulls(value: Any, model: Any, here: Loc = ()) -> Iterator[Loc]:
+    """Members without a value that no field bears the name of: the API server refuses them, too."""
+    if isinstance(value, dict) and isinstance(model, Struct | Resource):
+        fields = {field.alias or name: name for name, field in type(model).model_fields.items()}
+        for key, member in value.items():
+            if key not in fields:
+                yield (*here, key)
+            elif member is not None:
+                yield from _unknown_nulls(member, getattr(model, fields[key]), (*here, key))
+    elif isinstance(value, list) and isinstance(model, tuple):
+        for index, (member, item) in enumerate(zip(value, model, strict=True)):
+            yield from _unknown_nulls(member, item, (*here, index))
 
 
 def _innermost(details: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -101,14 +129,19 @@ def _problem(detail: ErrorDetails, ref: ObjectRef, model: type[BaseModel]) -> Pr
     loc, kind = detail["loc"], detail["type"]
     path = field_path(loc)
     if kind == "extra_forbidden":
-        fields = _fields_at(model, loc[:-1])
-        near = difflib.get_close_matches(str(loc[-1]), fields, 1)
-        remedy = f"did you mean {near[0]}?" if near else f"fields here: {', '.join(sorted(fields))}"
-        return Problem(ProblemCode.UNKNOWN_FIELD, ref, path, f"unknown field {loc[-1]!r}", remedy)
+        return _unknown(loc, ref, model)
     if kind == "missing":
         return Problem(ProblemCode.MISSING_FIELD, ref, path, f"{loc[-1]} is missing", f"set {path}")
     message = detail["msg"].removeprefix("Value error, ")
     return Problem(ProblemCode.INVALID_VALUE, ref, path, message, _remedy(detail, message))
+
+
+def _unknown(loc: Loc, ref: ObjectRef, model: type[BaseModel]) -> Problem:
+    fields = _fields_at(model, loc[:-1])
+    near = difflib.get_close_matches(str(loc[-1]), fields, 1)
+    remedy = f"did you mean {near[0]}?" if near else f"fields here: {', '.join(sorted(fields))}"
+    message = f"unknown field {loc[-1]!r}"
+    return Problem(ProblemCode.UNKNOWN_FIELD, ref, field_path(loc), message, remedy)
 
 
 def _remedy(detail: ErrorDetails, message: str) -> str:
@@ -124,7 +157,7 @@ def _remedy(detail: ErrorDetails, message: str) -> str:
     return f"change it: {message[:1].lower()}{message[1:]}"
 
 
-def field_path(loc: tuple[int | str, ...]) -> str:
+def field_path(loc: Loc) -> str:
     """`("spec", "models", 0, "tier")` as `spec.models[0].tier`."""
     path = ""
     for step in loc:
@@ -132,7 +165,7 @@ def field_path(loc: tuple[int | str, ...]) -> str:
     return path
 
 
-def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+def _fields_at(model: type[BaseModel], loc: Loc) -> list[str]:
     """The fields of the object at a place of the schema, by the names that users write."""
     schema = model.model_json_schema(by_alias=True)
     definitions = schema.get("$defs", {})

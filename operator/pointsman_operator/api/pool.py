@@ -22,12 +22,12 @@ from pointsman_operator.api.meta import (
     Text,
     Url,
 )
-from pointsman_operator.api.money import GpuHourUsd, PriceUsd
+from pointsman_operator.api.money import PriceUsd
 from pointsman_operator.api.rules import Rule, first_repeated
+from pointsman_operator.api.self_hosted import SelfHosted
 
 Capability = Literal["chat", "json", "tools", "vision", "audio", "embeddings"]
 ProviderType = Literal["OpenAI", "OpenAICompatible"]
-Engine = Literal["vLLM", "SGLang", "TGI", "LlamaCpp", "Custom"]
 
 
 class SecretKeyRef(Struct):
@@ -79,40 +79,6 @@ class Provider(Struct):
     region: Region | None = None
     """Where the model computes, for `constraints` and `residency`: a name of your own such as `eu`,
     compared letter by letter."""
-
-
-class Endpoints(Struct):
-    """Where a self-hosted model answers."""
-
-    url: Url
-    """Base URL with the prefix, for example http://vllm.models:8000/v1."""
-
-
-class SelfHostedCost(Struct):
-    """A token costs gpuHour x gpus / 3600 / tokensPerSecond, rounded up to a picodollar."""
-
-    gpu_hour: GpuHourUsd
-    """Dollars that one accelerator costs an hour, as a decimal string."""
-    gpus: Annotated[int, Field(ge=1, le=bounds.GPUS)] = 1
-    """Accelerators behind the endpoint."""
-    tokens_per_second: Annotated[int, Field(ge=1, le=bounds.TOKENS_PER_SECOND)]
-    """Prompt and answer tokens together that all of them process each second at the load you
-    expect."""
-
-
-class SelfHosted(Struct):
-    """A model that you run yourself."""
-
-    engine: Engine
-    """The server that runs it; decides which field caps an answer."""
-    endpoints: Endpoints
-    """Where it answers."""
-    served_model_name: Text
-    """The name that the server knows it by."""
-    region: Region | None = None
-    """Where it runs, for `constraints` and `residency`."""
-    cost: SelfHostedCost | None = None
-    """What its hours cost; alternatively `pricing`."""
 
 
 class Pricing(Struct):

@@ -57,6 +57,10 @@ class ProblemCode(StrEnum):
         "HostNotWellKnown",
         "A key would go to a host that only the Secret itself can allow.",
     )
+    NEEDS_CLUSTER = (
+        "NeedsCluster",
+        "Services and pods can only be found in a cluster; elsewhere a model needs a URL.",
+    )
     ALIAS_CONFLICT = "AliasConflict", "Two models of a policy's pools share an alias."
     PASS_THROUGH_AMBIGUOUS = (
         "PassThroughAmbiguous",

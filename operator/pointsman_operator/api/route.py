@@ -66,6 +66,17 @@ class Timeouts(Struct):
     """The whole request, all attempts."""
 
 
+class Overflow(Struct):
+    """When the next candidate is asked although this one might answer later."""
+
+    on_saturated: bool = True
+    """Every endpoint of a self-hosted model is full. `false`: its callers wait there."""
+    on_cold_start: bool = True
+    """A self-hosted model sleeps, or its pods are starting. `false`: its callers wait for it."""
+    on_error: bool = True
+    """A call failed and may be tried again. `false`: only the same model is tried again."""
+
+
 class Route(Struct):
     """Candidates and how to choose among them."""
 
@@ -118,3 +129,5 @@ class Route(Struct):
     """Attempts."""
     timeouts: Timeouts = Timeouts()
     """Limits on waiting."""
+    overflow: Overflow = Overflow()
+    """When another candidate takes over."""

@@ -12,9 +12,11 @@ from rich.markup import escape
 
 from pointsman_operator.api.load import Loaded, load_folder
 from pointsman_operator.api.problems import Problem
+from pointsman_operator.catalog.catalogue import bundled
 from pointsman_operator.cli import exits
 from pointsman_operator.cli.output import ERR, OUT, JSONFlag, emit, stop
-from pointsman_operator.compile import Compiled, Snapshot, compile  # noqa: A004
+from pointsman_operator.compile import Compiled, Knowledge, Snapshot, compile  # noqa: A004
+from pointsman_operator.compile.learnt import bundled_learnt
 
 Folder = Annotated[
     Path,
@@ -37,10 +39,10 @@ class Judged:
         return sum(problem.severity == "error" for problem in self.problems)
 
 
-def judge(folder: Path) -> Judged:
-    """Read and compile a folder; problems are data, nothing is raised."""
+def judge(folder: Path, *, cluster: bool = True) -> Judged:
+    """Read and compile a folder, for a cluster or for this machine; problems are data."""
     loaded = load_folder(folder)
-    snapshot = Snapshot.of(loaded.objects)
+    snapshot = Snapshot.of(loaded.objects, Knowledge(bundled(), bundled_learnt(), cluster=cluster))
     compiled = compile(snapshot)
     return Judged(loaded, snapshot, compiled, loaded.place_all(compiled.problems))
 

@@ -64,7 +64,7 @@ def up(
 
     Example: pointsman up -f examples/demo
     """
-    judged = judge(folder)
+    judged = judge(folder, cluster=False)
     show_problems(judged.problems)
     if judged.loaded.problems and judged.errors:
         stop("the folder has errors; nothing was started", exits.REFUSED)
@@ -116,7 +116,7 @@ def follow(stack: Stack, folder: Path, watch: FolderWatch, ending: threading.Eve
 
 def swap(stack: Stack, folder: Path) -> None:
     """Serve what the folder says now; with unreadable resources, go on with what is in force."""
-    judged = judge(folder)
+    judged = judge(folder, cluster=False)
     show_problems(judged.problems)
     if any(problem.severity == "error" for problem in judged.loaded.problems):
         ERR.print("[yellow]kept what was in force until the resources above are right[/]")

@@ -7,13 +7,14 @@ from pointsman_operator.api.budget import Budget
 from pointsman_operator.api.durations import milliseconds
 from pointsman_operator.api.meta import HeaderMatch
 from pointsman_operator.api.policy import Signal, When
-from pointsman_operator.api.route import Candidate, Retries, Timeouts
+from pointsman_operator.api.route import Candidate, Overflow, Retries, Timeouts
 from pointsman_operator.compile.table import (
     TableBudget,
     TableCandidate,
     TableEnforcement,
     TableHeader,
     TableLimit,
+    TableOverflow,
     TableRetries,
     TableSignal,
     TableSubject,
@@ -77,6 +78,17 @@ def lower_timeouts(timeouts: Timeouts) -> TableTimeouts:
         first_token_ms=milliseconds(timeouts.first_token),
         stream_idle_ms=milliseconds(timeouts.stream_idle),
         total_ms=milliseconds(timeouts.total),
+    )
+
+
+def lower_overflow(overflow: Overflow) -> TableOverflow | None:
+    """When the next candidate takes over; None: always, as most routes want."""
+    if overflow == Overflow():
+        return None
+    return TableOverflow(
+        on_saturated=overflow.on_saturated,
+        on_cold_start=overflow.on_cold_start,
+        on_error=overflow.on_error,
     )
 
 

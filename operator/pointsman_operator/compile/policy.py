@@ -147,6 +147,7 @@ def lower_route(scope: PolicyScope, route: Route, path: str) -> TableRoute:
         quality=_aim(scope, route, candidates),
         retries=lower.lower_retries(route.retries),
         timeouts=lower.lower_timeouts(route.timeouts),
+        overflow=lower.lower_overflow(route.overflow),
     )
 
 

@@ -124,6 +124,17 @@ def host_not_well_known(ref: ObjectRef, path: str, host: str, secret: str) -> Pr
     )
 
 
+def needs_cluster(ref: ObjectRef, path: str, field: str) -> Problem:
+    """Without a cluster nobody knows where a Service's endpoints are."""
+    return Problem(
+        ProblemCode.NEEDS_CLUSTER,
+        ref,
+        f"{path}.{field}",
+        f"{field} names what only a cluster has: the model cannot be used here",
+        "set endpoints: {url: …} in the resources for this machine, or simulate self-hosted",
+    )
+
+
 def alias_conflict(ref: ObjectRef, path: str, alias: str, first: str, second: str) -> Problem:
     """Two pools give one alias to different models."""
     return Problem(

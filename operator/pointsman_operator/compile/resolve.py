@@ -9,12 +9,17 @@ from dataclasses import dataclass
 
 from pointsman_operator.api import money
 from pointsman_operator.api.meta import ObjectRef
-from pointsman_operator.api.pool import ModelPool, PoolModel, SelfHosted
+from pointsman_operator.api.pool import ModelPool, PoolModel
 from pointsman_operator.api.problems import Problem
 from pointsman_operator.catalog.catalogue import Catalogue, Entry
 from pointsman_operator.catalog.providers import BY_LABEL, host_of, provider_at
 from pointsman_operator.compile import problems, residency
 from pointsman_operator.compile.learnt import LearntModel
+from pointsman_operator.compile.self_hosted import (
+    SELF_HOSTED_LABEL,
+    self_hosted_pricing,
+    self_hosted_provider,
+)
 from pointsman_operator.compile.snapshot import Knowledge
 from pointsman_operator.compile.table import (
     TableCredential,
@@ -27,12 +32,8 @@ from pointsman_operator.compile.table import (
     TableQuality,
 )
 
-SELF_HOSTED_LABEL = "self-hosted"
-"""The provider label of every model that the user runs."""
 TYPICAL_ANSWER_TOKENS = 300
 """Expected answer length where nothing was learnt: the median of the recorded answers."""
-_MAX_COMPLETION_TOKENS_ENGINES = frozenset({"vLLM", "SGLang"})
-"""Engines whose `max_tokens` is deprecated; the others know only that."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,10 @@ class _Resolution:
         abroad = residency.model_problem(self._pool, model, self._path)
         if abroad is not None:
             self.problems.append(abroad)
-        if pricing is None or context is None or abroad is not None:
+        unfound = self._unfound(provider)
+        if unfound is not None:
+            self.problems.append(unfound)
+        if pricing is None or context is None or abroad is not None or unfound is not None:
             return None
         return TableModel(
             name=f"{self._pool.metadata.name}/{model.name}",
@@ -111,11 +115,18 @@ class _Resolution:
             head=self._head(),
         )
 
+    def _unfound(self, provider: TableProvider) -> Problem | None:
+        if self._knowledge.cluster or provider.endpoints is None:
+            return None
+        field = "service" if provider.endpoints == "Service" else "podSelector"
+        path = f"{self._path}.selfHosted.endpoints"
+        return problems.needs_cluster(self._ref, path, field)
+
     def _provider(self) -> TableProvider:
         model = self._model
         simulator = self._knowledge.simulated.get(self._label)
         if model.self_hosted is not None:
-            provider = _self_hosted(model.self_hosted)
+            provider = self_hosted_provider(model.self_hosted, self._pool.metadata.namespace)
         else:
             provider = self._hosted()
         if simulator is None:
@@ -126,6 +137,7 @@ class _Resolution:
                 "simulated": True,
                 "credential": None,
                 "allowed_hosts": (),
+                "endpoints": None,
             }
         )
 
@@ -179,9 +191,7 @@ class _Resolution:
             if hosted.cost is None:
                 self.problems.append(problems.unknown_own_price(self._ref, self._path))
                 return None
-            cost = hosted.cost
-            token = money.gpu_hour_price(cost.gpu_hour, cost.gpus, cost.tokens_per_second)
-            return TablePricing(input=token, output=token, source="gpuHour")
+            return self_hosted_pricing(hosted.cost)
         if self._entry is None:
             upstream = self._model.provider.model if self._model.provider else ""
             self.problems.append(
@@ -227,20 +237,6 @@ class _Resolution:
         if head is None:
             return None
         return TableHead(digest=head.digest, bias=head.bias, weights=head.weights)
-
-
-def _self_hosted(given: SelfHosted) -> TableProvider:
-    modern = given.engine in _MAX_COMPLETION_TOKENS_ENGINES
-    return TableProvider(
-        type="SelfHosted",
-        label=SELF_HOSTED_LABEL,
-        model=given.served_model_name,
-        base_url=given.endpoints.url.rstrip("/"),
-        simulated=False,
-        allowed_hosts=(),
-        stream_end="Done",
-        cap_field="max_completion_tokens" if modern else "max_tokens",
-    )
 
 
 def _entry(model: PoolModel, label: str, catalogue: Catalogue) -> Entry | None:

@@ -24,6 +24,8 @@ class Knowledge:
     learnt: Learnt
     simulated: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Provider label -> base URL of its simulator."""
+    cluster: bool = True
+    """Whether there is a cluster whose Services and pods can be watched."""
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,8 @@ class TableProvider(Part):
     """Well-known hosts of the provider; the Secret's entry `allowed-hosts` adds to them."""
     stream_end: Literal["Done", "Eof"]
     cap_field: str
+    endpoints: Literal["Service", "Pods"] | None = None
+    """The hub tells the addresses (event `fleet`); absent: `baseURL` is the only one."""
 
 
 class TablePricing(Part):
@@ -181,6 +183,14 @@ class TableTimeouts(Part):
     total_ms: Count
 
 
+class TableOverflow(Part):
+    """When the next candidate takes over."""
+
+    on_saturated: bool
+    on_cold_start: bool
+    on_error: bool
+
+
 class TableRoute(Part):
     """Candidates in order; without any, requests that come here are refused."""
 
@@ -189,6 +199,8 @@ class TableRoute(Part):
     quality: TableAim | None = None
     retries: TableRetries
     timeouts: TableTimeouts
+    overflow: TableOverflow | None = None
+    """Absent: always."""
 
 
 class TableRule(Part):

@@ -15,6 +15,7 @@ from pointsman_operator.compile import (
     serving_policy,
     statuses,
 )
+from pointsman_operator.compile.endpoints import pool_endpoints
 from pointsman_operator.generate.schema import structural
 from support import resources as make
 from support.documents import FULL
@@ -22,13 +23,14 @@ from support.documents import FULL
 OTHERS = (
     *("changed", "1.5", "90s", "main/local", "main/changed", "https://changed.example/v1"),
     *("Weighted", "vLLM", "Notify", "SpendLease", "Enforce", "Same", "summary", "vision"),
-    *("Europe/Paris", "Week", "Deny", "OpenAICompatible", "shared"),
+    *("Europe/Paris", "Week", "Deny", "OpenAICompatible", "shared", "SGLang"),
 )
 """Between them, a valid other value for every string."""
 
 COUPLED = {
     "ModelPool.allowedNamespaces.from",
     "ModelPool.models.provider.type",
+    "ModelPool.models.selfHosted.cost.amortise",
     "RoutingPolicy.default.action",
     "RoutingPolicy.default.route.strategy",
     "RoutingPolicy.rules.route.strategy",
@@ -49,7 +51,7 @@ ELSEWHERE = {
     ),
     *(
         f"RoutingPolicy.default.route.{member}"
-        for member in ("quality", "retries", "timeouts", "candidates.weight")
+        for member in ("quality", "retries", "timeouts", "candidates.weight", "overflow")
     ),
 }
 """The same type stands elsewhere in the full documents with all its members."""
@@ -83,6 +85,7 @@ def _effect(documents: list[dict[str, Any]]) -> tuple[Any, ...] | None:
         [table.data for table in compiled.tables.values()],
         [problem.as_dict() for problem in compiled.problems],
         list(statuses(snapshot, compiled).values()),
+        [pool_endpoints(pool) for pool in snapshot.pools.values()],
         [serving_policy(snapshot, "demo", {"app": app}) for app in ("support", "changed")],
     )
 
