@@ -38,6 +38,18 @@ class Engine:
     def fleet(self, document: bytes) -> None:
         """Take the `models` of a `fleet` event (section 3); raises where it is no such document."""
 
+    def certificate_request(self) -> str:
+        """A gateway's request for a certificate (PEM); the private key stays inside."""
+
+    def certificate(self, chain: bytes) -> None:
+        """Take the certificate (PEM, leaf first) that answers the request, for new connections."""
+
+    def admission(self, document: bytes) -> None:
+        """Take how a gateway tells its callers apart (docs/contracts-kubernetes.md, section 6)."""
+
+    def tickets(self, document: bytes) -> None:
+        """Take all tickets for gateways of other namespaces, by audience (the same section)."""
+
     def state(self) -> bytes:
         """This start's random id, the table in force, targets, money, addresses (section 2)."""
 

@@ -35,6 +35,7 @@ SERVING = (
 # Numbers of a format, a standard, an estimate, an algorithm: another would be wrong, not larger.
 FACTS = {
     "budget/tally.rs": {"FEW_ROWS"},
+    "call/mod.rs": {"ID_DIGITS"},
     "choose.rs": {"BYTES_PER_TOKEN", "TOKENS_PER_MESSAGE", "TOKENS_PER_IMAGE"},
     "detect/card.rs": {"LEAST", "FIRST_GROUP", "MOST", "GROUPS", "GROUP_MOST"},
     "detect/email.rs": {"DOMAIN_BYTES"},

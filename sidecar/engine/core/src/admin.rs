@@ -80,7 +80,10 @@ fn answer(shared: &Shared, pages: Pages, request: &Request<Incoming>) -> Respons
         "/livez" if pages.open => {
             probe(is_live(shared), "Python has been silent for over 5 minutes\n")
         }
-        "/startupz" | "/readyz" if pages.open => probe(is_started(shared), "waiting for a table\n"),
+        "/startupz" if pages.open => probe(is_started(shared), "waiting for a table\n"),
+        "/readyz" if pages.open => {
+            probe(is_ready(shared), "waiting for a table, a certificate or the callers' keys\n")
+        }
         "/metrics" if pages.open => {
             refresh_gauges(shared);
             reply(StatusCode::OK, OPENMETRICS, shared.stats.text(shared.clock.boot_ms()))
@@ -126,6 +129,12 @@ fn is_live(shared: &Shared) -> bool {
 fn is_started(shared: &Shared) -> bool {
     shared.current.load().is_some()
         || shared.clock.boot_ms() >= shared.started_ms + limits::STARTUP_WAIT_MS
+}
+
+/// A gateway takes no call that it could not serve; a sidecar is ready when it has started.
+fn is_ready(shared: &Shared) -> bool {
+    let Some(gateway) = &shared.gateway else { return is_started(shared) };
+    shared.current.load().is_some() && gateway.is_ready()
 }
 
 fn refresh_gauges(shared: &Shared) {

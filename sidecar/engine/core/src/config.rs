@@ -14,6 +14,8 @@ use crate::limits;
 pub struct Config {
     /// Where apps call.
     pub data: Listener,
+    /// Present on a gateway: who may call, over TLS.
+    pub gateway: Option<Gateway>,
     /// Where probes, metrics and debug pages are.
     pub admin: Admin,
     /// The ledger; absent: enforced Budgets refuse.
@@ -54,6 +56,24 @@ const fn drain_seconds() -> u64 {
 pub struct Listener {
     /// `address:port`; port 0 takes a free one.
     pub address: SocketAddr,
+}
+
+/// What a gateway lets in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Gateway {
+    /// How its callers are told apart.
+    pub callers: Callers,
+    /// Whom tickets must be for: `NAMESPACE/POOL`.
+    #[serde(default)]
+    pub audience: String,
+}
+
+/// Kinds of callers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Callers {
+    /// Pods of other namespaces, by tickets of the hub.
+    Tickets,
 }
 
 /// The admin ports.
@@ -101,6 +121,10 @@ impl Config {
             return Err(
                 "engine configuration: admin.debugAddress must be a loopback address".to_owned()
             );
+        }
+        let tickets = |it: &Gateway| it.callers == Callers::Tickets && it.audience.is_empty();
+        if config.gateway.as_ref().is_some_and(tickets) {
+            return Err("engine configuration: gateway.audience is needed for Tickets".to_owned());
         }
         if !(1..=64).contains(&config.data_threads) {
             return Err("engine configuration: dataThreads must be 1 to 64".to_owned());

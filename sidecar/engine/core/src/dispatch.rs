@@ -95,8 +95,9 @@ pub struct Failure {
     pub capability_gap: bool,
     /// The provider may bill something: the request reached it and was not refused.
     pub billable: bool,
-    /// The key may not go to this target's host; it may be good elsewhere.
-    pub host_refused: bool,
+    /// What is lacking is lacking here alone: the key may not go to this target's host, or there is no
+    /// (good) ticket for its gateway.
+    pub target_alone: bool,
     /// The provider's own answer, for classes that pass it on.
     pub answer: Option<(StatusCode, HeaderValue, Bytes)>,
 }
@@ -109,14 +110,14 @@ impl Failure {
             retry_after: None,
             capability_gap: false,
             billable,
-            host_refused: false,
+            target_alone: false,
             answer: None,
         }
     }
 
     /// Who rests because of it: as its class says, but for what this target alone lacks.
     pub const fn cooldown(&self) -> Cooldown {
-        if !self.host_refused {
+        if !self.target_alone {
             return self.class.cooldown();
         }
         let again = Duration::from_millis(limits::KEY_REREAD_MS);
@@ -212,16 +213,21 @@ fn build(
     sent.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     sent.insert(HOST, planned.endpoint.authority.clone());
     sent.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let id = headers::value_of(format_args!("{}.{}", call.id, call.attempts.len()));
+    let id = headers::value_of(format_args!("{}.{}", call.id, call.attempt_number()));
     sent.insert(CLIENT_REQUEST_ID, id.ok_or_else(unusable)?);
     call.propagate_trace(head, sent);
+    if let Some(way) = &model.provider.gateway {
+        let ticket = call.worker().shared.tickets.of(&way.audience);
+        let none = || Failure { target_alone: true, ..Failure::new(Class::Auth, 0, false) };
+        sent.insert(headers::TICKET, ticket.ok_or_else(none)?);
+    }
     let mut fingerprint = 0;
     if let Some(credential) = &model.provider.credential {
         let shared = &call.worker().shared;
         let (host, hosts) = (&planned.endpoint.origin.host, &model.provider.allowed_hosts);
         let key = shared.secrets.resolve_for(credential, host, hosts, shared.clock.boot_ms());
         let key = key.map_err(|missing| Failure {
-            host_refused: missing == Missing::Host,
+            target_alone: missing == Missing::Host,
             ..Failure::new(Class::Auth, 0, false)
         })?;
         sent.insert(AUTHORIZATION, key.authorization.clone());
@@ -266,7 +272,10 @@ async fn answer(call: &Call, exchange: Exchange) -> Attempted {
     let Exchange { response, connection } = exchange;
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
-        return Attempted::Failed(refused(Response::from_parts(head, body), connection).await);
+        let mut failure = refused(Response::from_parts(head, body), connection).await;
+        // A gateway that does not take the ticket: the hub mints another soon.
+        failure.target_alone = failure.class == Class::Auth && call.goes_to_gateway();
+        return Attempted::Failed(failure);
     }
     let failed = |class| Attempted::Failed(Failure::new(class, head.status.as_u16(), true));
     let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
@@ -326,7 +335,7 @@ async fn refused(response: Response<Incoming>, connection: Connection) -> Failur
         retry_after: found.retry_after,
         capability_gap: found.capability_gap,
         billable: false,
-        host_refused: false,
+        target_alone: false,
         // One that broke off, cannot be decoded or says nothing is not passed on as if it were whole.
         answer: (whole && !bytes.is_empty()).then_some((head.status, content_type, bytes)),
     }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Notify, watch};
 
+use crate::admission::Gateway;
 use crate::background::Background;
 use crate::budget::{Book, Holder};
 use crate::check::{self, Rejected};
@@ -25,6 +27,7 @@ use crate::secrets::Secrets;
 use crate::serve::{Phase, bind, run_data_thread};
 use crate::stats::Stats;
 use crate::swap::Current;
+use crate::tickets::Tickets;
 use crate::upstream::TlsRoots;
 
 /// What all threads of an engine share.
@@ -44,6 +47,10 @@ pub struct Shared {
     pub spans: Option<Arc<Spans>>,
     /// Provider keys.
     pub secrets: Secrets,
+    /// For gateways of other namespaces.
+    pub tickets: Tickets,
+    /// What makes this engine a gateway; `None` for a sidecar.
+    pub gateway: Option<Gateway>,
     /// Money.
     pub book: Arc<Book>,
     /// Time.
@@ -132,7 +139,10 @@ impl Engine {
         let (book, recovered) = open_book(&config, &boot, &clock);
         let stats = Stats::new();
         let spans = || Arc::new(Spans::new(stats.spans_dropped.clone()));
+        let gateway = config.gateway.as_ref().map(Gateway::new).transpose()?;
         let shared = Shared {
+            tickets: Tickets::default(),
+            gateway,
             spans: config.tracing.is_some().then(spans),
             secrets: Secrets::new(config.secrets_dir.clone(), config.secrets_from_env),
             config,
@@ -200,6 +210,12 @@ impl Engine {
         self.shared.breakers.fleet.take(document)
     }
 
+    /// What makes this engine a gateway; `None` for a sidecar.
+    #[must_use]
+    pub fn gateway(&self) -> Option<&Gateway> {
+        self.shared.gateway.as_ref()
+    }
+
     /// Serves until SIGTERM, SIGINT or `shutdown`, then drains. Blocks; call it without the GIL.
     ///
     /// # Errors
@@ -209,7 +225,8 @@ impl Engine {
         let sockets = self.sockets.lock().take();
         let sockets =
             sockets.ok_or_else(|| EngineError::Runtime("the engine ran before".to_owned()))?;
-        let roots = TlsRoots::load().map_err(|error| EngineError::Runtime(error.to_string()))?;
+        let roots = TlsRoots::load(hub_authority(&self.shared.config))
+            .map_err(|error| EngineError::Runtime(error.to_string()))?;
         let (phase, watched) = watch::channel(Phase::Serving);
         let mut threads = Vec::new();
         for (index, listener) in sockets.data.into_iter().enumerate() {
@@ -252,6 +269,11 @@ impl Engine {
         });
         state.to_string()
     }
+}
+
+/// Who must have signed what the hub's own authority signs: gateways of other namespaces.
+fn hub_authority(config: &Config) -> Option<PathBuf> {
+    config.hub.as_ref().and_then(|hub| hub.ca_file.clone())
 }
 
 /// The book with its journal; without one nothing can be leased, and refusals say why.

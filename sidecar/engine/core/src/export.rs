@@ -238,7 +238,7 @@ mod tests {
             spans.push(vec!["{}".to_owned()]);
         }
         let nobody = Endpoint::parse("http://127.0.0.1:1").unwrap();
-        let roots = TlsRoots::load().unwrap();
+        let roots = TlsRoots::load(None).unwrap();
         let exporter = Exporter::new(spans.clone(), nobody, roots, &json!({}));
         let local = tokio::task::LocalSet::new();
         local.run_until(exporter.run(std::future::ready(()))).await;

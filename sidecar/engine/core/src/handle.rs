@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use crate::admission::Guest;
 use crate::answer::Answer;
 use crate::attempt::{Attempts, Step};
 use crate::call::{Call, Endpoint, Outcome};
@@ -74,13 +75,16 @@ impl Worker {
 /// Answers one request.
 pub async fn handle(worker: Rc<Worker>, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
-    let plan = match admit(&worker, &head).await {
-        Ok(plan) => plan,
+    let (plan, guest) = match admit(&worker, &head).await {
+        Ok(admitted) => admitted,
         Err(refusal) => return turn_away(&worker, &refusal),
     };
     match endpoint(&head) {
         Ok(Some(endpoint)) => {
-            let call = Box::new(Call::begin(worker, plan, endpoint, &head.headers));
+            let mut call = Box::new(Call::begin(worker, plan, endpoint, &head.headers));
+            if let Some(guest) = guest {
+                call.welcome(guest, &head.headers);
+            }
             serve(call, head, body).await
         }
         Ok(None) => models::answer(&plan.table, head.uri.path())
@@ -179,9 +183,18 @@ fn next_place(call: &Call, failure: &Failure, place: usize, usable: usize) -> Op
     (place + 1..usable).filter(larger).find(|next| !(key_rests && same_key(*next)))
 }
 
-/// Bounds that hold before a body is read, and the Plan.
-async fn admit(worker: &Worker, head: &Parts) -> Result<Arc<Plan>, Refusal> {
+/// Bounds that hold before a body is read, and the Plan; at a gateway also who calls.
+async fn admit(worker: &Worker, head: &Parts) -> Result<(Arc<Plan>, Option<Guest>), Refusal> {
     intake::check_head(head)?;
+    let Some(gateway) = &worker.shared.gateway else { return Ok((plan(worker).await?, None)) };
+    let guest = gateway.admit(&head.headers, worker.shared.clock.wall_ms())?;
+    let plan = plan(worker).await?;
+    guest.check(&plan)?;
+    Ok((plan, Some(guest)))
+}
+
+/// The Plan, once there is room for a call.
+async fn plan(worker: &Worker) -> Result<Arc<Plan>, Refusal> {
     if worker.shared.in_flight.load(Relaxed) >= limits::IN_FLIGHT_REQUESTS {
         return Err(Refusal::Shed);
     }

@@ -26,6 +26,8 @@ pub const KEY: HeaderName = HeaderName::from_static("x-pointsman-key");
 pub const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Our id of an attempt, for the provider's support.
 pub const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
+/// The hub's word that a pod may use another namespace's pool.
+pub const TICKET: HeaderName = HeaderName::from_static("x-pointsman-ticket");
 /// W3C trace context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// W3C trace context, vendors' part.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod admission;
 pub mod answer;
 pub mod attempt;
 pub mod background;
@@ -53,6 +54,8 @@ pub mod sse;
 pub mod stats;
 pub mod swap;
 pub mod table;
+pub mod tickets;
+pub mod tls;
 pub mod trace;
 pub mod upstream;
 pub mod usage;

@@ -299,3 +299,15 @@ pub const RENEW_MS: u64 = 30_000;
 pub const RENEW_RANGE_MS: std::ops::RangeInclusive<u64> = 100..=600_000;
 /// The end of a large answer that is kept to read its usage from.
 pub const LARGE_TAIL_BYTES: usize = 4 << 10;
+
+// --- gateways ---
+/// A ticket; ours have a few hundred bytes.
+pub const TICKET_BYTES: usize = 2_048;
+/// Tickets whose signature is remembered as good: one for each pod that calls.
+pub const TICKETS_VERIFIED: usize = 16_384;
+/// Clocks of hub and gateway may differ by this.
+pub const TICKET_SKEW_S: i64 = 60;
+/// How long a caller may take over the TLS handshake.
+pub const TLS_HANDSHAKE_MS: u64 = 10_000;
+/// A gateway waits as long as its caller does, whose policy has the real limits: the API's largest.
+pub const GATEWAY_WAIT_MS: u64 = 3_600_000;

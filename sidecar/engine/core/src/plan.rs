@@ -19,11 +19,8 @@ use crate::fleet::{Fleet, Group};
 use crate::rules::{Glob, Rules};
 use crate::score::Head;
 use crate::stats::{ModelStats, Stats};
-use crate::table::{
-    Candidate, Credential, DefaultKind, Model, Overflow, QualityTarget, Retries, Route, RouteTable,
-    Strategy, Timeouts,
-};
-use crate::upstream::Endpoint;
+use crate::table::{Credential, DefaultKind, Model, Route, RouteTable, Strategy};
+use crate::upstream::{Endpoint, Trust};
 use crate::usage::Calibration;
 
 /// Breakers outlive tables: a target that is down stays known as down, and so does a credential.
@@ -259,8 +256,9 @@ impl Plan {
         let mut routes: Vec<_> =
             table.rules.iter().map(|rule| plan_route(&rule.name, &rule.route)).collect();
         routes.extend(table.default.route.iter().map(|route| plan_route("default", route)));
+        let route_to = if table.gateway.is_some() { Route::of_gateway } else { Route::to };
         let by_model =
-            table.models.iter().map(|model| plan_route("model", &route_to(model))).collect();
+            table.models.iter().map(|model| plan_route("model", &route_to(&model.name))).collect();
         let scored = routes.iter().any(|route| route.route.strategy == Strategy::Quality);
         let needs = rules.needs();
         let needs_text = scored || needs.task || needs.keywords;
@@ -322,17 +320,6 @@ fn pass_through(table: &RouteTable) -> usize {
     models.max_by_key(dearness).map_or(0, |(place, _)| place)
 }
 
-fn route_to(model: &Model) -> Route {
-    Route {
-        strategy: Strategy::Failover,
-        candidates: vec![Candidate { model: model.name.clone(), weight: 1, priority: 0 }],
-        quality: QualityTarget::default(),
-        retries: Retries::default(),
-        timeouts: Timeouts::default(),
-        overflow: Overflow::default(),
-    }
-}
-
 fn plan_model(
     index: usize,
     model: &Model,
@@ -342,6 +329,10 @@ fn plan_model(
     let path = |field: &str| format!("models[{index}].{field}");
     let endpoint = Endpoint::parse(&model.provider.base_url)
         .map_err(|message| Rejected::at(path("provider.baseURL"), message))?;
+    let trust = if model.provider.gateway.is_some() { Trust::Hub } else { Trust::System };
+    if trust == Trust::Hub && !endpoint.origin.tls {
+        return Err(Rejected::at(path("provider.baseURL"), "a gateway is called by https only"));
+    }
     // A head of another length belongs to other features: the quality prior stands in.
     let head = model.head.as_ref().and_then(Head::from_table);
     let header = HeaderValue::from_str(&model.name)
@@ -349,7 +340,7 @@ fn plan_model(
     let group = breakers.fleet.group_of(model);
     Ok(PlannedModel {
         name: model.name.as_str().into(),
-        endpoint,
+        endpoint: endpoint.trusting(trust),
         group: group.map_err(|message| Rejected::at(path("provider.baseURL"), message))?,
         head,
         breaker: breakers.of(model),
@@ -361,10 +352,13 @@ fn plan_model(
     })
 }
 
-/// Full names first, then the part after the pool, then aliases; within each, table order.
+/// Full names first (at a gateway no others), then the part after the pool, then aliases; within each, table order.
 fn names(table: &RouteTable) -> Vec<(Glob, usize)> {
     let models = || table.models.iter().enumerate();
     let full = models().map(|(place, model)| (Glob::new(&model.name), place));
+    if table.gateway.is_some() {
+        return full.collect();
+    }
     let short = models().filter_map(|(place, model)| {
         model.name.split_once('/').map(|(_, short)| (Glob::new(short), place))
     });

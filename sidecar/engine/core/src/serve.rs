@@ -3,7 +3,9 @@
 //! the ledger client and the signals. `Engine::run` parks the caller until the drain is over.
 
 mod malformed;
+
 mod unread;
+mod wire;
 
 use std::cell::Cell;
 use std::future::Future;
@@ -32,7 +34,9 @@ use crate::handle::{Reply, Worker, handle, stand_in};
 use crate::limits;
 use crate::upstream::TlsRoots;
 use malformed::Worded;
+
 use unread::{Until, WriteUntil};
+use wire::Wire;
 
 /// Where the engine is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,6 +157,7 @@ async fn serve_connection(
     if stream.set_nodelay(true).is_err() {
         return; // closed already
     }
+    let Some(socket) = open(stream, &worker.shared).await else { return };
     let until = Rc::new(Cell::new(None));
     let service =
         service_fn(|request: Request<Incoming>| guarded(worker.clone(), until.clone(), request));
@@ -162,7 +167,7 @@ async fn serve_connection(
         .max_buf_size(limits::HTTP_BUFFER_BYTES)
         .half_close(false)
         .serve_connection(
-            TokioIo::new(Worded::new(WriteUntil::new(stream, until.clone()))),
+            TokioIo::new(Worded::new(WriteUntil::new(socket, until.clone()))),
             service,
         );
     let mut connection = pin!(connection);
@@ -179,6 +184,15 @@ async fn serve_connection(
     }
     // Polled once more, its call or its answer sees the end and says so.
     drop(tokio::time::timeout(LAST_WORDS, connection).await);
+}
+
+/// The caller's socket; `None` where the handshake with a gateway fails, which concerns nobody else.
+async fn open(stream: TcpStream, shared: &Shared) -> Option<Wire> {
+    let Some(gateway) = &shared.gateway else { return Some(Wire::Plain(stream)) };
+    let limit = Duration::from_millis(limits::TLS_HANDSHAKE_MS);
+    let handshake = gateway.certificate.acceptor().accept(stream);
+    let tls = tokio::time::timeout(limit, handshake).await.ok()?.ok()?;
+    Some(Wire::Tls(Box::new(tls)))
 }
 
 /// `handle`, with a panic turned into a 500 and a counter, and a call that outlives the drain into a 503.

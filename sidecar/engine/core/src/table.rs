@@ -44,9 +44,35 @@ pub struct RouteTable {
     /// Budgets that bind this workload.
     #[serde(default)]
     pub budgets: Vec<Budget>,
+    /// The table of a pool's gateway.
+    pub gateway: Option<TableGateway>,
     /// The policy was deleted: nothing else is in the table.
     #[serde(default)]
     pub removed: bool,
+}
+
+/// Who may use a pool's gateway.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TableGateway {
+    /// Other namespaces; absent: all.
+    pub namespaces: Option<Vec<String>>,
+}
+
+impl RouteTable {
+    /// Whether this is the table of a pool's gateway, open to callers of this namespace.
+    #[must_use]
+    pub fn admits(&self, namespace: &str) -> bool {
+        self.gateway.as_ref().is_some_and(|gateway| {
+            gateway.namespaces.as_ref().is_none_or(|names| names.iter().any(|it| it == namespace))
+        })
+    }
+}
+
+/// The way to a model of another namespace.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Way {
+    /// Whose tickets it takes.
+    pub audience: String,
 }
 
 /// A namespaced object's name.
@@ -111,6 +137,8 @@ pub struct Provider {
     pub simulated: bool,
     /// Which key to send; absent: none.
     pub credential: Option<Credential>,
+    /// The model is behind the gateway of another namespace's pool; there is no credential here.
+    pub gateway: Option<Way>,
     /// Hosts to which this provider type's keys may go.
     #[serde(default)]
     pub allowed_hosts: Vec<String>,

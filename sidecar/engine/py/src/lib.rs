@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use pointsman_core::admission::Gateway;
 use pointsman_core::check::Rejected;
 use pointsman_core::engine::{Engine as Core, EngineError as CoreError};
 use pointsman_core::limits;
@@ -51,6 +52,11 @@ impl Engine {
             Err(EngineError::new_err("this engine belongs to the parent process; do not fork"))
         }
     }
+
+    fn gateway(&self) -> PyResult<&Gateway> {
+        let gateway = self.core()?.gateway();
+        gateway.ok_or_else(|| EngineError::new_err("this engine is a sidecar's, no gateway's"))
+    }
 }
 
 #[pymethods]
@@ -91,6 +97,29 @@ impl Engine {
     fn fleet(&self, py: Python<'_>, document: &[u8]) -> PyResult<()> {
         let core = self.core()?;
         py.detach(|| core.fleet(document)).map_err(|error| EngineError::new_err(error.to_string()))
+    }
+
+    /// A gateway's request for a certificate (PEM).
+    fn certificate_request(&self) -> PyResult<String> {
+        self.gateway()?.certificate.request().map_err(EngineError::new_err)
+    }
+
+    /// Takes the certificate that answers it (PEM, the leaf first).
+    fn certificate(&self, py: Python<'_>, chain: &[u8]) -> PyResult<()> {
+        let gateway = self.gateway()?;
+        py.detach(|| gateway.certificate.install(chain)).map_err(EngineError::new_err)
+    }
+
+    /// Applies an `admission` document: how a gateway tells its callers apart.
+    fn admission(&self, py: Python<'_>, document: &[u8]) -> PyResult<()> {
+        let gateway = self.gateway()?;
+        py.detach(|| gateway.inform(document)).map_err(EngineError::new_err)
+    }
+
+    /// Takes the tickets for gateways of other namespaces, all there are.
+    fn tickets(&self, py: Python<'_>, document: &[u8]) -> PyResult<()> {
+        let core = self.core()?;
+        py.detach(|| core.shared().tickets.replace(document)).map_err(EngineError::new_err)
     }
 
     /// What the engine is doing, as JSON.

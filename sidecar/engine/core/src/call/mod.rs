@@ -10,10 +10,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::admission::Guest;
 use crate::budget::{AccountSet, Charge};
 use crate::error::Class;
 use crate::features::Task;
 use crate::handle::Worker;
+use crate::headers::CLIENT_REQUEST_ID;
 use crate::identity::Attribution;
 use crate::intake::HeldBytes;
 use crate::plan::{Plan, PlannedModel, PlannedRoute, Taken};
@@ -97,6 +99,13 @@ pub struct Booked {
     pub reported: bool,
 }
 
+/// A caller of a gateway, and which attempt of its sidecar this is; 0: it does not say.
+#[derive(Debug)]
+struct Visit {
+    guest: Guest,
+    attempt: usize,
+}
+
 /// State of one call.
 #[derive(Debug)]
 pub struct Call {
@@ -148,6 +157,8 @@ pub struct Call {
     pub class: Option<Class>,
     /// Request bytes that stay counted.
     pub held: Option<HeldBytes>,
+    /// At a gateway: who calls.
+    guest: Option<Visit>,
     /// What ended the call, where its class does not say it.
     pub ended_by: Option<&'static str>,
     /// Notes for its spans; `None` where nobody collects them.
@@ -194,12 +205,37 @@ impl Call {
             stages: StageRow::default(),
             class: None,
             held: None,
+            guest: None,
             ended_by: None,
             traced: worker.shared.sample_percent().map(|percent| Traced::begin(head, percent)),
             status: 499,
             ended: false,
             worker,
         }
+    }
+
+    /// At a gateway: whose call it is, under the id that the caller's sidecar gave it.
+    pub fn welcome(&mut self, guest: Guest, head: &http::HeaderMap) {
+        let mut attempt = 0;
+        if let Some((id, number)) = callers_id(head) {
+            self.id = id;
+            attempt = number;
+        }
+        self.guest = Some(Visit { guest, attempt });
+    }
+
+    /// The workload that is served: of this pod, at a gateway the caller's.
+    #[must_use]
+    pub fn workload(&self) -> &str {
+        let own = &self.worker.shared.config.identity.workload;
+        self.guest.as_ref().map_or(own.as_str(), |visit| visit.guest.workload())
+    }
+
+    /// Counts attempts from 1, at a gateway as the caller's sidecar counts them.
+    #[must_use]
+    pub fn attempt_number(&self) -> usize {
+        let before = self.guest.as_ref().map_or(0, |visit| visit.attempt.saturating_sub(1));
+        self.attempts.len() + before
     }
 
     /// The thread that serves it.
@@ -291,13 +327,25 @@ impl Drop for Call {
 /// Why a call ended that was still running when the drain was over.
 pub const DRAINED: &str = "the process ended, and drainSeconds were over";
 
+/// `<request id>.<attempt>` as sidecars write it; anything else is left alone.
+fn callers_id(head: &http::HeaderMap) -> Option<(String, usize)> {
+    let text = head.get(CLIENT_REQUEST_ID)?.to_str().ok()?;
+    let (id, attempt) = text.rsplit_once('.')?;
+    let digits = id.strip_prefix("pm-").filter(|it| it.len() == ID_DIGITS)?;
+    let ours = digits.bytes().all(|it| DIGITS.contains(&it));
+    let attempt = attempt.parse::<u8>().ok().filter(|it| *it > 0)?;
+    ours.then(|| (id.to_owned(), usize::from(attempt)))
+}
+
+const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const ID_DIGITS: usize = 16;
+
 /// 80 random bits in base32: unguessable enough to look up, short enough to read out.
 fn request_id() -> String {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let mut bits = fastrand::u128(..);
     let mut id = String::with_capacity(19);
     id.push_str("pm-");
-    for _ in 0..16 {
+    for _ in 0..ID_DIGITS {
         id.push(char::from(DIGITS[(bits & 31) as usize]));
         bits >>= 5;
     }

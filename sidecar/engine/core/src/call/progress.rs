@@ -23,6 +23,12 @@ impl Call {
         self.chosen = self.rows.get(place).map(|row| self.model_of(row));
     }
 
+    /// Whether the current candidate is behind the gateway of another namespace.
+    #[must_use]
+    pub fn goes_to_gateway(&self) -> bool {
+        self.model().is_some_and(|(model, _)| model.provider.gateway.is_some())
+    }
+
     /// Expected picodollars of the current candidate.
     #[must_use]
     pub fn expected_cost(&self) -> u64 {

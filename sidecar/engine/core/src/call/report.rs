@@ -34,7 +34,7 @@ impl Call {
         let key = UsageKey {
             model: &model.name,
             provider: &model.provider.label,
-            workload: &self.worker.shared.config.identity.workload,
+            workload: self.workload(),
             team: &self.attribution.team,
             key: &self.attribution.key,
             endpoint: self.endpoint.as_str(),
@@ -127,7 +127,7 @@ impl Call {
             simulated,
             team: &self.attribution.team,
             key: &self.attribution.key,
-            workload: &self.worker.shared.config.identity.workload,
+            workload: self.workload(),
             reason: self.reason(outcome),
         }
     }

@@ -113,6 +113,11 @@ fn of_service(refusal: &Refusal) -> String {
             "The call took longer than {total_ms} ms: what came so far, if anything, is not complete. \
              Ask for less, or raise the rule's timeouts.total."
         ),
+        Refusal::InvalidTicket => {
+            "This gateway takes calls of Pointsman's sidecars, in namespaces that \
+             its ModelPool allows. Call http://127.0.0.1:4617 of an injected pod instead."
+                .to_owned()
+        }
         Refusal::Draining => {
             "Pointsman is shutting down, and its drainSeconds were over before the \
              answer was. What came so far is not complete. Send the request again."

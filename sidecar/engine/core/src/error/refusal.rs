@@ -86,6 +86,8 @@ pub enum Refusal {
     Draining,
     /// A fault of ours.
     Internal,
+    /// A gateway does not know its caller, or not as one who may use it.
+    InvalidTicket,
     /// There is no such path.
     NotFound {
         /// As the caller wrote it.
@@ -279,6 +281,10 @@ impl Refusal {
             Self::Internal => {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 fact(status, SERVER, "internal_error", "internal", Class::Server, Never)
+            }
+            Self::InvalidTicket => {
+                let code = "invalid_ticket";
+                fact(StatusCode::UNAUTHORIZED, INVALID, code, code, Class::Auth, Never)
             }
             Self::NotFound { .. } => bad(StatusCode::NOT_FOUND, "unknown_path"),
             Self::MethodNotAllowed { .. } => {

@@ -10,8 +10,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
+
+use super::wire::Wire;
 
 /// When the answer on its way must have been taken; `None` before the first one.
 pub(super) type Until = Rc<Cell<Option<Instant>>>;
@@ -19,15 +20,15 @@ pub(super) type Until = Rc<Cell<Option<Instant>>>;
 /// A socket whose writes fail when they are still blocked then.
 #[derive(Debug)]
 pub(super) struct WriteUntil {
-    tcp: TcpStream,
+    socket: Wire,
     until: Until,
     /// Made when a write blocks for the first time.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl WriteUntil {
-    pub(super) const fn new(tcp: TcpStream, until: Until) -> Self {
-        Self { tcp, until, timer: None }
+    pub(super) const fn new(socket: Wire, until: Until) -> Self {
+        Self { socket, until, timer: None }
     }
 
     fn bounded<T>(&mut self, cx: &mut Context<'_>, polled: Poll<Result<T>>) -> Poll<Result<T>> {
@@ -38,7 +39,7 @@ impl WriteUntil {
         }
         std::task::ready!(timer.as_mut().poll(cx));
         // What the kernel still holds for this caller goes, too: it sees a reset, not an end.
-        let socket = socket2::SockRef::from(&self.tcp);
+        let socket = socket2::SockRef::from(self.socket.tcp());
         let _closed_already = socket.set_linger(Some(Duration::ZERO));
         Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the caller does not read")))
     }
@@ -50,7 +51,7 @@ impl AsyncRead for WriteUntil {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(cx, buffer)
+        Pin::new(&mut self.socket).poll_read(cx, buffer)
     }
 }
 
@@ -60,7 +61,7 @@ impl AsyncWrite for WriteUntil {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize>> {
-        let polled = Pin::new(&mut self.tcp).poll_write(cx, bytes);
+        let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.bounded(cx, polled)
     }
 
@@ -69,19 +70,20 @@ impl AsyncWrite for WriteUntil {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        let polled = Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
+        let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
         self.bounded(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.socket.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        let polled = Pin::new(&mut self.socket).poll_flush(cx);
+        self.bounded(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::limits;
+
 /// When and where to route.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Rule {
@@ -47,6 +49,32 @@ pub struct Route {
     /// When the next candidate takes over.
     #[serde(default)]
     pub overflow: Overflow,
+}
+
+impl Route {
+    /// To one model alone, for calls by name.
+    #[must_use]
+    pub fn to(model: &str) -> Self {
+        Self {
+            strategy: Strategy::Failover,
+            candidates: vec![Candidate { model: model.to_owned(), weight: 1, priority: 0 }],
+            quality: QualityTarget::default(),
+            retries: Retries::default(),
+            timeouts: Timeouts::default(),
+            overflow: Overflow::default(),
+        }
+    }
+
+    /// The same at a gateway: the caller's sidecar chooses, tries again and knows how long to wait.
+    #[must_use]
+    pub fn of_gateway(model: &str) -> Self {
+        let ms = limits::GATEWAY_WAIT_MS;
+        Self {
+            retries: Retries { max_attempts: 1, ..Retries::default() },
+            timeouts: Timeouts { first_token_ms: ms, stream_idle_ms: ms, total_ms: ms },
+            ..Self::to(model)
+        }
+    }
 }
 
 /// How candidates are ordered.

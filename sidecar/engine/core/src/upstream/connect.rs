@@ -1,21 +1,32 @@
 //! TCP, an egress proxy's tunnel where the environment names one, and TLS with system roots.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use parking_lot::Mutex;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::Origin;
+use super::{Origin, Trust};
 use crate::limits;
 
-/// Client TLS: the system's roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` honoured), ALPN h2 and http/1.1.
+/// Client TLS: the system's roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` honoured), ALPN h2 and http/1.1;
+/// for gateways the hub's own authority alone, read again where its file has changed.
 #[derive(Clone)]
-pub struct TlsRoots(Arc<ClientConfig>);
+pub struct TlsRoots {
+    system: Arc<ClientConfig>,
+    hub: Option<PathBuf>,
+    of_hub: Arc<Mutex<Option<FromFile>>>,
+}
+
+/// A file's content and the configuration that was made of it.
+type FromFile = (Vec<u8>, Arc<ClientConfig>);
 
 impl std::fmt::Debug for TlsRoots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -24,22 +35,49 @@ impl std::fmt::Debug for TlsRoots {
 }
 
 impl TlsRoots {
-    /// Loads the system's roots. Certificates that cannot be read are left out; a missing root shows
-    /// as a failed handshake with its target's name.
+    /// Loads the system's roots; `hub` is the PEM bundle of the hub's authority. Certificates that
+    /// cannot be read are left out; a missing root shows as a failed handshake with its target's name.
     ///
     /// # Errors
     /// The TLS library refuses its own defaults.
-    pub fn load() -> Result<Self, rustls::Error> {
-        let mut roots = rustls::RootCertStore::empty();
+    pub fn load(hub: Option<PathBuf>) -> Result<Self, rustls::Error> {
+        let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
+        let system = Arc::new(trusting(roots)?);
+        Ok(Self { system, hub, of_hub: Arc::default() })
     }
+
+    fn of(&self, trust: Trust) -> Result<Arc<ClientConfig>, String> {
+        match (trust, &self.hub) {
+            (Trust::System, _) => Ok(self.system.clone()),
+            (Trust::Hub, Some(path)) => self.of_hub(path),
+            (Trust::Hub, None) => Err("the hub's authority is not known".to_owned()),
+        }
+    }
+
+    fn of_hub(&self, path: &Path) -> Result<Arc<ClientConfig>, String> {
+        let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
+        let mut known = self.of_hub.lock();
+        if let Some((_, config)) = known.as_ref().filter(|(read, _)| *read == pem) {
+            return Ok(config.clone());
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).flatten());
+        let config = Arc::new(trusting(roots).map_err(|error| wrong(&error))?);
+        *known = Some((pem, config.clone()));
+        Ok(config)
+    }
+}
+
+fn trusting(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 /// A connected byte stream and whether the peer chose HTTP/2.
@@ -67,7 +105,7 @@ pub(super) async fn connect(
     }
     let name = ServerName::try_from(origin.host.clone())
         .map_err(|_| format!("`{}` is no TLS server name", origin.host))?;
-    let tls = TlsConnector::from(roots.0.clone())
+    let tls = TlsConnector::from(roots.of(origin.trust)?)
         .connect(name, tcp)
         .await
         .map_err(|error| format!("TLS with {}: {error}", origin.host))?;
@@ -86,6 +124,9 @@ async fn dial(host: &str, port: u16) -> Result<TcpStream, String> {
 type ProxyTarget = (Uri, Option<http::HeaderValue>);
 
 fn proxy_for(origin: &Origin, proxies: &Matcher) -> Option<ProxyTarget> {
+    if origin.trust == Trust::Hub {
+        return None;
+    }
     let scheme = if origin.tls { "https" } else { "http" };
     let host =
         if origin.host.contains(':') { format!("[{}]", origin.host) } else { origin.host.clone() };

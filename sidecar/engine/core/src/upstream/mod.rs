@@ -19,6 +19,18 @@ pub struct Origin {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Whose signature its certificate must bear.
+    pub trust: Trust,
+}
+
+/// Authorities of TLS peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Trust {
+    /// The system's.
+    #[default]
+    System,
+    /// The hub's own, for gateways; never by way of an egress proxy.
+    Hub,
 }
 
 /// A model's endpoint: origin and the prebuilt parts of each request line.
@@ -61,6 +73,7 @@ impl Endpoint {
                 tls,
                 host: authority.host().trim_matches(['[', ']']).to_owned(),
                 port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+                trust: Trust::System,
             },
             authority: HeaderValue::from_str(authority.as_str())
                 .map_err(|_| format!("`{base_url}` names no usable host"))?,
@@ -68,6 +81,13 @@ impl Endpoint {
             embeddings: join("/embeddings")?,
             traces: join("/v1/traces")?,
         })
+    }
+
+    /// The same endpoint, as a gateway that the hub's authority vouches for.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.origin.trust = trust;
+        self
     }
 }
 
@@ -79,9 +99,15 @@ mod tests {
     fn base_urls_with_prefixes_ports_and_slashes() {
         let endpoint = Endpoint::parse("https://api.openai.com/v1/").unwrap();
         assert_eq!(endpoint.chat.to_string(), "https://api.openai.com/v1/chat/completions");
-        assert_eq!(endpoint.origin, Origin { tls: true, host: "api.openai.com".into(), port: 443 });
+        assert_eq!(
+            endpoint.origin,
+            Origin { tls: true, host: "api.openai.com".into(), port: 443, trust: Trust::System }
+        );
         let local = Endpoint::parse("http://[::1]:8080").unwrap();
-        assert_eq!(local.origin, Origin { tls: false, host: "::1".into(), port: 8080 });
+        assert_eq!(
+            local.origin,
+            Origin { tls: false, host: "::1".into(), port: 8080, trust: Trust::System }
+        );
         assert_eq!(local.embeddings.path(), "/embeddings");
     }
 

@@ -108,7 +108,7 @@ async fn drop_at_every_poll(stream: bool, fault: Fault) {
     let origin = Origin::start(fault).await;
     let engine = engine(&origin);
     let shared = engine.shared();
-    let worker = Rc::new(Worker::new(shared.clone(), TlsRoots::load().unwrap()));
+    let worker = Rc::new(Worker::new(shared.clone(), TlsRoots::load(None).unwrap()));
     let mut cancelled = 0;
     for polls in 1..MOST_POLLS {
         let dropped = call(&worker, stream, polls).await;
@@ -152,7 +152,7 @@ fn an_answer_does_not_wait_for_its_call_to_be_settled() {
         let origin = Origin::start(Fault::None).await;
         let engine = engine(&origin);
         let shared = engine.shared();
-        let worker = Rc::new(Worker::new(shared.clone(), TlsRoots::load().unwrap()));
+        let worker = Rc::new(Worker::new(shared.clone(), TlsRoots::load(None).unwrap()));
         let (mut caller, callee) = tokio::io::duplex(1 << 16);
         let service = service_fn(|request: Request<Incoming>| async {
             let reply = handle(worker.clone(), request).await;
