@@ -7,137 +7,38 @@ or away costs freshness and never a pod's start. Called by the injector.
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import random
 from collections.abc import Mapping
-from typing import Any, Protocol
-
-import httpx
+from typing import Any
 
 from pointsman_operator.inject import Namespace
-from pointsman_operator.kube import limits
-
-_log = logging.getLogger(__name__)
-GONE = 410
-Key = tuple[str, str]
-"""Namespace and name."""
+from pointsman_operator.kube.watch import Key, Streaming, Watch
 
 
-class Streaming(Protocol):
-    """What makes clients for watches."""
-
-    def streaming(self, silence_s: float = limits.SILENCE_S) -> httpx.AsyncClient:
-        """A client whose reads fail after so much silence."""
-        ...
-
-
-class WatchError(Exception):
-    """The server refused or ended a watch; `expired`: only a new list helps."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"{status} {message[:200]}")
-        self.expired = status == GONE
-
-
-class ObjectWatch:
+class ObjectWatch(Watch[Mapping[str, Any]]):
     """All objects of a path, as of the last that the server said."""
 
     def __init__(self, connection: Streaming, path: str, name: str = "") -> None:
         """`name` narrows it to one object, as a Role by resource name allows."""
-        self.path = path
-        self.synced = asyncio.Event()
-        self._connection = connection
-        self._selector = {"fieldSelector": f"metadata.name={name}"} if name else {}
-        self._objects: dict[str, dict[str, Mapping[str, Any]]] = {}
-        self._heard_at: float | None = None
+        self._within: dict[str, dict[str, Mapping[str, Any]]] = {}
+        named = f"metadata.name={name}" if name else ""
+        super().__init__(connection, path, _without_managers, self._placed, named)
 
     def within(self, namespace: str) -> tuple[Mapping[str, Any], ...]:
         """The objects of one namespace."""
-        return tuple(self._objects.get(namespace, {}).values())
+        return tuple(self._within.get(namespace, {}).values())
 
     def age_s(self) -> float:
-        """Seconds since the server last spoke; bookmarks come every minute."""
-        if self._heard_at is None:
-            return float("inf")
-        return asyncio.get_running_loop().time() - self._heard_at
+        """Seconds since the server last spoke; infinite before it first did."""
+        return super().age_s() if self.synced.is_set() else float("inf")
 
-    async def run(self) -> None:
-        """Keep up for ever: list, watch, resume; list again only where resuming is impossible."""
-        version = ""
-        pause_s = limits.RECONNECT_FIRST_S
-        while True:
-            heard = self._heard_at
-            try:
-                async with self._connection.streaming(limits.SILENCE_S) as http:
-                    version = version or await self._list(http)
-                    while True:
-                        version = await self._watch(http, version)
-            except WatchError as error:
-                version = "" if error.expired else version
-                _log.warning("watch of %s: %s", self.path, error)
-            except (httpx.HTTPError, OSError) as error:
-                _log.info("watch of %s: %s; resuming", self.path, repr(error))
-            except (KeyError, TypeError, ValueError) as error:
-                version = ""
-                _log.warning("watch of %s: not understood: %s", self.path, repr(error))
-            again = self._heard_at != heard
-            first, most = limits.RECONNECT_FIRST_S, limits.RECONNECT_MOST_S
-            pause_s = first if again else min(pause_s * 2, most)
-            await asyncio.sleep(pause_s * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
-
-    async def _list(self, http: httpx.AsyncClient) -> str:
-        """Take everything there is; the version to watch from."""
-        query = {"limit": str(limits.PAGE), **self._selector}
-        found: dict[str, dict[str, Mapping[str, Any]]] = {}
-        while True:
-            answer = await http.get(self.path, params=query)
-            if answer.is_error:
-                raise WatchError(answer.status_code, answer.text)
-            page = answer.json()
-            for item in page.get("items") or ():
-                _put(found, item)
-            following = page["metadata"].get("continue")
-            if not following:
-                break
-            query["continue"] = following
-        self._objects = found
-        self._heard()
-        self.synced.set()
-        return str(page["metadata"]["resourceVersion"])
-
-    async def _watch(self, http: httpx.AsyncClient, since: str) -> str:
-        """Follow until the server ends the watch; the version that it got to."""
-        query = {
-            "watch": "1",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": since,
-            "timeoutSeconds": str(limits.WATCH_S),
-            **self._selector,
-        }
-        async with http.stream("GET", self.path, params=query) as answer:
-            if answer.is_error:
-                text = (await answer.aread()).decode(errors="replace")
-                raise WatchError(answer.status_code, text)
-            self._heard()
-            async for line in answer.aiter_lines():
-                since = self._event(json.loads(line)) or since
-                self._heard()
-        return since
-
-    def _event(self, event: Mapping[str, Any]) -> str:
-        kind, item = event["type"], event["object"]
-        if kind == "ERROR":
-            raise WatchError(int(item.get("code", 0)), str(item.get("message", "")))
-        if kind == "DELETED":
-            namespace, name = _key(item)
-            self._objects.get(namespace, {}).pop(name, None)
-        elif kind != "BOOKMARK":
-            _put(self._objects, item)
-        return str(item["metadata"].get("resourceVersion", ""))
-
-    def _heard(self) -> None:
-        self._heard_at = asyncio.get_running_loop().time()
+    def _placed(self, key: Key, item: Mapping[str, Any] | None) -> None:
+        here = self._within.setdefault(key[0], {})
+        if item is not None:
+            here[key[1]] = item
+            return
+        here.pop(key[1], None)
+        if not here:
+            del self._within[key[0]]
 
 
 class Facts:
@@ -181,11 +82,6 @@ class Facts:
         await asyncio.gather(*(watch.run() for watch in self.watches))
 
 
-def _key(item: Mapping[str, Any]) -> Key:
-    return str(item["metadata"].get("namespace", "")), str(item["metadata"]["name"])
-
-
-def _put(into: dict[str, dict[str, Mapping[str, Any]]], item: dict[str, Any]) -> None:
-    namespace, name = _key(item)
-    item["metadata"].pop("managedFields", None)
-    into.setdefault(namespace, {})[name] = item
+def _without_managers(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = {name: it for name, it in item["metadata"].items() if name != "managedFields"}
+    return {**item, "metadata": metadata}

@@ -26,6 +26,9 @@ RECONNECT_FIRST_S = 0.5
 RECONNECT_MOST_S = 15.0
 """Pauses between attempts to reach the API server or the hub: double from the first to the last."""
 
+SERVICE_AGAIN_S = 2.0
+"""How soon a Service is asked for again that is not there, or has no such port."""
+
 LEASE_S = 12
 """A standby waits this long after the last renewal that it saw."""
 LEASE_RENEW_S = 3.0
