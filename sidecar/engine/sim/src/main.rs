@@ -1,8 +1,9 @@
 //! `pointsman-sim`: the outside world of the tests, the demo and the bench. It plays providers
-//! (and bills for them), and holds the bench's origin, baseline proxy and load client. It shares
+//! (and bills for them) and self-hosted engines, and holds the bench's origin, baseline proxy and load client. It shares
 //! no code with `core`, so that an error there cannot hide itself here.
 
 mod bench;
+mod engine;
 mod output;
 mod provider;
 mod tls;
@@ -14,7 +15,11 @@ use clap::{Parser, Subcommand};
 
 /// Command line of the simulator.
 #[derive(Parser)]
-#[command(name = "pointsman-sim", version, about = "Simulated providers and the bench's parts")]
+#[command(
+    name = "pointsman-sim",
+    version,
+    about = "Simulated providers and engines, and the bench's parts"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -24,6 +29,12 @@ struct Arguments {
 enum Command {
     /// A scripted OpenAI-compatible provider that bills what it sends (docs/contracts.md 7)
     Provider {
+        /// JSON configuration file
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// A simulated self-hosted engine with a queueing model behind it (docs/contracts.md 7)
+    Engine {
         /// JSON configuration file
         #[arg(long)]
         config: PathBuf,
@@ -40,6 +51,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::Provider { config } => provider::run(&config),
+        Command::Engine { config } => engine::run(&config),
         Command::Origin(options) => bench::origin::run(options),
         Command::Proxy(options) => bench::proxy::run(options),
         Command::Load(options) => bench::load::run(options),

@@ -75,13 +75,28 @@ pub(crate) fn provider(extra: &Value) -> Provider {
     for (name, value) in extra.as_object().unwrap() {
         config[name] = value.clone();
     }
+    start("provider", folder, &config)
+}
+
+/// Starts a simulated engine with `config`, to which the addresses are added.
+pub(crate) fn engine(config: &Value) -> Provider {
+    let folder = folder();
+    let mut config = config.clone();
+    config["listen"] = "127.0.0.1:0".into();
+    config["announce"] = folder.join("announce.json").to_str().unwrap().into();
+    start("engine", folder, &config)
+}
+
+/// Starts the binary and waits until it says where it serves.
+fn start(command: &str, folder: PathBuf, config: &Value) -> Provider {
     let path = folder.join("config.json");
     fs::write(&path, config.to_string()).unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_pointsman-sim"))
-        .args(["provider", "--config"])
+        .args([command, "--config"])
         .arg(path)
         .spawn()
         .unwrap();
+    let announce = folder.join("announce.json");
     let text = eventually("an announcement", || fs::read_to_string(&announce).ok());
     let announced: Value = serde_json::from_str(&text).unwrap();
     let field = |name: &str| announced[name].as_str().unwrap().to_owned();

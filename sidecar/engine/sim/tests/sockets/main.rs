@@ -5,6 +5,8 @@ mod bench;
 #[cfg(test)]
 mod driver;
 #[cfg(test)]
+mod engine;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod http2;
