@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from harness import apps
 from harness.control_plane import ControlPlane
 from support.controllers import ControllerProcess, controller, make_home
 from support.eventually import eventually
 from support.hub_in_cluster import HubInCluster, hub_in_cluster
 from support.line import Line, line
+from support.money_world import CLOCK, MOVED_HUB, move_clock
 from support.resources import budget, policy, pool, rule, self_hosted
 
 pytestmark = pytest.mark.timeout(240)
@@ -59,12 +62,21 @@ class Installation:
 
 
 @pytest.fixture
-def installation(crds: ControlPlane, tmp_path: Path) -> Iterator[Installation]:
+def clock(tmp_path: Path) -> Path:
+    """The file that moves the hub's clock; it begins with the right time."""
+    file = tmp_path / CLOCK
+    file.write_text("0")
+    return file
+
+
+@pytest.fixture
+def installation(crds: ControlPlane, tmp_path: Path, clock: Path) -> Iterator[Installation]:
     """One hub and one controller, under the rights that the chart gives."""
     home = make_home(crds)
     (tmp_path / "hub").mkdir()
+    moved = (MOVED_HUB, str(clock))
     with (
-        hub_in_cluster(crds, tmp_path / "hub", home.namespace) as hub,
+        hub_in_cluster(crds, tmp_path / "hub", home.namespace, moved) as hub,
         controller(home, hub, tmp_path / "controller") as leader,
     ):
         eventually(leader.leads, within_s=30)
@@ -104,6 +116,29 @@ def test_three_resources_route_a_pods_call_and_status_tells_the_truth(
         assert installation.condition(namespace, *programmed) == ("True", "Programmed")
         eventually(lambda: _spent(plane, namespace) > 0, within_s=60)
     eventually(lambda: installation.condition(namespace, *programmed)[0] != "True", within_s=10)
+
+
+def test_an_exhausted_budget_opens_by_itself_in_the_next_window(
+    installation: Installation, namespace: str, tmp_path: Path, clock: Path
+) -> None:
+    """Refused and `Exhausted` until the ledger's clock reaches the hour; nobody does anything."""
+    plane = installation.plane
+    kubectl = plane.kubectl.within(namespace)
+    hourly = [{"name": "hour", "amount": "0.02", "window": {"calendar": "Hour"}}]
+    with installation.sidecar(tmp_path, namespace, "shop-1") as made:
+        made.script("a", {"outputTokens": 6_000})
+        kept, routing, _ = resources(namespace, made.url("a"))
+        kept["spec"]["models"][0] = apps.model("local", f"{made.url('a')}/v1")
+        plane.kubectl.apply(kept, routing, budget(namespace=namespace, limits=hourly))
+        eventually(lambda: made.sidecar.state()["digest"], within_s=20)
+        kubectl("wait", "--for=condition=Ready", "rpol/support", "bud/team", "--timeout=30s")
+        eventually(lambda: made.chat().status_code == 429, within_s=20)
+        exhausted = ("budgets/team", "Exhausted")
+        eventually(lambda: installation.condition(namespace, *exhausted)[0] == "True", within_s=30)
+        resets = plane.api.get(f"{API}/{namespace}/budgets/team")["status"]["worst"]["resetsAt"]
+        move_clock(clock, int(dt.datetime.fromisoformat(resets).timestamp() * 1000), ahead_s=2)
+        eventually(lambda: made.chat().status_code == 200, within_s=40)
+        eventually(lambda: installation.condition(namespace, *exhausted)[0] == "False", within_s=30)
 
 
 def _spent(plane: ControlPlane, namespace: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import httpx
 
 from harness.control_plane import ControlPlane
 from pointsman_operator.kube.tokens import AUDIENCE
-from support.hub_process import HubProcess
+from support.hub_process import ENTRY, HubProcess
 
 HOME = "pointsman-system"
 CONTROLLER = "pointsman-controller"
@@ -76,7 +76,9 @@ class HubInCluster:
 
 
 @contextmanager
-def hub_in_cluster(plane: ControlPlane, folder: Path, home: str = HOME) -> Iterator[HubInCluster]:
+def hub_in_cluster(
+    plane: ControlPlane, folder: Path, home: str = HOME, entry: Sequence[str] = ENTRY
+) -> Iterator[HubInCluster]:
     """A hub with its ServiceAccount and ClusterRole, and the controller's ServiceAccount."""
     rbac = "rbac.authorization.k8s.io"
     plane.kubectl.apply(
@@ -99,7 +101,7 @@ def hub_in_cluster(plane: ControlPlane, folder: Path, home: str = HOME) -> Itera
     )
     kubeconfig = plane.kubeconfig_for_service_account(home, HUB, seconds=3600)
     options = ["--cluster", "--controller", f"{home}/{CONTROLLER}", "--kubeconfig", str(kubeconfig)]
-    process = HubProcess(folder, options)
+    process = HubProcess(folder, options, entry=[*entry])
     process.start()
     try:
         yield HubInCluster(plane, process, home)

@@ -18,6 +18,8 @@ from support.processes import START_S, Process
 
 FENCE = {"x-pointsman-fence": "installation,1,boot"}
 ACCOUNT = "demo/team/day"
+ENTRY = ("-m", "pointsman_operator.hub")
+"""The hub as the image runs it."""
 
 
 def budget(amount: int, *, name: str = "team", **limit: Any) -> dict[str, Any]:
@@ -54,7 +56,7 @@ class HubProcess:
     folder: Path
     arguments: list[str] = field(default_factory=list)
     python: str = sys.executable
-    entry: list[str] = field(default_factory=lambda: ["-m", "pointsman_operator.hub"])
+    entry: list[str] = field(default_factory=lambda: [*ENTRY])
 
     def start(self) -> None:
         """Start and wait until it says where it serves."""

@@ -123,9 +123,7 @@ class MoneyWorld:
 
     def set_clock(self, moment_ms: int, *, ahead_s: float) -> None:
         """Let the hub's clock reach that moment so many seconds from now; never set it back."""
-        fresh = self.folder / f"{CLOCK}.new"
-        fresh.write_text(str(moment_ms - int((time.time() + ahead_s) * 1000)))
-        fresh.replace(self.folder / CLOCK)
+        move_clock(self.folder / CLOCK, moment_ms, ahead_s=ahead_s)
 
     def close(self) -> None:
         """Kill what is left."""
@@ -135,6 +133,13 @@ class MoneyWorld:
             self.hub.kill()
         self.hub.http.close()
         self.sim.kill()
+
+
+def move_clock(file: Path, moment_ms: int, *, ahead_s: float) -> None:
+    """Let the clock of that file reach a moment so many seconds from now; never set it back."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(str(moment_ms - int((time.time() + ahead_s) * 1000)))
+    fresh.replace(file)
 
 
 def assert_conserved(row: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from pointsman_operator.hub.app import create_app, local_callers
-from pointsman_operator.hub.gate import token_of
+from pointsman_operator.hub.__main__ import callers_of
+from pointsman_operator.hub.app import create_app
 from pointsman_operator.hub.serving import HubServer
 from pointsman_operator.hub.settings import read_settings
 from pointsman_operator.ledger.windows import use_pinned_zones
@@ -33,6 +33,4 @@ if __name__ == "__main__":
     settings = read_settings(sys.argv[2:], os.environ)
     use_pinned_zones()
     clock = MovedClock(Path(sys.argv[1]))
-    HubServer(
-        create_app(settings.state, local_callers(token_of(settings.token_path)), clock), settings
-    ).run()
+    HubServer(create_app(settings.state, callers_of(settings), clock), settings).run()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 
 from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.controller import limits
-from pointsman_operator.controller.observed import read_account, read_fleet, unix_seconds
+from pointsman_operator.controller.observed import read_account, read_fleet
 from pointsman_operator.controller.publishing import Publisher
 from pointsman_operator.controller.reconcile import Reconciler
 from pointsman_operator.controller.world import World
@@ -67,8 +66,8 @@ class HubFollower:
         while True:
             try:
                 rows = await self._hub.budgets()
-                current = _current(rows, time.time())
-                accounts = {str(it["account"]): read_account(it) for it in current}
+                # The ledger's clock says which window runs, not ours.
+                accounts = {str(it["account"]): read_account(it) for it in rows if it["current"]}
             except (HubUnreachableError, HubRefusedError, KeyError, ValueError, TypeError) as error:
                 _log.debug("no accounts now: %s", error)
             else:
@@ -109,12 +108,3 @@ class HubFollower:
 
 def _policy(name: ObjectName) -> ObjectRef:
     return ObjectRef(RoutingPolicy.KIND, name.namespace, name.name)
-
-
-def _current(rows: list[dict[str, object]], now: float) -> list[dict[str, object]]:
-    """Of an account's windows the one that runs: the first to end from now on."""
-    found: dict[str, dict[str, object]] = {}
-    for row in sorted(rows, key=lambda row: unix_seconds(str(row["resets_at"]))):
-        if unix_seconds(str(row["resets_at"])) > now:
-            found.setdefault(str(row["account"]), row)
-    return list(found.values())

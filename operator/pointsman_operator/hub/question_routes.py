@@ -149,5 +149,6 @@ def _balance(balance: Balance) -> dict[str, Any]:
         "overrun": pot.overrun,
         "resets_at": balance.resets_at,
         "declared": balance.declared,
+        "current": balance.current,
         "turned_away": balance.turned_away,
     }

@@ -7,7 +7,7 @@ transaction; an answer is given only when it is on disk.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, delete, or_, select, tuple_
@@ -45,6 +45,8 @@ class Balance:
     pot: Pot
     resets_at: str
     declared: bool
+    current: bool
+    """Whether the ledger's clock stands in this window, and a table names its Budget."""
     turned_away: int = 0
     """The smallest need that was turned away since one was last met; what is left may be less."""
 
@@ -151,7 +153,7 @@ class Ledger:
             key, limit = (name, window.key), self.accounts[name].limit
             known = found.get(key) or WindowPot(key, Pot(limit), end=window.end.isoformat())
             found[key] = replace(known, pot=replace(known.pot, limit=limit))
-        balances = [_balance(pot, self.accounts, self._demand) for pot in found.values()]
+        balances = [_balance(pot, self.accounts, set(keys), self._demand) for pot in found.values()]
         return sorted(balances, key=lambda balance: (balance.account, balance.resets_at))
 
     async def spend(self, by: SpendBy, since_ms: int, namespace: str = "") -> list[SpendRow]:
@@ -224,7 +226,14 @@ async def _shown_pots(
     return [read_pot(row) for row in rows]
 
 
-def _balance(pot: WindowPot, accounts: Mapping[str, Account], demand: Demand) -> Balance:
-    account, window = pot.key
-    declared, turned_away = account in accounts, demand.turned_away(pot.key)
-    return Balance(account, window, pot.pot, pot.end, declared, turned_away)
+def _balance(
+    pot: WindowPot, accounts: Mapping[str, Account], current: Collection[PotKey], demand: Demand
+) -> Balance:
+    return Balance(
+        *pot.key,
+        pot=pot.pot,
+        resets_at=pot.end,
+        declared=pot.key[0] in accounts,
+        current=pot.key in current,
+        turned_away=demand.turned_away(pot.key),
+    )

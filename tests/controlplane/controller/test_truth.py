@@ -222,7 +222,7 @@ def _spend(hub: ClusterHub, namespace: str, used: int) -> None:
     limit = 5 * 10**12
     row = {"account": f"{namespace}/team/day", "window": "w", "limit": limit, "settled": used,
            "unconfirmed": 0, "leased": 0, "turned_away": 0, "available": limit - used, "overrun": 0,
-           "resets_at": "2126-11-23T00:00:00+00:00"}  # fmt: skip
+           "current": True, "resets_at": "2126-11-23T00:00:00+00:00"}  # fmt: skip
     hub.accounts = [row]
 
 

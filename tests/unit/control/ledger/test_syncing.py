@@ -170,7 +170,9 @@ def test_balances_show_what_matters_now(world: LedgerWorld) -> None:
     done = report("u-1", window="2026-11-20+01:00", spent=5, closed=True)
     open_money = report("u-2", window="2026-11-21+01:00", unconfirmed=5, closed=True)
     world.sync(leases=[done, open_money])
-    shown = {b.window for b in world.run(world.ledger.balances())}
+    held = world.run(world.ledger.balances())
+    assert sum(b.current for b in held) == 1
+    shown = {b.window for b in held}
     assert shown == {"2026-11-21+01:00", TODAY}
     every = {b.window for b in world.run(world.ledger.balances(every=True))}
     assert every == shown | {"2026-11-20+01:00"}
