@@ -44,6 +44,19 @@ def of_webhooks(names: list[str]) -> list[Rule]:
     return [_rule("admissionregistration.k8s.io", [kind], ["get", "patch"], names=names)]
 
 
+def of_gateways() -> list[Rule]:
+    """In each namespace of `gatewayNamespaces`: a Role; no Secret and no Role is among the kinds.
+
+    Names follow from pools and policies, so they cannot be bound to a list.
+    """
+    verbs = ["list", "create", "patch", "delete"]
+    return [
+        _rule("", ["serviceaccounts", "services"], verbs),
+        _rule("apps", ["deployments"], verbs),
+        _rule("policy", ["poddisruptionbudgets"], verbs),
+    ]
+
+
 def at_home(prefix: str) -> list[Rule]:
     """In the operator's own namespace: a Role. `create` of a Lease cannot be bound to a name."""
     secrets = [f"{prefix}-ca", f"{prefix}-hub-tls", f"{prefix}-injector-tls"]
