@@ -72,6 +72,19 @@ def test_nobody_may_read_secrets_of_others_or_write_workloads(helm: Helm) -> Non
             assert not resources & {"deployments", "statefulsets", "daemonsets", "jobs"}
 
 
+def test_the_hubs_metrics_are_scraped_by_who_may_see_all_budgets(helm: Helm) -> None:
+    """Prometheus shows the token of an account with that one right."""
+    found = rendered(helm, {}, "--api-versions", MONITORING)
+    *_, hub = one(found, "PodMonitor", f"{RELEASE}-operator")["spec"]["podMetricsEndpoints"]
+    secret = hub["authorization"]["credentials"]
+    token = one(found, "Secret", secret["name"])
+    assert token["type"] == "kubernetes.io/service-account-token"
+    account = token["metadata"]["annotations"]["kubernetes.io/service-account.name"]
+    assert one(found, "ServiceAccount", account)["automountServiceAccountToken"] is False
+    rules = one(found, "ClusterRole", account, None)["rules"]
+    assert rules == [{"apiGroups": ["pointsman.dev"], "resources": ["budgets"], "verbs": ["get"]}]
+
+
 def test_every_pod_is_restricted(helm: Helm) -> None:
     """Non-root, read-only root, no privilege, bounded memory, never injected itself."""
     for pod in _pods(rendered(helm)):

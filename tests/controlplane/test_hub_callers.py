@@ -115,6 +115,7 @@ def test_a_tenants_token_opens_nothing_of_another_tenant(hub: HubInCluster, name
         ("GET", "/v1/budgets?namespace=victim"),
         ("GET", "/v1/spend"),
         ("GET", "/v1/sidecars"),
+        ("GET", "/metrics"),
         ("DELETE", "/v1/tables/victim/main"),
     ):
         assert hub.call(token, method, path).status_code == 403, path
@@ -231,6 +232,31 @@ def test_people_see_what_kubernetes_lets_them_see(hub: HubInCluster, namespace: 
     assert hub.call(token, "GET", "/v1/budgets").status_code == 403
     release = {"account": f"{namespace}/team/day", "window": "x", "reason": "because"}
     assert hub.call(token, "POST", "/v1/ledger/release", json=release).status_code == 403
+    assert hub.call(token, "GET", "/metrics").status_code == 403
+
+
+def test_metrics_are_for_those_who_may_see_all_budgets(hub: HubInCluster, namespace: str) -> None:
+    """They tell of every namespace's money: nobody without a token, a scraper with the right."""
+    publish(hub, "victim")
+    assert hub.call("nobody", "GET", "/metrics").status_code == 401
+    assert hub.call("nobody", "GET", "/healthz").status_code == 200
+    rbac = "rbac.authorization.k8s.io"
+    own = {"name": f"scraper-{namespace}"}
+    rule = {"apiGroups": ["pointsman.dev"], "resources": ["budgets"], "verbs": ["get"]}
+    hub.plane.kubectl.apply(
+        account(namespace, "scraper"),
+        {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": own, "rules": [rule]},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": own,
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", **own},
+            "subjects": [{"kind": "ServiceAccount", "name": "scraper", "namespace": namespace}],
+        },
+    )
+    token = hub.plane.token(namespace, "scraper")
+    eventually(lambda: hub.call(token, "GET", "/metrics").status_code == 200, 20)
+    assert "victim/team/day" in hub.call(token, "GET", "/metrics").text
 
 
 def test_the_controller_waits_for_news_of_the_fleet(hub: HubInCluster, namespace: str) -> None:

@@ -50,6 +50,9 @@ class Caller:
 class Authenticator(Protocol):
     """Finds out whose token it is."""
 
+    guards_metrics: bool
+    """Whether the metrics, which tell of everybody's Budgets, want a token like all else."""
+
     async def __call__(self, token: str) -> Caller | None:
         """The caller; None where the token is nobody's. Raises `HubError` if it cannot tell now."""
         ...
@@ -65,6 +68,8 @@ class Rights(Protocol):
 
 class LocalToken:
     """The authenticator outside a cluster: one token."""
+
+    guards_metrics = False
 
     def __init__(self, token: str) -> None:
         self._expected = token.encode()

@@ -27,6 +27,8 @@ KEYS_FILE = "cluster-keys.json"
 class ClusterCallers:
     """Authenticator and rights of a hub in a cluster."""
 
+    guards_metrics = True
+
     def __init__(self, tokens: Tokens, rights: Rights, controller: str) -> None:
         """`controller` is the controller's ServiceAccount, as `NAMESPACE/NAME`."""
         self._tokens = tokens

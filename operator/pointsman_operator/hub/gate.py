@@ -15,7 +15,7 @@ from pointsman_operator.hub import limits
 from pointsman_operator.hub.callers import Authenticator, Caller
 from pointsman_operator.hub.errors import HubError, error_answer
 
-OPEN_PATHS = frozenset({"/healthz", "/metrics"})
+HEALTH, METRICS = "/healthz", "/metrics"
 CALLER = "pointsman.caller"
 """Where the scope holds the `Caller`."""
 TOKEN_BYTES = 32
@@ -33,9 +33,11 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        if scope["path"] not in OPEN_PATHS:
+        authenticator: Authenticator = scope["app"].state.authenticator
+        is_open = {HEALTH: True, METRICS: not authenticator.guards_metrics}
+        if not is_open.get(scope["path"], False):
             try:
-                caller = await _caller(scope["app"].state.authenticator, headers)
+                caller = await _caller(authenticator, headers)
             except HubError as error:
                 answer = error_answer(error.status, error.code, str(error))
                 await answer(scope, receive, send)

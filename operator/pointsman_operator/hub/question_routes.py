@@ -16,6 +16,7 @@ from pointsman_operator.hub.control_routes import shown
 from pointsman_operator.hub.decisions import unknown_decision
 from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.fleet import Sidecar
+from pointsman_operator.hub.gate import CALLER
 from pointsman_operator.hub.moments import since_moment
 from pointsman_operator.hub.state import HubState
 from pointsman_operator.ledger.errors import StoreUnavailable
@@ -111,8 +112,11 @@ async def healthz(state: State) -> dict[str, str]:
 
 
 @router.get("/metrics")
-async def metrics(state: State) -> Response:
-    """For Prometheus."""
+async def metrics(state: State, request: Request) -> Response:
+    """For Prometheus; in a cluster for whoever may see the Budgets of all namespaces."""
+    who: Caller | None = request.scope.get(CALLER)
+    if who is not None:
+        await check_right(who, request.app.state.rights, "get", "budgets", "")
     page = state.metrics.page(
         await state.ledger.balances(),
         streams=len(state.feed),
