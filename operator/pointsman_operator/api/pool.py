@@ -195,6 +195,10 @@ class AllowedNamespaces(Struct):
     names: Annotated[tuple[Name, ...], Field(max_length=bounds.NAMES_PER_LIST), SET] = ()
     """Namespaces, for `from: Names`."""
 
+    def admits(self, namespace: str) -> bool:
+        """Whether policies of another namespace may use the pool."""
+        return self.source == "All" or namespace in self.names
+
 
 class Constraints(Struct):
     """What holds for whoever uses the pool: policies may tighten it, never loosen it."""

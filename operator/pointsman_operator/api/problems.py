@@ -40,6 +40,10 @@ class ProblemCode(StrEnum):
         "PoolNotAllowed",
         "A policy names a ModelPool that does not allow its namespace.",
     )
+    GATEWAY_NAMESPACE_NOT_ALLOWED = (
+        "GatewayNamespaceNotAllowed",
+        "A ModelPool of another namespace needs a gateway there, and none may run.",
+    )
     POOL_NOT_LISTED = "PoolNotListed", "A candidate's pool is not in `spec.pools`."
     MODEL_NOT_FOUND = "ModelNotFound", "A candidate names a model that its pool does not have."
     MODEL_REFUSED = (

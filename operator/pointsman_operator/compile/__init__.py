@@ -15,6 +15,7 @@ from pointsman_operator.api.meta import ObjectName
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.api.problems import Problem, ProblemCode
 from pointsman_operator.compile import problems as make
+from pointsman_operator.compile.gateway import gateway_pools, gateway_table, table_name
 from pointsman_operator.compile.lower import lower_budget, lower_signal
 from pointsman_operator.compile.policy import lower_default, lower_rules, open_scope
 from pointsman_operator.compile.precedence import conflicts, serving_policy
@@ -39,8 +40,10 @@ __all__ = [
     "Snapshot",
     "budget_problems",
     "compile",
+    "compile_gateway",
     "compile_policy",
     "digest",
+    "gateway_pools",
     "label_of",
     "serving_policy",
     "simulate",
@@ -100,10 +103,18 @@ def compile_policy(snapshot: Snapshot, policy: ObjectName) -> CompiledTable:
     return _compile(snapshot, chosen, pools)
 
 
+def compile_gateway(snapshot: Snapshot, pool: ObjectName) -> CompiledTable:
+    """The table of a pool's gateway; raises KeyError without the pool."""
+    chosen = snapshot.pools[pool]
+    table = gateway_table(snapshot, chosen, resolve_pool(chosen, snapshot.knowledge))
+    data = table.canonical()
+    return CompiledTable(table_name(pool), table, data, digest(data), ())
+
+
 def _compile(
     snapshot: Snapshot, policy: RoutingPolicy, pools: Mapping[ObjectName, ResolvedPool]
 ) -> CompiledTable:
-    scope = open_scope(policy, snapshot.pools, pools)
+    scope = open_scope(policy, snapshot.pools, pools, snapshot.knowledge.gateways)
     namespace = policy.metadata.namespace
     table = RouteTable(
         policy=TableName(namespace=namespace, name=policy.metadata.name),

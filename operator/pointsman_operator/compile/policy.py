@@ -11,7 +11,7 @@ from pointsman_operator.api.policy import DefaultAction, RoutingPolicy
 from pointsman_operator.api.pool import ModelPool
 from pointsman_operator.api.problems import Problem
 from pointsman_operator.api.route import Route
-from pointsman_operator.compile import lower, problems, residency
+from pointsman_operator.compile import gateway, lower, problems, residency
 from pointsman_operator.compile.resolve import ResolvedPool
 from pointsman_operator.compile.solve import solve_lambda0
 from pointsman_operator.compile.table import (
@@ -58,6 +58,7 @@ def open_scope(
     policy: RoutingPolicy,
     pools: Mapping[ObjectName, ModelPool],
     resolved: Mapping[ObjectName, ResolvedPool],
+    gateways: frozenset[str] | None,
 ) -> PolicyScope:
     """The pools that a policy names, as far as they exist and allow it."""
     scope = PolicyScope(policy, {}, set(), {})
@@ -70,10 +71,13 @@ def open_scope(
             scope.problems.append(problems.pool_not_found(policy.ref, path, name))
         elif not allows(pool, namespace):
             scope.problems.append(problems.pool_not_allowed(policy.ref, path, name))
+        elif (problem := gateway.problem_of(policy, path, pool, gateways)) is not None:
+            scope.problems.append(problem)
         else:
             elsewhere = (it for it in pool.spec.models if residency.lives_elsewhere(policy, it))
             abroad = frozenset(model.name for model in elsewhere)
-            scope.pools[name.name] = OpenPool(pool, resolved[name], abroad)
+            usable = gateway.seen_from(policy, pool, resolved[name], gateways)
+            scope.pools[name.name] = OpenPool(pool, usable, abroad)
             continue
         scope.closed.add(name.name)
     models = [model for pool in scope.pools.values() for model in pool.models]
@@ -84,8 +88,7 @@ def open_scope(
 
 def allows(pool: ModelPool, namespace: str) -> bool:
     """Whether policies of a namespace may use a pool."""
-    rule = pool.spec.allowed_namespaces
-    return rule.source == "All" or namespace == pool.metadata.namespace or namespace in rule.names
+    return namespace == pool.metadata.namespace or pool.spec.allowed_namespaces.admits(namespace)
 
 
 def lower_rules(scope: PolicyScope) -> tuple[TableRule, ...]:
@@ -112,6 +115,7 @@ def lower_default(scope: PolicyScope) -> TableDefault:
     if default.action == "PassThrough":
         pools = (opened.pool for opened in scope.pools.values())
         problem = residency.pass_through_problem(scope.policy, pools)
+        problem = problem or gateway.pass_through_problem(scope.policy, scope.models.values())
         if problem is not None:
             scope.problems.append(problem)
             return TableDefault(action="Deny")

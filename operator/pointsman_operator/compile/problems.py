@@ -28,6 +28,28 @@ def pool_not_allowed(ref: ObjectRef, path: str, pool: ObjectName) -> Problem:
     )
 
 
+def gateway_not_allowed(ref: ObjectRef, path: str, pool: ObjectName) -> Problem:
+    """A foreign pool's namespace is not one in which gateways may run."""
+    return Problem(
+        ProblemCode.GATEWAY_NAMESPACE_NOT_ALLOWED,
+        ref,
+        path,
+        f"ModelPool {pool} is of another namespace, in which no gateway may run",
+        f"add {pool.namespace} to the chart's gatewayNamespaces",
+    )
+
+
+def pass_through_gateway(ref: ObjectRef, pool: ObjectName) -> Problem:
+    """A gateway takes the names of its pool's models only."""
+    return Problem(
+        ProblemCode.PASS_THROUGH_AMBIGUOUS,
+        ref,
+        "spec.default",
+        f"PassThrough does not reach beyond the gateway of ModelPool {pool}; Deny is used",
+        "use Deny or Route, or a pool of the policy's own namespace",
+    )
+
+
 def pool_not_listed(ref: ObjectRef, path: str, model: str) -> Problem:
     """A candidate's pool is not among the policy's."""
     pool = model.split("/", 1)[0]

@@ -24,6 +24,8 @@ class Knowledge:
     learnt: Learnt
     simulated: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Provider label -> base URL of its simulator."""
+    gateways: frozenset[str] | None = None
+    """Namespaces in which gateways may run; None: pools of other namespaces need none."""
     cluster: bool = True
     """Whether there is a cluster whose Services and pods can be watched."""
 

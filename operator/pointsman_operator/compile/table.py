@@ -47,6 +47,13 @@ class TableCredential(Part):
     """The provider's usual variable; empty: none is usual."""
 
 
+class TableWay(Part):
+    """The way to a model of another namespace: its pool's gateway."""
+
+    audience: str
+    """Whose tickets it takes."""
+
+
 class TableProvider(Part):
     """How a model is reached."""
 
@@ -58,6 +65,8 @@ class TableProvider(Part):
     base_url: Annotated[str, Field(alias="baseURL")]
     simulated: bool
     credential: TableCredential | None = None
+    gateway: TableWay | None = None
+    """Set on models of other namespaces: a ticket goes there, no key."""
     allowed_hosts: tuple[str, ...]
     """Well-known hosts of the provider; the Secret's entry `allowed-hosts` adds to them."""
     stream_end: Literal["Done", "Eof"]
@@ -270,6 +279,13 @@ class TableBudget(Part):
     enforcement: TableEnforcement
 
 
+class TableGateway(Part):
+    """Who may call a pool's gateway."""
+
+    namespaces: tuple[str, ...] | None = None
+    """Other namespaces; none: all."""
+
+
 class RouteTable(Part):
     """One policy's slice of the world."""
 
@@ -288,6 +304,8 @@ class RouteTable(Part):
     default: TableDefault
     budgets: tuple[TableBudget, ...]
     """By namespace and name."""
+    gateway: TableGateway | None = None
+    """Present in the table of a pool's gateway, which has models and Budgets alone."""
     removed: Literal[True] | None = None
     """Present where the policy was deleted (the hub makes that table): nothing else is in it."""
 
