@@ -2,9 +2,9 @@
 
 Called by the Makefile before anything else. Every step says what it does and about how long it
 takes, and is skipped when its inputs have not changed since it last ran. Nothing outside the
-checkout is touched, but for Debian packages that only the bench, the foreign simulator and the test
-cluster need (and only as root; else it prints the command to run), and for the test cluster's
-programs, which are built once into the user's cache.
+checkout is touched, but for Debian packages that only the bench, the foreign simulator, the test
+cluster and the tests of the ledger in PostgreSQL need (and only as root; else it prints the command
+to run), and for the test cluster's programs, which are built once into the user's cache.
 """
 
 from __future__ import annotations
@@ -89,6 +89,8 @@ def main() -> int:
         left -= step.cold_seconds
     if arguments.kind in CLUSTER_KINDS:
         node_packages()
+    if arguments.kind in ("verify", "test"):
+        postgresql_server()
     if arguments.kind == "test":
         fetch_helm()
     if programs is not None and programs.wait() != 0:
@@ -218,6 +220,22 @@ def node_packages() -> None:
         apt_install(*missing)
     elif missing:
         print(f"  for real pods, as root: apt-get install {' '.join(missing)}", file=sys.stderr)
+
+
+def postgresql_server() -> None:
+    """Get the ledger's second store; without it its tests say so and are skipped."""
+    if shutil.which("postgres") or list(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
+        return
+    if not may_install():
+        print(
+            "  for the ledger in PostgreSQL, as root: apt-get install postgresql", file=sys.stderr
+        )
+        return
+    # Debian would make a server of its own at once, and start it: tests start theirs.
+    own = Path("/etc/postgresql-common/createcluster.d/pointsman.conf")
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("create_main_cluster = false\n")
+    apt_install("postgresql")
 
 
 def make_venv() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from support.postgresql_server import PostgresqlServer, postgresql_server
 
 # Timing never decides a property: the machine is shared with whatever else runs.
 settings.register_profile("fast", max_examples=50, deadline=None, derandomize=True)
@@ -18,3 +21,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update` rewrites golden cases from what the code says now; the diff is then reviewed."""
     parser.addoption("--update", action="store_true", help="rewrite golden cases")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """One server for all tests that ask for it; who stops it starts it again."""
+    with postgresql_server() as server:
+        yield server

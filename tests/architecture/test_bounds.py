@@ -77,9 +77,10 @@ FACTS = {
     "kube/api.py": {"NOT_FOUND", "CONFLICT", "TOO_MANY", "UNREACHABLE"},
     "kube/hub.py": {"NOT_FOUND", "CONFLICT"},
     "kube/metadata.py": {"GONE"},
-    "ledger/database.py": {"_MARK_DIGITS"},
+    "ledger/postgresql.py": {"LOCK"},
     "ledger/schema.py": {"SCHEMA_VERSION"},
     "ledger/spend.py": {"MINUTE_MS", "HOUR_MS", "PICO_PER_MICRO", "COLUMN_MAX"},
+    "ledger/sqlite.py": {"_MARK_DIGITS"},
 }
 RUST_CONST = re.compile(r"\bconst ([A-Z][A-Z0-9_]*): ([^=;]+?) = ([^;]*);")
 RUST_NUMBER = re.compile(r"\b(?:[ui](?:8|16|32|64|128|size)|f32|f64|Duration)\b")

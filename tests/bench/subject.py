@@ -24,7 +24,7 @@ from bench.targets import Target
 from pointsman_operator.cli.hub_client import HubClient, HubError
 from pointsman_operator.cli.local.stack import hub_command
 from pointsman_operator.cli.state import State
-from pointsman_operator.hub.state import DATABASE
+from pointsman_operator.hub.settings import DATABASE
 
 FIRST_REQUESTS = 100
 """After them the idle memory is read."""

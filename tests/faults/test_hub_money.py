@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,15 @@ from typing import Any
 import httpx
 import pytest
 
-from support.hub_process import ACCOUNT, HubProcess, budget, hub_process, route_table
+from support.hub_process import (
+    ACCOUNT,
+    HubProcess,
+    budget,
+    hub_process,
+    on_postgresql,
+    route_table,
+)
+from support.postgresql_server import PostgresqlServer
 
 # Whole processes start here, on a machine that may be busy with others.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -19,10 +28,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 CENT = 10**10
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[HubProcess]:
-    """A hub with one dollar a day."""
-    with hub_process(tmp_path) as running:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HubProcess]:
+    """A hub with one dollar a day, on each store."""
+    with ExitStack() as stack:
+        arguments = []
+        if request.param == "postgresql":
+            server: PostgresqlServer = request.getfixturevalue("postgresql")
+            schema = stack.enter_context(server.schema())
+            arguments = on_postgresql(server.url(schema), tmp_path)
+        running = stack.enter_context(hub_process(tmp_path, *arguments))
         running.put_table(route_table(budget(100 * CENT)))
         yield running
 

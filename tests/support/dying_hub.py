@@ -54,7 +54,7 @@ if __name__ == "__main__":
     settings = read_settings(sys.argv[2:], os.environ)
     use_pinned_zones()
     app: Any = create_app(
-        settings.state, local_callers(token_of(settings.token_path)), SystemClock()
+        settings.store, local_callers(token_of(settings.token_path)), SystemClock()
     )
     app.add_middleware(Dying, wanted=Path(sys.argv[1]))
     HubServer(app, settings).run()

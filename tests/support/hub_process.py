@@ -20,6 +20,7 @@ FENCE = {"x-pointsman-fence": "installation,1,boot"}
 ACCOUNT = "demo/team/day"
 ENTRY = ("-m", "pointsman_operator.hub")
 """The hub as the image runs it."""
+POSTGRESQL = "--postgresql-url-file"
 
 
 def budget(amount: int, *, name: str = "team", **limit: Any) -> dict[str, Any]:
@@ -58,8 +59,8 @@ class HubProcess:
     python: str = sys.executable
     entry: list[str] = field(default_factory=lambda: [*ENTRY])
 
-    def start(self) -> None:
-        """Start and wait until it says where it serves."""
+    def start(self, *, wait: bool = True) -> None:
+        """Start and wait until it says where it serves; unless told so, until its store is open."""
         announce = self.folder / "announce"
         announce.unlink(missing_ok=True)
         state = ["--state", str(self.folder), "--announce", str(announce)]
@@ -73,6 +74,9 @@ class HubProcess:
         scheme = "https" if "--tls-cert" in self.arguments else "http"
         self.url = f"{scheme}://{self.address}"
         self.http = httpx.Client(base_url=self.url, headers=self.headers, timeout=30)
+        if wait and POSTGRESQL in self.arguments:
+            # It answers before its store is open, and says so.
+            eventually(lambda: self.http.get("/readyz").status_code == 200, within_s=START_S)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -116,6 +120,13 @@ class HubProcess:
         self.http.close()
         self.process.child.send_signal(number)
         return self.process.child.wait(timeout=30)
+
+
+def on_postgresql(url: str, folder: Path) -> list[str]:
+    """The arguments of a hub whose ledger is there."""
+    file = folder / "postgresql-url"
+    file.write_text(url)
+    return [POSTGRESQL, str(file)]
 
 
 @contextmanager

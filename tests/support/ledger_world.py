@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pointsman_operator.ledger.accounts import Account, Threshold
-from pointsman_operator.ledger.database import Database
+from pointsman_operator.ledger.database import Database, Store
 from pointsman_operator.ledger.ledger import Ledger
 from pointsman_operator.ledger.messages import SyncAnswer, SyncRequest
+from pointsman_operator.ledger.postgresql import PostgresqlStore
+from pointsman_operator.ledger.sqlite import SqliteStore
 from pointsman_operator.ledger.windows import Calendar, WindowSpec
 
 NOON_MS = 1_795_341_600_000
@@ -53,17 +55,27 @@ def sync_request(sidecar: str = "a", boot: str = "1", **more: Any) -> SyncReques
     return SyncRequest.model_validate({"sidecar": sidecar, "boot": boot, "seq": 1, **more})
 
 
+def sqlite_at(path: Path) -> Callable[[], Store]:
+    """A file, opened as often as the ledger is."""
+    return lambda: SqliteStore(path)
+
+
+def postgresql_at(url: str) -> Callable[[], Store]:
+    """A schema of a server, opened as often as the ledger is."""
+    return lambda: PostgresqlStore(lambda: url)
+
+
 @dataclass
 class LedgerWorld:
     """One ledger that may be closed and opened again, on an event loop of its own."""
 
-    path: Path
+    store: Callable[[], Store]
     accounts: dict[str, Account] = field(default_factory=lambda: {DAY: day_account()})
     clock: HandClock = field(default_factory=HandClock)
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self.ledger = self.run(self._open())
+        self.run(self.open())
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Drive a coroutine to its end."""
@@ -75,19 +87,21 @@ class LedgerWorld:
 
     def restart(self) -> None:
         """The hub goes down and comes up again."""
-        self.run(self._close())
-        self.ledger = self.run(self._open())
+        self.run(self.shut())
+        self.run(self.open())
 
     def close(self) -> None:
         """The end of the test."""
-        self.run(self._close())
+        self.run(self.shut())
         self._loop.close()
 
-    async def _open(self) -> Ledger:
-        ledger = Ledger(await Database.open(self.path, self.clock))
+    async def open(self) -> None:
+        """A hub comes up."""
+        ledger = Ledger(await Database.open(self.store(), self.clock))
         ledger.accounts = self.accounts
-        return ledger
+        self.ledger = ledger
 
-    async def _close(self) -> None:
+    async def shut(self) -> None:
+        """A hub goes down in order."""
         await self.ledger.close()
         await self.ledger.database.close()

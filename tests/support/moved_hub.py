@@ -33,4 +33,4 @@ if __name__ == "__main__":
     settings = read_settings(sys.argv[2:], os.environ)
     use_pinned_zones()
     clock = MovedClock(Path(sys.argv[1]))
-    HubServer(create_app(settings.state, callers_of(settings), clock), settings).run()
+    HubServer(create_app(settings.store, callers_of(settings), clock), settings).run()

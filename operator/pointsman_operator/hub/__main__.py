@@ -1,7 +1,7 @@
 """`python -m pointsman_operator.hub --state DIR --listen ADDRESS`: one hub process.
 
 Exit codes: 0 after SIGTERM or SIGINT, 64 for settings that cannot be, 69 when the state cannot be
-opened or the address not be bound.
+opened, the address not be bound, or another hub has begun to write to the ledger.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> int:
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     use_pinned_zones()
-    app = create_app(settings.state, callers, SystemClock(), restored=settings.restored)
+    app = create_app(settings.store, callers, SystemClock(), restored=settings.restored)
     server = HubServer(app, settings)
     server.prepare_tls()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -57,7 +57,7 @@ def main() -> int:
     except SystemExit:
         # uvicorn's way to say that it could not bind; it has logged why.
         return EXIT_UNAVAILABLE
-    return 0 if server.started else EXIT_UNAVAILABLE
+    return 0 if server.started and app.state.failure is None else EXIT_UNAVAILABLE
 
 
 def callers_of(settings: HubSettings) -> Callers:

@@ -15,7 +15,7 @@ from pointsman_operator.hub import limits
 from pointsman_operator.hub.callers import Authenticator, Caller
 from pointsman_operator.hub.errors import HubError, error_answer
 
-HEALTH, METRICS = "/healthz", "/metrics"
+HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
 CALLER = "pointsman.caller"
 """Where the scope holds the `Caller`."""
 TOKEN_BYTES = 32
@@ -32,9 +32,14 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        app = scope["app"]
+        if app.state.hub is None:
+            why = f"the hub waits for its store: {app.state.waiting}"
+            await error_answer(503, "ledger_unavailable", why)(scope, receive, send)
+            return
         headers = dict(scope["headers"])
-        authenticator: Authenticator = scope["app"].state.authenticator
-        is_open = {HEALTH: True, METRICS: not authenticator.guards_metrics}
+        authenticator: Authenticator = app.state.authenticator
+        is_open = {HEALTH: True, READY: True, METRICS: not authenticator.guards_metrics}
         if not is_open.get(scope["path"], False):
             try:
                 caller = await _caller(authenticator, headers)

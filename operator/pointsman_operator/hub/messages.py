@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pointsman_operator.hub import limits
+from pointsman_operator.ledger.messages import NO_NUL
 
-Label = Annotated[str, Field(max_length=limits.LABEL_CHARACTERS_MAX)]
-Name = Annotated[str, Field(min_length=1, max_length=limits.LABEL_CHARACTERS_MAX)]
+Label = Annotated[str, Field(max_length=limits.LABEL_CHARACTERS_MAX, pattern=NO_NUL)]
+Name = Annotated[str, Field(min_length=1, max_length=limits.LABEL_CHARACTERS_MAX, pattern=NO_NUL)]
 Sentence = Annotated[str, Field(max_length=limits.REASON_CHARACTERS_MAX)]
 Facts = Annotated[dict[Label, Label], Field(max_length=limits.FACTS_MAX)]
 Micro = Annotated[int, Field(ge=0, lt=2**63, strict=True)]

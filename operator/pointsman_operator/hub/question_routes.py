@@ -21,11 +21,12 @@ from pointsman_operator.hub.moments import since_moment
 from pointsman_operator.hub.state import HubState
 from pointsman_operator.ledger.errors import StoreUnavailable
 from pointsman_operator.ledger.ledger import Balance
+from pointsman_operator.ledger.messages import NO_NUL
 from pointsman_operator.ledger.spend import Counters, SpendBy
 
 State = Annotated[HubState, Depends(hub_state)]
 Who = Annotated[Caller, Depends(caller_of)]
-DecisionId = Annotated[str, Path(max_length=limits.DECISION_ID_CHARACTERS_MAX)]
+DecisionId = Annotated[str, Path(max_length=limits.DECISION_ID_CHARACTERS_MAX, pattern=NO_NUL)]
 NamespaceQuery = Annotated[str, Query(max_length=limits.LABEL_CHARACTERS_MAX)]
 
 router = APIRouter()
@@ -108,6 +109,12 @@ async def healthz(state: State) -> dict[str, str]:
         raise StoreUnavailable(f"the last write failed: {state.database.failure}")
     async with state.database.reading() as connection:
         await connection.execute(text("SELECT 1"))
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(_: State) -> dict[str, str]:
+    """200 once the hub serves tables, also while its store takes no writes: streams go on."""
     return {"status": "ok"}
 
 

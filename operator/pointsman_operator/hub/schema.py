@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
 
-from pointsman_operator.ledger.schema import metadata
+from pointsman_operator.ledger.schema import Numbered, metadata
 
 route_tables = Table(
     "route_tables",
@@ -56,7 +56,7 @@ fence = Table(
 records = Table(
     "records",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", Numbered, primary_key=True),
     Column("id", Text, nullable=False, unique=True),
     Column("time_ms", BigInteger, nullable=False),
     Column("body", Text, nullable=False),

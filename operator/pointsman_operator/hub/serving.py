@@ -27,6 +27,7 @@ class HubServer(uvicorn.Server):
     def __init__(self, app: FastAPI, settings: HubSettings) -> None:
         super().__init__(_configuration(app, settings))
         self._app = app
+        app.state.ended = self.end
         self._announce = settings.announce
         self._certificate: Certificate | None = None
         self._renewing: asyncio.Task[None] | None = None
@@ -45,6 +46,10 @@ class HubServer(uvicorn.Server):
         self.config.load()
         self.config.ssl = context
 
+    def end(self) -> None:
+        """Stop serving, in order."""
+        self.should_exit = True
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Bind, then say where."""
         await super().startup(sockets)
@@ -59,7 +64,8 @@ class HubServer(uvicorn.Server):
         """End the streams, finish the requests, close the state."""
         if self._renewing is not None:
             self._renewing.cancel()
-        self._app.state.hub.feed.close()
+        if self._app.state.hub is not None:
+            self._app.state.hub.feed.close()
         await super().shutdown(sockets)
 
     async def _renew(self, certificate: Certificate) -> None:

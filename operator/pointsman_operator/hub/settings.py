@@ -16,7 +16,12 @@ from pydantic import (
     model_validator,
 )
 
+from pointsman_operator.ledger.database import Store
+from pointsman_operator.ledger.postgresql import PostgresqlStore, url_in
+from pointsman_operator.ledger.sqlite import SqliteStore
+
 PREFIX = "POINTSMAN_HUB_"
+DATABASE = "hub.db"
 FLAGS = {"address": "--listen"}
 """Options that are not called like their field."""
 PORT_MAX = 65_535
@@ -35,7 +40,9 @@ class HubSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     state: DirectoryPath
-    """Folder of the database."""
+    """Folder of the database, and of what else is kept."""
+    postgresql_url_file: FilePath | None = None
+    """File with the URL of a PostgreSQL database, read at each connection; default: SQLite."""
     address: Annotated[str, AfterValidator(_address)] = "127.0.0.1:4620"
     """HOST:PORT to serve on; port 0 takes any free one."""
     token_file: Path | None = None
@@ -70,6 +77,19 @@ class HubSettings(BaseModel):
         if not self.cluster and (self.controller or self.kubeconfig):
             raise ValueError("controller and kubeconfig are used with cluster only")
         return self
+
+    @model_validator(mode="after")
+    def _url_is_one(self) -> Self:
+        if self.postgresql_url_file is not None:
+            url_in(self.postgresql_url_file)
+        return self
+
+    def store(self) -> Store:
+        """Where the ledger is kept, opened for this process; raises `StoreRefused`."""
+        file = self.postgresql_url_file
+        if file is not None:
+            return PostgresqlStore(lambda: url_in(file))
+        return SqliteStore(self.state / DATABASE)
 
     @property
     def token_path(self) -> Path:

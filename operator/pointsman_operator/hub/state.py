@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.decisions import Decisions
@@ -16,13 +15,13 @@ from pointsman_operator.hub.fleet import Fleet
 from pointsman_operator.hub.metrics import HubMetrics
 from pointsman_operator.hub.tables import Tables
 from pointsman_operator.hub.tunings import Tunings
+from pointsman_operator.ledger import limits as ledger_limits
 from pointsman_operator.ledger.clock import Clock
-from pointsman_operator.ledger.database import Database
-from pointsman_operator.ledger.errors import LedgerError
+from pointsman_operator.ledger.database import Database, Store
+from pointsman_operator.ledger.errors import LedgerError, StoreUnavailable
 from pointsman_operator.ledger.ledger import Ledger
 
 LOGGER = logging.getLogger(__name__)
-DATABASE = "hub.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +43,22 @@ class HubState:
 
 
 @asynccontextmanager
-async def opened(folder: Path, clock: Clock, *, restored: bool) -> AsyncIterator[HubState]:
-    """The hub's state in a folder, with its periodic work; `restored`: the operator says so."""
-    database = await Database.open(folder / DATABASE, clock)
+async def opened(
+    store: Callable[[], Store], clock: Clock, waiting: Callable[[str], None], *, restored: bool
+) -> AsyncIterator[HubState]:
+    """The hub's state in a store, with its periodic work; `restored`: the operator says so.
+
+    `waiting` is told why, each time that a store that may come by itself is not there.
+    """
+    database = await _there(store, clock, waiting)
     try:
         ledger = Ledger(database)
         if restored or database.restored:
-            why = "the operator said so" if restored else "the database is older than its lock file"
+            why = (
+                "the operator said so"
+                if restored
+                else "the database is older than one that was served"
+            )
             number = await ledger.begin_incarnation(why)
             LOGGER.warning("restored (%s): leases are void, incarnation %d begins", why, number)
         state = await _assembled(database, ledger)
@@ -64,6 +72,25 @@ async def opened(folder: Path, clock: Clock, *, restored: bool) -> AsyncIterator
             await ledger.close()
     finally:
         await database.close()
+
+
+async def _there(
+    store: Callable[[], Store], clock: Clock, waiting: Callable[[str], None]
+) -> Database:
+    """The database, waited for where waiting helps."""
+    told = ""
+    while True:
+        made = store()
+        try:
+            return await Database.open(made, clock)
+        except StoreUnavailable as error:
+            if not made.waits:
+                raise
+            if str(error) != told:
+                told = str(error)
+                LOGGER.warning("waiting for the store: %s", told)
+            waiting(told)
+            await asyncio.sleep(ledger_limits.STORE_AGAIN_S)
 
 
 async def _assembled(database: Database, ledger: Ledger) -> HubState:

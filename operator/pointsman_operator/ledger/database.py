@@ -1,38 +1,67 @@
-"""The hub's database: one SQLite file with one writer, durable before anything is answered.
+"""The hub's database, on SQLite or PostgreSQL: one writer, durable before it is answered.
 
-`synchronous=FULL` and WAL make a commit survive a power cut; a lock file beside the database keeps
-a second process out and remembers how many commits there were, so that a restored backup is
-noticed.
+What both stores have in common is here: transactions, the clock's mark, the count of commits, the
+incarnation. What each does in its own way is in `sqlite` and `postgresql`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, Self, TypeVar
+from contextlib import AbstractContextManager, asynccontextmanager
+from typing import Protocol, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from pointsman_operator.ledger import limits
 from pointsman_operator.ledger.clock import Clock, LedgerClock
-from pointsman_operator.ledger.errors import StoreRefused, StoreUnavailable
+from pointsman_operator.ledger.errors import StoreLost, StoreRefused, StoreUnavailable
 from pointsman_operator.ledger.migrating import migrate
 from pointsman_operator.ledger.schema import SCHEMA_VERSION, audit, meta, metadata
 
-NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs", "lustre", "afs", "fuse.sshfs"}
-)
-"""Their locks and syncs do not hold what SQLite needs."""
-_MARK_DIGITS = 20
-_PUT_META = insert(meta).prefix_with("OR REPLACE")
+_SET_META = update(meta).where(meta.c.key == bindparam("name")).values(value=bindparam("new_value"))
 
 T = TypeVar("T")
+
+
+class Store(Protocol):
+    """Where the ledger is kept. All but `readers` and `interrupt` is for the writer's thread."""
+
+    readers: AsyncEngine
+    """Each connection sees one consistent state."""
+    waits: bool
+    """Whether a store that cannot be opened now may be there later by itself."""
+
+    def opening(self) -> AbstractContextManager[Connection]:
+        """The transaction that makes and loads the database; raises `StoreUnavailable`."""
+        ...
+
+    def claim(self, connection: Connection, stored: Mapping[str, str]) -> tuple[int, bool]:
+        """Become the writer: how many commits there were, and whether the state is a backup's."""
+        ...
+
+    def kept(self) -> Mapping[str, str]:
+        """What a new incarnation writes into `meta`, by which the next backup is told apart."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """One transaction, by the one writer; raises `StoreUnavailable` or `StoreLost`."""
+        ...
+
+    def committed(self, commits: int) -> None:
+        """So many commits are durable now."""
+        ...
+
+    def interrupt(self) -> None:
+        """From another thread: what runs too long shall fail, where that can be done."""
+        ...
+
+    def close(self) -> None:
+        """Let the next writer in."""
+        ...
 
 
 class Database:
@@ -42,32 +71,24 @@ class Database:
     of threads for all its statements, where an asynchronous connection pays one for each.
     """
 
-    def __init__(self, writing: Engine, reading: AsyncEngine, lock: int, clock: Clock) -> None:
-        self._engine = writing
-        self._readers = reading
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
         self._writer = ThreadPoolExecutor(1, "writer")
-        self._lock_file = lock
         self._writing = asyncio.Lock()
         self._commits = 0
         self.clock = LedgerClock(clock)
         self.incarnation = 1
         self.restored = False
-        """Whether opening found an older database than the lock file remembers."""
+        """Whether opening found a state older than one that was already served."""
         self.failure: str | None = None
         """Why the last write failed; nothing when it did not."""
+        self.lost = asyncio.Event()
+        """Another hub writes here now: this one is over, what it remembers may be wrong."""
 
     @classmethod
-    async def open(cls, path: Path, clock: Clock) -> Self:
-        """Open or create the database; raises `StoreRefused` or `StoreUnavailable`."""
-        _refuse_network_file_system(path)
-        lock = _lock(path)
-        # Closed by the thread that closes the database, after the writer's has ended.
-        writing = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
-        reading = create_async_engine(f"sqlite+aiosqlite:///{path}")
-        for engine in (writing, reading.sync_engine):
-            event.listen(engine, "connect", _prepare_connection)
-            event.listen(engine, "begin", _begin)
-        database = cls(writing, reading, lock, clock)
+    async def open(cls, store: Store, clock: Clock) -> Self:
+        """Open or make the database; raises `StoreRefused` or `StoreUnavailable`."""
+        database = cls(store, clock)
         try:
             await database._in_writer(database._load)
         except BaseException:
@@ -76,16 +97,16 @@ class Database:
         return database
 
     async def close(self) -> None:
-        """Close the database and give up the lock."""
+        """Close the database and let the next writer in."""
         await asyncio.to_thread(self._writer.shutdown)
-        self._engine.dispose()
-        await self._readers.dispose()
-        os.close(self._lock_file)
+        await asyncio.to_thread(self._store.close)
+        await self._store.readers.dispose()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in the writer's thread and a transaction of its own; its result is on disk.
+        """Run `work` in the writer's thread and a transaction of its own; its result is durable.
 
-        Raises `StoreUnavailable`, and then nothing of it happened.
+        Raises `StoreUnavailable`: then nothing of it happened, or all of it where the connection
+        broke during the commit. So `work` must be such that doing it again changes nothing.
         """
         async with self._writing:
             # The clock belongs to the loop: two threads could make it go back.
@@ -93,8 +114,13 @@ class Database:
             try:
                 result = await self._in_writer(lambda: self._transaction(work, now_ms))
             except DBAPIError as error:
-                self.failure = str(error.orig)
-                raise StoreUnavailable(f"the ledger cannot write: {error.orig}") from error
+                self.failure = reason(error)
+                raise StoreUnavailable(f"the ledger cannot write: {self.failure}") from error
+            except StoreUnavailable as error:
+                self.failure = str(error)
+                if isinstance(error, StoreLost):
+                    self.lost.set()
+                raise
             self.failure = None
             return result
 
@@ -102,29 +128,39 @@ class Database:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection for reading one consistent state; raises `StoreUnavailable`."""
         try:
-            async with self._readers.connect() as connection:
+            async with (
+                asyncio.timeout(limits.READ_WITHIN_S),
+                self._store.readers.connect() as connection,
+            ):
                 yield connection
         except DBAPIError as error:
-            raise StoreUnavailable(f"the ledger cannot read: {error.orig}") from error
+            raise StoreUnavailable(f"the ledger cannot read: {reason(error)}") from error
+        except TimeoutError as error:
+            raise StoreUnavailable("the ledger cannot read: no answer in time") from error
 
     def set_incarnation(self, connection: Connection, incarnation: int) -> None:
         """Count a new life of the ledger, inside a caller's transaction."""
-        _set(connection, incarnation=str(incarnation))
+        _set(connection, incarnation=str(incarnation), **self._store.kept())
 
     async def _in_writer(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+        loop = asyncio.get_running_loop()
+        overdue = loop.call_later(limits.WRITE_WITHIN_S, self._store.interrupt)
+        try:
+            return await loop.run_in_executor(self._writer, work)
+        finally:
+            overdue.cancel()
 
     def _transaction(self, work: Callable[[Connection], T], now_ms: int) -> T:
-        with self._engine.begin() as connection:
+        with self._store.writing() as connection:
             result = work(connection)
             _set(connection, commits=str(self._commits + 1), clock_ms=str(now_ms))
         self._commits += 1
-        _write_mark(self._lock_file, self._commits)
+        self._store.committed(self._commits)
         return result
 
     def _load(self) -> None:
         try:
-            with self._engine.begin() as connection:
+            with self._store.opening() as connection:
                 metadata.create_all(connection)
                 stored = {row.key: row.value for row in connection.execute(select(meta))}
                 version = int(stored.get("schema", SCHEMA_VERSION))
@@ -134,12 +170,10 @@ class Database:
                         "run the newer hub"
                     )
                 migrate(connection, version)
-                _set(connection, schema=str(SCHEMA_VERSION))
+                _complete(connection, stored)
+                self._commits, self.restored = self._store.claim(connection, stored)
         except DBAPIError as error:
-            raise StoreUnavailable(f"the ledger cannot open: {error.orig}") from error
-        commits, mark = int(stored.get("commits", 0)), _read_mark(self._lock_file)
-        # The next commit passes the mark, so only one that raises the incarnation may come next.
-        self.restored, self._commits = mark > commits, max(mark, commits)
+            raise StoreUnavailable(f"the ledger cannot open: {reason(error)}") from error
         self.incarnation = int(stored.get("incarnation", 1))
         self.clock.restore(int(stored.get("clock_ms", 0)))
 
@@ -149,58 +183,22 @@ def note(connection: Connection, now_ms: int, action: str, detail: str) -> None:
     connection.execute(insert(audit).values(time_ms=now_ms, action=action, detail=detail))
 
 
+def reason(error: DBAPIError) -> str:
+    """What the store says, on one line; drivers add hints and addresses below."""
+    return str(error.orig).partition("\n")[0]
+
+
+def _complete(connection: Connection, stored: Mapping[str, str]) -> None:
+    """Every row of `meta`, so that a commit only has to change some."""
+    rows = {"commits": "0", "clock_ms": "0", "incarnation": "1", "writer": "", "place": ""}
+    missing = [{"key": key, "value": value} for key, value in rows.items() if key not in stored]
+    if missing:
+        connection.execute(insert(meta), missing)
+    if "schema" not in stored:
+        connection.execute(insert(meta), [{"key": "schema", "value": ""}])
+    _set(connection, schema=str(SCHEMA_VERSION))
+
+
 def _set(connection: Connection, **values: str) -> None:
-    rows = [{"key": key, "value": value} for key, value in values.items()]
-    connection.execute(_PUT_META, rows)
-
-
-def _prepare_connection(connection: Any, _record: Any) -> None:
-    # The driver must not begin transactions by its own rules: see SQLAlchemy's notes on pysqlite.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _begin(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN")
-
-
-def _lock(path: Path) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-    lock = os.open(path.with_name(path.name + ".lock"), flags, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise StoreRefused(f"{path} is in use by another hub") from error
-    return lock
-
-
-def _write_mark(lock: int, commits: int) -> None:
-    # Without fsync: after a power cut the mark may be behind the database, never ahead of it.
-    os.pwrite(lock, str(commits).zfill(_MARK_DIGITS).encode(), 0)
-
-
-def _read_mark(lock: int) -> int:
-    digits = os.pread(lock, _MARK_DIGITS, 0)
-    return int(digits) if digits.isdigit() else 0
-
-
-def _refuse_network_file_system(path: Path) -> None:
-    kind = file_system(path.parent.resolve(), Path("/proc/self/mountinfo").read_text())
-    if kind in NETWORK_FILE_SYSTEMS:
-        raise StoreRefused(f"{path} lies on {kind}; the ledger needs a local disk")
-
-
-def file_system(folder: Path, mountinfo: str) -> str:
-    """The type of the file system that holds the folder, by the longest mount point."""
-    best, kind = -1, ""
-    for line in mountinfo.splitlines():
-        left, _, right = line.partition(" - ")
-        point = left.split(" ")[4].replace("\\040", " ")
-        if folder.is_relative_to(point) and len(point) >= best:
-            best, kind = len(point), right.split(" ")[0]
-    return kind
+    rows = [{"name": key, "new_value": value} for key, value in values.items()]
+    connection.execute(_SET_META, rows)

@@ -8,7 +8,11 @@ class LedgerError(Exception):
 
 
 class StoreUnavailable(LedgerError):  # noqa: N818 - a state, and what the API's code says
-    """Nothing was written (disk full, read-only, damaged): refuse grants, try again."""
+    """The store does not take a write (disk full, damaged, away): refuse grants, try again."""
+
+
+class StoreLost(StoreUnavailable):
+    """Another hub writes here, or the state has changed under us: end, and start over."""
 
 
 class TooBusy(LedgerError):  # noqa: N818

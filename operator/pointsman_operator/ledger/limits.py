@@ -30,6 +30,21 @@ SYNCS_PER_SECOND_NEAR_END = 200
 STARTUP_GRACE_MS = 2 * RENEW_EVERY_MS
 """After a start no lease expires before its holder had two chances to reach the hub again."""
 
+CONNECT_WITHIN_S = 5
+STATEMENT_MS = 10_000
+"""PostgreSQL ends a statement of ours that takes longer."""
+IDLE_IN_TRANSACTION_MS = 30_000
+LOCK_WITHIN_MS = 3_000
+"""How long one attempt waits for another hub to end; the next one comes after the pause below."""
+STORE_AGAIN_S = 1.0
+WRITE_WITHIN_S = 25.0
+"""A transaction over a connection that says nothing for longer is given up, and the connection."""
+READ_WITHIN_S = 30.0
+SILENT_PEER_MS = 15_000
+"""After this long without an acknowledgement a connection counts as dead, on both its ends."""
+READERS = 4
+"""Connections for reading that are kept; as many again may be opened for a while."""
+
 SHARE_DIVISOR = 4
 """A grant takes at most available / (divisor x holders), unless the caller needs more right now."""
 SOLE_SHARE_DIVISOR = 2

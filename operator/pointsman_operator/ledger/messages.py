@@ -13,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pointsman_operator.ledger import limits
 
-Name = Annotated[str, Field(min_length=1, max_length=limits.NAME_CHARACTERS_MAX)]
-Label = Annotated[str, Field(max_length=limits.NAME_CHARACTERS_MAX)]
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL keeps no NUL, and one caller's must not fail the transaction of all."""
+Name = Annotated[str, Field(min_length=1, max_length=limits.NAME_CHARACTERS_MAX, pattern=NO_NUL)]
+Label = Annotated[str, Field(max_length=limits.NAME_CHARACTERS_MAX, pattern=NO_NUL)]
 Money = Annotated[int, Field(ge=0, le=limits.MONEY_MAX, strict=True)]
 Count = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 

@@ -20,6 +20,9 @@ from sqlalchemy.engine import Dialect
 SCHEMA_VERSION = 3
 metadata = MetaData()
 
+Numbered = BigInteger().with_variant(Integer, "sqlite")
+"""A row's number: SQLite numbers by its own integers only, elsewhere 32 bits would run out."""
+
 
 class Picodollars(TypeDecorator[int]):
     """An integer kept as text: the sum of many leases may pass what a 64-bit column holds."""
@@ -119,7 +122,7 @@ spend = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Numbered, primary_key=True),
     Column("time_ms", BigInteger, nullable=False),
     Column("action", String(64), nullable=False),
     Column("detail", Text, nullable=False),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from operator import add, sub
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsInt
 
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +22,7 @@ from pointsman_operator.ledger import limits
 from pointsman_operator.ledger.books import reference
 from pointsman_operator.ledger.messages import SyncRequest
 from pointsman_operator.ledger.schema import dimensions, spend, usage_marks
-from pointsman_operator.ledger.store import chunks, update_rows
+from pointsman_operator.ledger.store import chunks, insert_new, update_rows
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -35,7 +35,9 @@ _MARKS = select(usage_marks).where(usage_marks.c.ref.in_(bindparam("refs", expan
 _SPEND = select(spend).where(
     spend.c.ref.in_(bindparam("refs", expanding=True)), spend.c.minute_ms == bindparam("minute")
 )
-_NEW_NAMES = insert(dimensions).prefix_with("OR IGNORE")
+_DROP = delete(spend).where(
+    spend.c.minute_ms == bindparam("minute"), spend.c.ref == bindparam("name")
+)
 
 
 class SpendBy(StrEnum):
@@ -137,10 +139,7 @@ async def spend_by(
     )
     if namespace:
         query = query.where(dimensions.c.namespace == namespace)
-    rows = [
-        SpendRow(row[0], Counters(*row[1:4], _pico(*row[4:6]), _pico(*row[6:])))
-        for row in await connection.execute(query)
-    ]
+    rows = [_spend_row(*row) for row in await connection.execute(query)]
     return sorted(rows, key=lambda row: (-row.counters.cost, row.key))
 
 
@@ -150,12 +149,12 @@ def roll_up(connection: Connection, now_ms: int) -> None:
     before_ms -= before_ms % HOUR_MS
     old = select(spend).where(spend.c.minute_ms < before_ms, spend.c.minute_ms % HOUR_MS != 0)
     hours: defaultdict[int, defaultdict[str, Counters]] = defaultdict(lambda: defaultdict(Counters))
-    for row in connection.execute(old.limit(limits.ROLLED_UP_MAX)):
+    taken = connection.execute(old.limit(limits.ROLLED_UP_MAX)).all()
+    for row in taken:
         hour = hours[row.minute_ms - row.minute_ms % HOUR_MS]
         hour[row.ref] = hour[row.ref].plus(_counters(row))
-        connection.execute(
-            delete(spend).where(spend.c.minute_ms == row.minute_ms, spend.c.ref == row.ref)
-        )
+    if taken:
+        connection.execute(_DROP, [{"minute": row.minute_ms, "name": row.ref} for row in taken])
     for hour_ms, gained in hours.items():
         _add(connection, hour_ms, gained)
     forgotten = usage_marks.c.seen_ms < now_ms - limits.LEASES_KEPT_MS
@@ -189,8 +188,7 @@ def _named(names: tuple[str, ...]) -> tuple[str, ...]:
 def _name(connection: Connection, groups: Mapping[str, tuple[str, ...]]) -> None:
     columns = [by.value for by in SpendBy]
     rows = [{"ref": r, **dict(zip(columns, n, strict=True))} for r, n in groups.items()]
-    if rows:
-        connection.execute(_NEW_NAMES, rows)
+    insert_new(connection, dimensions, rows)
 
 
 def _add(connection: Connection, minute_ms: int, gained: Mapping[str, Counters]) -> None:
@@ -221,6 +219,13 @@ def _rows(
 
 def _counters(source: Any) -> Counters:
     return Counters(*(getattr(source, name) for name in Counters._fields))
+
+
+def _spend_row(key: str, *sums: SupportsInt) -> SpendRow:
+    """A row of `spend_by`; PostgreSQL's sums are decimals."""
+    requests, read, written, cost, cost_rest, open_cost, open_rest = map(int, sums)
+    spent, unconfirmed = _pico(cost, cost_rest), _pico(open_cost, open_rest)
+    return SpendRow(key, Counters(requests, read, written, spent, unconfirmed))
 
 
 def _pico(micros: int, picos: int) -> int:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     Connection,
+    Insert,
     RowMapping,
     Select,
     Table,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from pointsman_operator.ledger import limits
 from pointsman_operator.ledger.arithmetic import LeaseNumbers, LeaseState, Pot
@@ -99,6 +101,12 @@ def update_rows(
     )
 
 
+def insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert the rows whose key is not there yet."""
+    if rows:
+        connection.execute(_insert_new(connection.dialect.name, table), rows)
+
+
 def chunks(items: Iterable[T]) -> Iterator[list[T]]:
     """The items in lists that fit a query."""
     iterator = iter(items)
@@ -110,6 +118,13 @@ def read_pot(row: RowMapping) -> WindowPot:
     """A row of `schema.pots`."""
     pot = Pot(row["limit"], row["settled"], row["unconfirmed"], row["leased"], row["holders"])
     return WindowPot((row["account"], row["window"]), pot, row["start"], row["end"])
+
+
+@lru_cache
+def _insert_new(dialect: str, table: Table) -> Insert:
+    if dialect == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 @lru_cache

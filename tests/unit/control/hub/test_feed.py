@@ -19,6 +19,7 @@ from pointsman_operator.hub.tables import Fence, Tables
 from pointsman_operator.hub.targets import Served
 from pointsman_operator.hub.tunings import Tunings
 from pointsman_operator.ledger.database import Database
+from pointsman_operator.ledger.sqlite import SqliteStore
 from support.hub_process import route_table
 from support.ledger_world import HandClock
 
@@ -76,7 +77,7 @@ def _subscriber(world: World, workload: str = "support") -> Subscriber:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """Nothing put yet."""
-    database = await Database.open(tmp_path / "x.db", HandClock())
+    database = await Database.open(SqliteStore(tmp_path / "x.db"), HandClock())
     tables = Tables(database)
     yield World(tables, Feed(tables, Tunings(database)), Fleet(database.clock))
     await database.close()

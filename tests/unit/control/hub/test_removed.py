@@ -7,6 +7,7 @@ from pathlib import Path
 from pointsman_operator.hub.tables import Fence, Tables
 from pointsman_operator.hub.targets import Served, Target
 from pointsman_operator.ledger.database import Database
+from pointsman_operator.ledger.sqlite import SqliteStore
 from support.hub_process import route_table
 from support.ledger_world import HandClock
 
@@ -19,7 +20,7 @@ POLICY = ("demo", "support")
 async def test_by_labels_it_reaches_the_pods_that_it_served(tmp_path: Path) -> None:
     """Also after a restart; another policy for the same pods comes first, put again it serves."""
     content, target = route_table(), Target(labels={"app": "web"}, order=(0, "2026", "support"))
-    database = await Database.open(tmp_path / "hub.db", HandClock())
+    database = await Database.open(SqliteStore(tmp_path / "hub.db"), HandClock())
     tables = Tables(database)
     await tables.put(POLICY, content, FENCE, target)
     await tables.remove(POLICY, FENCE)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import settings
@@ -20,9 +22,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pointsman_operator.ledger.clock import moment
+from pointsman_operator.ledger.database import Store
 from pointsman_operator.ledger.errors import NotReleasable
 from pointsman_operator.ledger.messages import SyncAnswer
-from support.ledger_world import DAY, LedgerWorld, want
+from support.ledger_world import DAY, LedgerWorld, postgresql_at, sqlite_at, want
+from support.postgresql_server import PostgresqlServer
 
 LIMIT = 1000
 HOLDERS = st.sampled_from(["a", "b", "c"])
@@ -92,13 +96,19 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.world = LedgerWorld(Path(self.folder.name) / "ledger.db")
+        self.kept = ExitStack()
+        self.world = LedgerWorld(self.kept.enter_context(self.new_store()))
         self.holders = {name: HolderBook() for name in "abc"}
         self.old_requests: list[tuple[str, dict[str, Any]]] = []
         self.true_spend: defaultdict[str, int] = defaultdict(int)
         self.slack: defaultdict[str, int] = defaultdict(int)
         self.vanished: defaultdict[str, int] = defaultdict(int)
+
+    @contextmanager
+    def new_store(self) -> Iterator[Callable[[], Store]]:
+        """An empty store, for one example."""
+        with tempfile.TemporaryDirectory() as folder:
+            yield sqlite_at(Path(folder) / "ledger.db")
 
     @rule(name=HOLDERS, need=AMOUNTS, more=AMOUNTS, heard=st.booleans(), ahead=st.booleans())
     def wants(self, name: str, need: int, more: int, heard: bool, ahead: bool) -> None:  # noqa: FBT001
@@ -220,7 +230,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.settle_all()
         finally:
             self.world.close()
-            self.folder.cleanup()
+            self.kept.close()
 
     def settle_all(self) -> None:
         """What the ledger settled is what was truly spent, but for pods that vanished."""
@@ -259,9 +269,34 @@ class LedgerMachine(RuleBasedStateMachine):
         return self.world.ledger.accounts[DAY].window.at(moment(now_ms)).key
 
 
+class PostgresqlLedgerMachine(LedgerMachine):
+    """The same on the other store."""
+
+    server: ClassVar[PostgresqlServer]
+
+    @contextmanager
+    def new_store(self) -> Iterator[Callable[[], Store]]:
+        """A schema, for one example."""
+        with self.server.schema() as schema:
+            yield postgresql_at(self.server.url(schema))
+
+
+@pytest.fixture(scope="module")
+def machines_server(postgresql: PostgresqlServer) -> None:
+    """Hypothesis makes the machine: it takes no fixtures."""
+    PostgresqlLedgerMachine.server = postgresql
+
+
 TestLedgerMachine = LedgerMachine.TestCase
 # Each step is a durable transaction: a fifth of the profile's examples.
 TestLedgerMachine.settings = settings(
     max_examples=settings().max_examples // 5, stateful_step_count=25, deadline=None
 )
 TestLedgerMachine.pytestmark = [pytest.mark.timeout(300)]  # type: ignore[attr-defined]
+
+TestPostgresqlLedgerMachine = PostgresqlLedgerMachine.TestCase
+TestPostgresqlLedgerMachine.settings = TestLedgerMachine.settings
+TestPostgresqlLedgerMachine.pytestmark = [  # type: ignore[attr-defined]
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("machines_server"),
+]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, insert, text
 
-from pointsman_operator.ledger import database as database_module
+from pointsman_operator.ledger import sqlite as sqlite_module
 from pointsman_operator.ledger.clock import SystemClock
-from pointsman_operator.ledger.database import Database, file_system
+from pointsman_operator.ledger.database import Database, Store
 from pointsman_operator.ledger.errors import StoreRefused, StoreUnavailable
 from pointsman_operator.ledger.schema import meta
-from support.ledger_world import DAY, HandClock, LedgerWorld, report, want
+from pointsman_operator.ledger.sqlite import SqliteStore, file_system
+from support.ledger_world import DAY, HandClock, LedgerWorld, report, sqlite_at, want
 
 MOUNTS = """\
 21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -34,9 +36,9 @@ def test_the_longest_mount_point_says_the_file_system() -> None:
 def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Named by its type; no file is made there."""
     here = file_system(tmp_path.resolve(), Path("/proc/self/mountinfo").read_text())
-    monkeypatch.setattr(database_module, "NETWORK_FILE_SYSTEMS", {here})
+    monkeypatch.setattr(sqlite_module, "NETWORK_FILE_SYSTEMS", {here})
     with pytest.raises(StoreRefused, match=f"lies on {here}"):
-        asyncio.run(Database.open(tmp_path / "x.db", HandClock()))
+        asyncio.run(Database.open(SqliteStore(tmp_path / "x.db"), HandClock()))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -47,16 +49,16 @@ def test_the_system_clock_is_the_hosts() -> None:
 
 async def test_a_second_process_is_refused(tmp_path: Path) -> None:
     """One writer: the lock is held as long as the database is open."""
-    first = await Database.open(tmp_path / "x.db", HandClock())
+    first = await Database.open(SqliteStore(tmp_path / "x.db"), HandClock())
     with pytest.raises(StoreRefused, match="in use by another hub"):
-        await Database.open(tmp_path / "x.db", HandClock())
+        await Database.open(SqliteStore(tmp_path / "x.db"), HandClock())
     await first.close()
-    await (await Database.open(tmp_path / "x.db", HandClock())).close()
+    await (await Database.open(SqliteStore(tmp_path / "x.db"), HandClock())).close()
 
 
-async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+async def test_a_newer_schema_is_refused(store: Callable[[], Store]) -> None:
     """An older hub does not touch what a newer one wrote."""
-    database = await Database.open(tmp_path / "x.db", HandClock())
+    database = await Database.open(store(), HandClock())
 
     def work(connection: Connection) -> None:
         connection.execute(text("UPDATE meta SET value = '99' WHERE key = 'schema'"))
@@ -64,12 +66,12 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     await database.write(work)
     await database.close()
     with pytest.raises(StoreRefused, match="schema 99"):
-        await Database.open(tmp_path / "x.db", HandClock())
+        await Database.open(store(), HandClock())
 
 
-async def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+async def test_an_older_schema_is_brought_up_to_date(store: Callable[[], Store]) -> None:
     """What an older hub booked stays, new counters begin at zero; a second opening is no other."""
-    database = await Database.open(tmp_path / "x.db", HandClock())
+    database = await Database.open(store(), HandClock())
 
     def age(connection: Connection) -> None:
         for table in ("spend", "usage_marks"):
@@ -82,7 +84,7 @@ async def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     await database.write(age)
     await database.close()
     for _ in range(2):
-        database = await Database.open(tmp_path / "x.db", HandClock())
+        database = await Database.open(store(), HandClock())
         async with database.reading() as connection:
             joined = "SELECT cost, unconfirmed, namespace FROM spend JOIN dimensions USING (ref)"
             row = (await connection.execute(text(joined))).one()
@@ -95,13 +97,13 @@ async def test_a_damaged_file_says_so(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     path.write_bytes(b"not a database, but long enough to look at" * 100)
     with pytest.raises(StoreUnavailable, match="cannot open"):
-        await Database.open(path, HandClock())
+        await Database.open(SqliteStore(path), HandClock())
     assert path.read_bytes().startswith(b"not a database")
 
 
 async def test_writes_are_durable_by_setting(tmp_path: Path) -> None:
     """WAL, and every commit synced."""
-    database = await Database.open(tmp_path / "x.db", HandClock())
+    database = await Database.open(SqliteStore(tmp_path / "x.db"), HandClock())
     async with database.reading() as connection:
         mode = (await connection.execute(text("PRAGMA journal_mode"))).scalar()
         synchronous = (await connection.execute(text("PRAGMA synchronous"))).scalar()
@@ -109,10 +111,10 @@ async def test_writes_are_durable_by_setting(tmp_path: Path) -> None:
     assert (mode, synchronous) == ("wal", 2)
 
 
-async def test_the_clock_never_goes_back_even_over_a_restart(tmp_path: Path) -> None:
+async def test_the_clock_never_goes_back_even_over_a_restart(store: Callable[[], Store]) -> None:
     """The last commit's time is the least that the next process starts with."""
     clock = HandClock()
-    database = await Database.open(tmp_path / "x.db", clock)
+    database = await Database.open(store(), clock)
 
     def nothing(_connection: Connection) -> None:
         """A commit without content."""
@@ -120,14 +122,14 @@ async def test_the_clock_never_goes_back_even_over_a_restart(tmp_path: Path) -> 
     await database.write(nothing)
     await database.close()
     late, clock.time_ms = clock.time_ms, clock.time_ms - 10_000
-    database = await Database.open(tmp_path / "x.db", clock)
+    database = await Database.open(store(), clock)
     assert database.clock.now_ms() == late
     await database.close()
 
 
-async def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+async def test_a_failed_write_leaves_nothing(store: Callable[[], Store]) -> None:
     """The transaction is undone, the reason kept until a write succeeds."""
-    database = await Database.open(tmp_path / "x.db", HandClock())
+    database = await Database.open(store(), HandClock())
 
     def twice(connection: Connection) -> None:
         for _ in range(2):
@@ -149,10 +151,11 @@ async def _read_nowhere(database: Database) -> None:
         await connection.execute(text("SELECT * FROM nowhere"))
 
 
-def test_an_older_database_than_the_lock_file_was_restored(world: LedgerWorld) -> None:
+def test_an_older_database_than_the_lock_file_was_restored(tmp_path: Path) -> None:
     """The mark is ahead: noticed at the next start, and until an incarnation has begun."""
+    world = LedgerWorld(sqlite_at(tmp_path / "ledger.db"))
     world.sync(wants=[want(1)])
-    with world.path.with_name("ledger.db.lock").open("r+b") as file:
+    with (tmp_path / "ledger.db.lock").open("r+b") as file:
         os.pwrite(file.fileno(), b"00000000000000001000", 0)
     seen = []
     for _ in range(2):
@@ -162,6 +165,25 @@ def test_an_older_database_than_the_lock_file_was_restored(world: LedgerWorld) -
     world.restart()
     assert [*seen, world.ledger.database.restored] == [True, True, False]
     assert world.ledger.database.incarnation == 2
+    world.close()
+
+
+def test_a_database_without_its_lock_file_was_brought_here(tmp_path: Path) -> None:
+    """A backup on a new volume: noticed, too, and until an incarnation has begun."""
+    world = LedgerWorld(sqlite_at(tmp_path / "ledger.db"))
+    world.sync(wants=[want(1)])
+    world.run(world.shut())
+    (tmp_path / "ledger.db.lock").unlink()
+    seen = []
+    for _ in range(2):
+        world.run(world.open())
+        seen.append(world.ledger.database.restored)
+        world.run(world.shut())
+    world.run(world.open())
+    world.run(world.ledger.begin_incarnation("restored"))
+    world.restart()
+    assert [*seen, world.ledger.database.restored] == [True, True, False]
+    world.close()
 
 
 def test_old_leases_are_dropped_and_their_money_stays(world: LedgerWorld) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
+from pointsman_operator.ledger.database import Store
 from pointsman_operator.ledger.messages import SyncAnswer
 from support.ledger_world import (
     DAY,
@@ -43,11 +44,11 @@ async def all_sync(world: LedgerWorld, spend: int) -> list[SyncAnswer]:
 
 @pytest.mark.parametrize(("before", "hours"), MIDNIGHTS.values(), ids=MIDNIGHTS.keys())
 def test_each_day_has_its_own_limit_however_long_it_is(
-    tmp_path: Path, before: str, hours: int
+    store: Callable[[], Store], before: str, hours: int
 ) -> None:
     """Grants of both days stay within each day's limit; the new day ends at its own midnight."""
     start_ms = int(dt.datetime.fromisoformat(before).timestamp() * 1000)
-    world = LedgerWorld(tmp_path / "x.db", {DAY: day_account(1000)}, HandClock(start_ms))
+    world = LedgerWorld(store, {DAY: day_account(1000)}, HandClock(start_ms))
     try:
         granted: dict[tuple[str, str], int] = {}
         for _ in range(20):
