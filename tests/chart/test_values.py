@@ -10,6 +10,7 @@ import yaml
 from harness.helm import Helm, HelmError
 from support.charts import CHART, flags, rendered
 
+COLLECTOR = "http://collector.observability:4318"
 WRONG = [
     ({"replicaCount": 2}, "replicaCount"),
     ({"controller.replica": 2}, "replica"),
@@ -30,6 +31,8 @@ WRONG = [
     ({"platformNamespaces": "one"}, "/platformNamespaces"),
     ({"sidecar.resources": {}}, "resources"),
     ({"sidecar.logLevel": "loud"}, "/sidecar/logLevel"),
+    ({"sidecar.tracing.otlpEndpoint": "collector:4318"}, "/sidecar/tracing/otlpEndpoint"),
+    ({"sidecar.tracing.samplePercent": 101}, "/sidecar/tracing/samplePercent"),
     ({"monitoring.rules.enabled": "yes"}, "/monitoring/rules/enabled"),
     ({"crds.install": True}, "install"),
 ]
@@ -117,6 +120,8 @@ EFFECTS: list[dict[str, Any]] = [
     {"image.sidecar.repository": "other"},
     {"image.sidecar.tag": "9"},
     {"image.sidecar.digest": "sha256:" + "0" * 64},
+    {"sidecar.tracing.otlpEndpoint": COLLECTOR},
+    {"sidecar.tracing.otlpEndpoint": COLLECTOR, "sidecar.tracing.samplePercent": 5},
     {"crds.enabled": False},
     {"crds.keep": False},
     {"namespaces": ["apps"]},

@@ -16,7 +16,7 @@ from pointsman_operator.generate.chart import chart_files
 from pointsman_operator.generate.conditions import conditions_text
 from pointsman_operator.generate.crds import crd_files
 from pointsman_operator.generate.dashboard import dashboard_text
-from pointsman_operator.generate.reference import reference_text
+from pointsman_operator.generate.reference import reference_files
 from pointsman_operator.generate.tables import table_schema_text
 
 COMMAND = "make gen"
@@ -53,7 +53,7 @@ def generated() -> dict[str, str]:
         **{f"charts/pointsman/templates/{name}": text for name, text in chart_files().items()},
         "charts/pointsman/files/dashboard.json": dashboard_text(),
         "charts/pointsman/files/rules.json": alerts_text(),
-        "crds/README.md": reference_text(),
+        **reference_files(),
         "docs/reference/conditions.md": conditions_text(),
         "crds/routetable.schema.json": table_schema_text(),
         f"{package}/catalog/catalogue.json": catalogue_text(),

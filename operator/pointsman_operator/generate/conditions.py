@@ -3,9 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pointsman_operator.api.problems import ProblemCode
 from pointsman_operator.kube.reasons import Reason
+
+POOL, POLICY, BUDGET = "ModelPool", "RoutingPolicy", "Budget"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A type of condition and the kinds that bear it."""
+
+    name: str
+    kinds: tuple[str, ...]
+    says: str
+
+
+CONDITIONS = (
+    Condition("Accepted", (POOL, POLICY, BUDGET), "the resource means something"),
+    Condition(
+        "ResolvedRefs", (POOL, POLICY), "what it names exists: pools, models, Secrets and keys"
+    ),
+    Condition("ModelsResolved", (POOL,), "every model has a price and a size"),
+    Condition(
+        "ProvidersReachable", (POOL, POLICY), "sidecars call every model; not part of `Ready`"
+    ),
+    Condition(
+        "Programmed", (POLICY,), "the sidecars of its running pods run its table, as they say"
+    ),
+    Condition("Injected", (POLICY,), "pods that ask for a router have one, and call through it"),
+    Condition(
+        "Conflicted", (POLICY,), "there only while another policy serves the same pods first"
+    ),
+    Condition("Enforced", (BUDGET,), "calls that do not fit are refused"),
+    Condition("LedgerAvailable", (BUDGET,), "hub and sidecars reach the ledger"),
+    Condition("NearLimit", (BUDGET,), "a threshold is reached"),
+    Condition("Exhausted", (BUDGET,), "nothing is left of a limit"),
+    Condition("Ready", (POOL, POLICY, BUDGET), "the summary: all others are as they should be"),
+)
+"""All of them, in the order of the pages."""
 
 _INTRODUCTION = """# Conditions and their reasons
 
@@ -18,26 +55,28 @@ what to do about it.
 
 | condition | of | says |
 |---|---|---|
-| `Accepted` | all | the resource means something |
-| `ResolvedRefs` | pools, policies | what it names exists: pools, models, Secrets and keys |
-| `ModelsResolved` | pools | every model has a price and a size |
-| `ProvidersReachable` | pools, policies | sidecars call every model; not part of `Ready` |
-| `Programmed` | policies | the sidecars of its running pods run its table, as they say |
-| `Injected` | policies | pods that ask for a router have one, and call through it |
-| `Conflicted` | policies | there only while another policy serves the same pods first |
-| `Enforced` | Budgets | calls that do not fit are refused |
-| `LedgerAvailable` | Budgets | hub and sidecars reach the ledger |
-| `NearLimit` | Budgets | a threshold is reached |
-| `Exhausted` | Budgets | nothing is left of a limit |
+"""
 
+_PODS = """
 Running pods are those that exist, are not being deleted and have not finished. A pod younger than
 two minutes whose sidecar has not spoken yet is starting and counts neither way.
 """
 
 
+def of_kind(kind: str) -> Iterator[str]:
+    """The lines of a resource's page: its conditions, and the reasons that a cluster gives."""
+    own = [condition for condition in CONDITIONS if kind in condition.kinds]
+    yield "| condition | says | reasons of a running cluster |"
+    yield "|---|---|---|"
+    for condition in own:
+        reasons = [f"`{it.value}`" for it in Reason if condition.name in it.condition.split(", ")]
+        yield f"| `{condition.name}` | {condition.says} | {', '.join(reasons)} |"
+
+
 def conditions_text() -> str:
     """The whole page."""
-    return "\n".join((_INTRODUCTION, *_observed(), *_compiled()))
+    rows = [f"| `{it.name}` | {', '.join(it.kinds)} | {it.says} |\n" for it in CONDITIONS]
+    return "\n".join(("".join((_INTRODUCTION, *rows, _PODS)), *_observed(), *_compiled()))
 
 
 def _observed() -> Iterator[str]:

@@ -115,6 +115,8 @@ def _environment(pod: Document, options: Options, settings: Settings) -> list[di
         "POINTSMAN_DEBUG_ADDRESS": f"127.0.0.1:{names.DEBUG_PORT}",
         "POINTSMAN_DRAIN_SECONDS": str(max(1, grace_s - limits.DRAIN_MARGIN_S)),
         "POINTSMAN_LOG_LEVEL": options.log_level or settings.log_level,
+        "POINTSMAN_OTLP_ENDPOINT": settings.otlp_endpoint,
+        "POINTSMAN_OTLP_SAMPLE_PERCENT": settings.otlp_endpoint and settings.otlp_sample_percent,
     }
     downward = [
         {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}

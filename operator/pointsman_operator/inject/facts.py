@@ -36,3 +36,6 @@ class Settings:
     """PEM bundle of the hub's authority; empty: not made yet, the ConfigMap brings it."""
     pull_policy: str = "IfNotPresent"
     log_level: str = "INFO"
+    otlp_endpoint: str = ""
+    """Collector for sidecars' spans; empty: they make none."""
+    otlp_sample_percent: str = "100"

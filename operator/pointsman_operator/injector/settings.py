@@ -32,6 +32,13 @@ def _https(text: str) -> str:
     return text.rstrip("/")
 
 
+def _collector(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username):
+        raise ValueError("http(s)://HOST:PORT of an OTLP/HTTP collector as pods reach it")
+    return text.rstrip("/")
+
+
 Address = Annotated[str, AfterValidator(_address)]
 
 
@@ -64,6 +71,10 @@ class InjectorSettings(BaseModel):
     """When kubelets pull the sidecar's image."""
     sidecar_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """What sidecars log where their pod does not say."""
+    otlp_endpoint: Annotated[str, AfterValidator(_collector)] = ""
+    """Collector that injected sidecars send their spans to by OTLP/HTTP; empty: none."""
+    otlp_sample_percent: Annotated[int, Field(ge=0, le=100)] = 100
+    """Of a hundred calls without a `traceparent`, how many are traced."""
     announce: Path | None = None
     """File that gets {"address", "probes", "pid"} as soon as the webhooks are served."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -77,6 +88,8 @@ class InjectorSettings(BaseModel):
             hub_url=self.hub_url,
             pull_policy=self.pull_policy,
             log_level=self.sidecar_log_level,
+            otlp_endpoint=self.otlp_endpoint,
+            otlp_sample_percent=str(self.otlp_sample_percent),
         )
 
 

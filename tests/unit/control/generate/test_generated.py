@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +13,11 @@ from pydantic import BaseModel, Field
 
 from pointsman_operator.api import KINDS
 from pointsman_operator.generate.__main__ import generated, main
+from pointsman_operator.generate.conditions import CONDITIONS
 from pointsman_operator.generate.crds import definition
+from pointsman_operator.generate.reference import reference_files
 from pointsman_operator.generate.schema import UnsupportedSchemaError, structural
+from pointsman_operator.kube.reasons import Reason
 
 FORBIDDEN = {"$ref", "anyOf", "oneOf", "allOf", "const", "title", "$defs", "discriminator"}
 CLIENT_SIDE_APPLY_BYTES = 256 << 10
@@ -36,6 +40,25 @@ def test_check_mode_finds_every_difference(
 def test_the_checkout_is_as_generated() -> None:
     """Nobody edits a generated file, and nobody forgets to write them."""
     assert main(["--mode", "check"]) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_kinds_page_shows_a_whole_example_and_every_field(kind: Any) -> None:
+    """What people copy is a document of that kind; the pages name each top-level field."""
+    page = reference_files()[f"docs/reference/{kind.name.lower()}.md"]
+    example = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    assert example["kind"] == kind.name
+    kind.resource.model_validate_json(json.dumps(example))
+    for name, field in kind.spec.model_fields.items():
+        assert f"`spec.{field.alias or name}`" in page
+
+
+def test_every_reason_stands_at_a_known_condition() -> None:
+    """The pages name each condition, with the kinds that bear it, and no others."""
+    known = {condition.name for condition in CONDITIONS}
+    assert {name for reason in Reason for name in reason.condition.split(", ")} <= known
+    kinds = {kind.name for kind in KINDS}
+    assert all(kinds.issuperset(condition.kinds) for condition in CONDITIONS)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

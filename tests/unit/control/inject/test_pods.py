@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,6 +228,17 @@ def test_settings_are_obeyed() -> None:
     assert environment(container)["POINTSMAN_LOG_LEVEL"] == "DEBUG"
     assert environment(container)["POINTSMAN_WORKLOAD"] == "till"
     assert outcome.decision.warnings == ()
+
+
+def test_sidecars_are_told_of_the_collector_only_where_there_is_one() -> None:
+    """Spans go where the release says; without a collector nothing about it is in the pod."""
+    told = replace(SETTINGS, otlp_endpoint="http://collector:4318", otlp_sample_percent="5")
+    made, _ = injected(pod(), settings=told)
+    variables = environment(sidecar_of(made))
+    assert variables["POINTSMAN_OTLP_ENDPOINT"] == "http://collector:4318"
+    assert variables["POINTSMAN_OTLP_SAMPLE_PERCENT"] == "5"
+    plain, _ = injected(pod())
+    assert not [name for name in environment(sidecar_of(plain)) if "OTLP" in name]
 
 
 @pytest.mark.parametrize(

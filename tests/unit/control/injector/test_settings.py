@@ -26,14 +26,22 @@ def test_the_command_line_wins_over_the_environment() -> None:
     assert settings.hub_url == "https://hub.ns.svc:443"
     assert settings.listen.endswith(":8443")
     assert settings.for_pods().image == "other"
+    traced = read_settings(
+        ["--otlp-endpoint", "http://c:4318/", "--otlp-sample-percent", "7"], GOOD
+    )
+    pods = traced.for_pods()
+    assert (pods.otlp_endpoint, pods.otlp_sample_percent) == ("http://c:4318", "7")
 
 
 def test_all_problems_are_said_at_once() -> None:
     """Nobody starts a program five times to learn five things."""
     with pytest.raises(ValidationError) as problems:
-        read_settings(["--listen", "nowhere", "--hub-url", "hub"], {})
+        read_settings(
+            ["--listen", "nowhere", "--hub-url", "hub", "--otlp-endpoint", "http://a:b@c"], {}
+        )
     where = {problem["loc"][0] for problem in problems.value.errors()}
-    assert where == {"image", "hub_url", "namespace", "tls_cert", "tls_key", "listen"}
+    needed = {"image", "namespace", "tls_cert", "tls_key"}
+    assert where == needed | {"hub_url", "listen", "otlp_endpoint"}
 
 
 def test_help_teaches_every_setting() -> None:
