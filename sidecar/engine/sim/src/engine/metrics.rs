@@ -157,7 +157,6 @@ impl Page {
 }
 
 /// A counter as Prometheus writes it.
-#[expect(clippy::cast_precision_loss, reason = "counters of a simulation stay far below 2^52")]
 fn whole(count: u64) -> f64 {
     count as f64
 }

@@ -45,6 +45,8 @@ pub(crate) struct Batch {
     cache: Cache,
     step: u64,
     stepping: bool,
+    /// What the last planned step left in the queue.
+    passed_over: usize,
     /// Requests pushed out for want of room, since the start.
     pub(crate) preemptions: u64,
     /// Prompt tokens asked of the cache, and found there.
@@ -64,6 +66,7 @@ impl Batch {
             cache: Cache::new(profile.kv_tokens),
             step: 0,
             stepping: false,
+            passed_over: 0,
             preemptions: 0,
             queried_tokens: 0,
             found_tokens: 0,
@@ -76,9 +79,10 @@ impl Batch {
         self.running.len()
     }
 
-    /// Requests in the queue.
+    /// Requests that the last step had no room for. One that came since is not among them: the
+    /// scheduler counts when it plans.
     pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.passed_over.min(self.waiting.len())
     }
 
     /// The KV cache.
@@ -110,6 +114,8 @@ impl Batch {
         // After a push-out nobody new comes in, or it would be pushed out at once.
         let pushed_out = self.grow();
         let computed = if pushed_out && !self.running.is_empty() { 0 } else { self.admit() };
+        let known = self.waiting.iter().filter(|request| request.not_before <= self.step);
+        self.passed_over = known.count();
         if self.running.is_empty() {
             return None;
         }
@@ -187,7 +193,6 @@ impl Batch {
 }
 
 /// A count as a factor.
-#[expect(clippy::cast_precision_loss, reason = "counts of a simulation stay far below 2^52")]
 pub(crate) fn real(count: usize) -> f64 {
     count as f64
 }

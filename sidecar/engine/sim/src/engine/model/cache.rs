@@ -28,7 +28,6 @@ impl Cache {
     }
 
     /// The held share, 0 to 1.
-    #[expect(clippy::cast_precision_loss, reason = "a share of at most some million blocks")]
     pub(crate) fn usage(&self) -> f64 {
         self.held as f64 / self.blocks as f64
     }

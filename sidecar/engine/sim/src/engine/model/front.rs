@@ -10,7 +10,11 @@ use super::profile::Profile;
 /// One API server process.
 #[derive(Debug, Default)]
 pub(crate) struct Front {
-    /// Requests that were not taken in yet.
+    /// Requests that are being received, and the rounds that this still takes.
+    entering: VecDeque<(usize, Running)>,
+    /// How many of them came since the last round began.
+    fresh: usize,
+    /// Requests that were received, but not taken in yet.
     inbox: VecDeque<Running>,
     /// Results of engine steps that were not sent yet.
     results: VecDeque<Vec<Token>>,
@@ -19,9 +23,10 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// A request comes in.
-    pub(crate) fn receive(&mut self, request: Running) {
-        self.inbox.push_back(request);
+    /// A request comes in; it takes `rounds` of the event loop to receive it.
+    pub(crate) fn receive(&mut self, request: Running, rounds: usize) {
+        self.entering.push_back((rounds, request));
+        self.fresh += 1;
     }
 
     /// The engine's results of one step.
@@ -41,6 +46,7 @@ impl Front {
 
     /// Forgets a request whose caller went away. What was made for it is worked off.
     pub(crate) fn abort(&mut self, id: u64) {
+        self.entering.retain(|(_, request)| request.id != id);
         self.inbox.retain(|request| request.id != id);
         if let Some((_, admitted)) = &mut self.round {
             admitted.retain(|request| request.id != id);
@@ -50,18 +56,25 @@ impl Front {
     /// Begins a round where none goes on and there is work. The events that it sends are added
     /// to `chunks` with the times at which they leave.
     pub(crate) fn begin_round(&mut self, now_us: u64, profile: &Profile, chunks: &mut Vec<Chunk>) {
-        if self.round.is_some() || (self.inbox.is_empty() && self.results.is_empty()) {
+        let idle = self.entering.is_empty() && self.inbox.is_empty() && self.results.is_empty();
+        if self.round.is_some() || idle {
             return;
         }
+        for (rounds, _) in &mut self.entering {
+            *rounds = rounds.saturating_sub(1);
+        }
+        while let Some((0, _)) = self.entering.front() {
+            self.inbox.extend(self.entering.pop_front().map(|(_, request)| request));
+        }
         let strain = 1.0 + profile.congestion * real(self.inbox.len());
-        let mut spent_us = 0.0;
+        let mut spent_us = profile.receive_us * real(std::mem::take(&mut self.fresh)) * strain;
         let mut events: Vec<Chunk> = Vec::new();
         for tokens in std::mem::take(&mut self.results) {
             merge(&mut events, &tokens);
         }
         for mut event in events {
             spent_us += profile.chunk_us * strain;
-            event.at_us = now_us + whole(spent_us + profile.latency_us / 2.0);
+            event.at_us = now_us + whole(spent_us);
             chunks.push(event);
         }
         let taken = self.inbox.len().min(profile.admit_burst);
@@ -99,11 +112,6 @@ fn merge(events: &mut Vec<Chunk>, tokens: &[Token]) {
 }
 
 /// Microseconds as a whole number.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "profile times are positive and far below 2^52 microseconds"
-)]
 pub(crate) fn whole(us: f64) -> u64 {
     us.round() as u64
 }

@@ -4,10 +4,14 @@
 
 pub(crate) mod batch;
 pub(crate) mod cache;
+#[cfg(test)]
+mod calibration;
 pub(crate) mod front;
+#[cfg(test)]
+mod load;
 pub(crate) mod profile;
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use batch::{Batch, Running, Token};
 use front::{Front, whole};
@@ -17,7 +21,7 @@ use profile::Profile;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) id: u64,
-    /// Equal for equal prompts.
+    /// Equal for equal prompts, which are equally long.
     pub(crate) prompt_key: u64,
     /// At least 1.
     pub(crate) prompt_tokens: usize,
@@ -55,8 +59,8 @@ pub(crate) struct Gauges {
 pub(crate) struct Model {
     profile: Profile,
     now_us: u64,
-    /// Arrivals on their way in, in order of time.
-    coming: VecDeque<(u64, Running)>,
+    /// Requests on their way in, by time and number.
+    coming: BTreeMap<(u64, u64), Running>,
     fronts: Vec<Front>,
     batch: Batch,
     step_end_us: Option<u64>,
@@ -71,7 +75,7 @@ impl Model {
         Self {
             profile,
             now_us: 0,
-            coming: VecDeque::new(),
+            coming: BTreeMap::new(),
             fronts,
             batch,
             step_end_us: None,
@@ -79,8 +83,7 @@ impl Model {
         }
     }
 
-    /// A request comes in; front ends take them in turn. Its time must not lie before one that
-    /// was given already.
+    /// A request comes in; front ends take them in turn.
     pub(crate) fn arrive(&mut self, at_us: u64, arrival: Arrival) {
         let front = self.arrivals % self.fronts.len();
         self.arrivals += 1;
@@ -93,12 +96,13 @@ impl Model {
             made: 0,
             not_before: 0,
         };
-        self.coming.push_back((at_us + whole(self.profile.latency_us / 2.0), request));
+        let way_us = self.profile.latency_us * exponential(arrival.id);
+        self.coming.insert((at_us + whole(way_us), arrival.id), request);
     }
 
     /// A caller goes away.
     pub(crate) fn leave(&mut self, id: u64) {
-        self.coming.retain(|(_, request)| request.id != id);
+        self.coming.retain(|(_, number), _| *number != id);
         for front in &mut self.fronts {
             front.abort(id);
         }
@@ -108,7 +112,7 @@ impl Model {
     /// When something happens next.
     pub(crate) fn next_us(&self) -> Option<u64> {
         let rounds = self.fronts.iter().filter_map(Front::round_end_us);
-        rounds.chain(self.step_end_us).chain(self.coming.front().map(|(at, _)| *at)).min()
+        rounds.chain(self.step_end_us).chain(self.coming.keys().next().map(|(at, _)| *at)).min()
     }
 
     /// Lets everything happen up to `to_us`; what is sent is added to `chunks`.
@@ -138,10 +142,12 @@ impl Model {
 
     /// Everything that is due now, and what it sets going.
     fn happen(&mut self, chunks: &mut Vec<Chunk>) {
-        while self.coming.front().is_some_and(|(at, _)| *at <= self.now_us) {
-            if let Some((_, request)) = self.coming.pop_front() {
-                self.fronts[request.front].receive(request);
+        while let Some(first) = self.coming.first_entry() {
+            if first.key().0 > self.now_us {
+                break;
             }
+            let request = first.remove();
+            self.fronts[request.front].receive(request, self.profile.receive_rounds);
         }
         for front in &mut self.fronts {
             if front.round_end_us().is_some_and(|end| end <= self.now_us) {
@@ -176,5 +182,89 @@ impl Model {
                 front.deliver(share);
             }
         }
+    }
+}
+
+/// An exponentially distributed number of mean 1, the same for the same `id`.
+fn exponential(id: u64) -> f64 {
+    let mut bits = id.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits ^= bits >> 27;
+    let share = batch::real(usize::try_from(bits % 1_000_000).unwrap_or(0)) / 1_000_000.0;
+    -(1.0 - share).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// A server that 40 callers fill in every way: slots, cache and front end.
+    fn small() -> Profile {
+        Profile { slots: 8, kv_tokens: 1_024, front_ends: 2, ..Profile::vllm() }
+    }
+
+    fn arrival(id: u64) -> Arrival {
+        let size = usize::try_from(id).unwrap();
+        let (prompt_tokens, output_tokens) = (20 + size % 5 * 17, 1 + size * 53 % 400);
+        Arrival { id, prompt_key: id % 5, prompt_tokens, output_tokens }
+    }
+
+    /// Lets everything end; the tokens that each call got.
+    fn finish(model: &mut Model) -> BTreeMap<u64, usize> {
+        let (mut chunks, mut got) = (Vec::new(), BTreeMap::new());
+        while let Some(next) = model.next_us() {
+            model.advance(next, &mut chunks);
+        }
+        for chunk in chunks {
+            *got.entry(chunk.id).or_default() += chunk.tokens;
+        }
+        got
+    }
+
+    /// Every caller gets all tokens and no more, also those that were pushed out of the cache, and
+    /// an idle server holds nothing.
+    #[test]
+    fn every_call_gets_exactly_its_tokens() {
+        let mut model = Model::new(small());
+        (0..40).for_each(|id| model.arrive(id * 10_000, arrival(id)));
+        let got = finish(&mut model);
+        let due = (0..40).map(|id| (id, arrival(id).output_tokens)).collect();
+        assert_eq!(got, due);
+        let gauges = model.gauges();
+        assert!(gauges.preemptions > 0, "{gauges:?}");
+        assert_eq!((gauges.running, gauges.waiting, gauges.kv_held_tokens), (0, 0, 0));
+    }
+
+    /// Callers that go away at any moment leave nothing behind and disturb nobody.
+    #[test]
+    fn callers_that_leave_give_everything_back() {
+        let mut model = Model::new(small());
+        (0..40).for_each(|id| model.arrive(id * 10_000, arrival(id)));
+        let mut chunks = Vec::new();
+        for id in (0..40).step_by(2) {
+            model.advance(id * 25_000, &mut chunks);
+            model.leave(id);
+        }
+        let before = chunks.iter().map(|chunk| (chunk.id, chunk.tokens));
+        let mut got = finish(&mut model);
+        before.for_each(|(id, tokens)| *got.entry(id).or_default() += tokens);
+        for id in (1..40).step_by(2) {
+            assert_eq!(got[&id], arrival(id).output_tokens, "{id}");
+        }
+        assert_eq!((model.gauges().running, model.gauges().kv_held_tokens), (0, 0));
+    }
+
+    /// An engine waits for front ends that cannot send what it makes.
+    #[test]
+    fn a_slow_front_end_holds_the_engine_back() {
+        let slow = Profile { chunk_us: 50_000.0, ..Profile::vllm() };
+        let mut model = Model::new(slow);
+        (0..10).for_each(|id| model.arrive(0, Arrival { output_tokens: 100, ..arrival(id) }));
+        model.advance(10_000_000, &mut Vec::new());
+        let gauges = model.gauges();
+        assert!(gauges.generated < 700, "{gauges:?}");
+        assert_eq!(gauges.waiting, 0);
     }
 }

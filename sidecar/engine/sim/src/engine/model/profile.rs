@@ -6,12 +6,17 @@
 pub(crate) struct Profile {
     /// API server processes in front of the engine.
     pub(crate) front_ends: usize,
-    /// Time that a request takes to the front end and back that keeps nobody else waiting.
+    /// Mean time that a request takes on its way in and that keeps nobody else waiting; it is
+    /// distributed exponentially.
     pub(crate) latency_us: f64,
-    /// A front end's work for one request: parse, render, tokenise, hand over.
+    /// A front end's work for one request that comes: connection, head, body.
+    pub(crate) receive_us: f64,
+    /// A front end's work to take it in: check, render, tokenise, hand over.
     pub(crate) admit_us: f64,
     /// The same for each prompt token.
     pub(crate) admit_token_us: f64,
+    /// Rounds of a front end's event loop that it takes to receive a request.
+    pub(crate) receive_rounds: usize,
     /// Requests that a front end takes in between two rounds of sending.
     pub(crate) admit_burst: usize,
     /// A front end's work for one stream event.
@@ -37,19 +42,22 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// vLLM 0.24, one H100, an 8B model, one API server process.
+    /// vLLM 0.24, one H100, an 8B model, one API server process; fitted by a random search over
+    /// both tables (`calibration`), then rounded.
     pub(crate) fn vllm() -> Self {
         Self {
             front_ends: 1,
-            latency_us: 5_000.0,
-            admit_us: 5_000.0,
+            latency_us: 15_000.0,
+            receive_us: 5_300.0,
+            admit_us: 2_200.0,
             admit_token_us: 4.4,
+            receive_rounds: 8,
             admit_burst: 1,
-            chunk_us: 90.0,
-            congestion: 0.0,
+            chunk_us: 92.0,
+            congestion: 0.000_7,
             step_us: 6_200.0,
-            step_request_us: 46.0,
-            prefill_token_us: 22.0,
+            step_request_us: 41.0,
+            prefill_token_us: 20.0,
             planned_steps: 1,
             lead_steps: 2,
             slots: 1024,
