@@ -77,9 +77,9 @@ def test_i3_both_sides_read_every_golden_case(kind: str, python: str, rust: str)
 def test_i3_no_kind_of_golden_case_is_one_sided() -> None:
     """A new folder of cases is read by both sides, too, but for what one side alone does.
 
-    `knowledge` is what compile is given, only the operator injects, and `serving` is
-    read by hub and sidecar, both in Python.
+    `knowledge` is what compile is given, only the operator injects and builds gateways, and
+    `serving` is read by hub and sidecar, both in Python.
     """
     folders = {path.name for path in (ROOT / "tests" / "golden").iterdir() if path.is_dir()}
-    one_sided = {"knowledge", "injection", "serving", "__pycache__"}
+    one_sided = {"knowledge", "injection", "gateways", "serving", "__pycache__"}
     assert folders - one_sided == {"cases", "choices", "features"}

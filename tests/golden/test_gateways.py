@@ -46,7 +46,7 @@ def test_a_gateways_pod_gets_no_sidecar_and_is_found_by_injections_own_names() -
 
 def test_only_a_policys_gateway_mounts_the_hashes_of_keys() -> None:
     """A pool's gateway lets pods in by tickets, and mounts nothing that it does not need."""
-    made = {kind: json.dumps(deployment(gateway(kind), SITE)) for kind in ("pool", "policy")}  # type: ignore[arg-type]
+    made = {kind: json.dumps(deployment(gateway(kind), SITE)) for kind in ("pool", "policy")}
     assert "pointsman-api-keys" in made["policy"]
     assert "pointsman-api-keys" not in made["pool"]
 
