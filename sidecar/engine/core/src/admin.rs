@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
 use crate::engine::Shared;
+use crate::fleet;
 use crate::limits;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -141,6 +142,10 @@ fn refresh_gauges(shared: &Shared) {
     let now_ms = shared.clock.boot_ms();
     for model in shared.current.load().iter().flat_map(|plan| &plan.models) {
         model.stats.breaker.set(i64::from(model.is_cooling(now_ms)));
+        if let Some(group) = &model.group {
+            let counts = fleet::by_level(group, now_ms);
+            shared.stats.endpoints(&model.stats, fleet::LEVELS.into_iter().zip(counts));
+        }
     }
     shared.stats.ledger_away.set(i64::from(shared.book.ledger_is_away()));
     shared.stats.in_flight.set(i64::try_from(shared.in_flight.load(Relaxed)).unwrap_or(i64::MAX));

@@ -22,6 +22,17 @@ pub enum Step {
     GiveUp,
 }
 
+/// What another try at the same candidate would reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// The same target.
+    Same,
+    /// Another endpoint of the same model, which is as good as another candidate: no budget, no pause.
+    Other,
+    /// Nothing.
+    Nobody,
+}
+
 /// The attempts of one request.
 #[derive(Debug)]
 pub struct Attempts {
@@ -29,13 +40,14 @@ pub struct Attempts {
     place: usize,
     made: u8,
     same: u8,
+    moved: bool,
 }
 
 impl Attempts {
     /// A request whose first attempt is at place 0 of its order.
     #[must_use]
     pub const fn new(retries: Retries) -> Self {
-        Self { retries, place: 0, made: 1, same: 0 }
+        Self { retries, place: 0, made: 1, same: 0, moved: false }
     }
 
     /// The place of the current attempt.
@@ -51,19 +63,28 @@ impl Attempts {
     }
 
     /// The reaction to a failure of the current attempt. `retry_after` is what the target asked for,
-    /// `next` the place of the next candidate that may do better, if this failure allows one.
+    /// `next` the place of the next candidate that may do better, if this failure allows one, `again`
+    /// what the same candidate still offers.
     pub fn after(
         &mut self,
         class: Class,
         retry_after: Option<Duration>,
-        next: Option<usize>,
+        (again, next): (Again, Option<usize>),
         budget: &RetryBudget,
         now_ms: u64,
     ) -> Step {
         if self.made >= self.retries.max_attempts {
             return Step::GiveUp;
         }
-        if class == Class::RateLimit {
+        if again == Again::Other && class.try_other_endpoint() && !(self.moved && next.is_some()) {
+            // Once; the next candidate must have its turn within the attempts.
+            self.made += 1;
+            self.moved = true;
+            return Step::Try { place: self.place, pause: Duration::ZERO };
+        }
+        if again == Again::Nobody {
+            // Neither now nor after a pause.
+        } else if class == Class::RateLimit {
             let patience = Duration::from_millis(limits::RATE_LIMIT_PATIENCE_MS);
             let wait = retry_after.unwrap_or(patience);
             if next.is_none()
@@ -81,6 +102,7 @@ impl Attempts {
         self.made += 1;
         self.place = next;
         self.same = 0;
+        self.moved = false;
         Step::Try { place: self.place, pause: Duration::ZERO }
     }
 
@@ -149,19 +171,43 @@ mod tests {
     fn connect_failure_is_retried_once_on_the_same_target_then_falls_back() {
         let (mut attempts, budget) = (Attempts::new(retries(5)), RetryBudget::default());
         assert_eq!(
-            place(attempts.after(Class::Connect, None, following(&attempts, 2), &budget, 0)),
+            place(attempts.after(
+                Class::Connect,
+                None,
+                (Again::Same, following(&attempts, 2)),
+                &budget,
+                0
+            )),
             Some(0)
         );
         assert_eq!(
-            place(attempts.after(Class::Connect, None, following(&attempts, 2), &budget, 0)),
+            place(attempts.after(
+                Class::Connect,
+                None,
+                (Again::Same, following(&attempts, 2)),
+                &budget,
+                0
+            )),
             Some(1)
         );
         assert_eq!(
-            place(attempts.after(Class::Connect, None, following(&attempts, 2), &budget, 0)),
+            place(attempts.after(
+                Class::Connect,
+                None,
+                (Again::Same, following(&attempts, 2)),
+                &budget,
+                0
+            )),
             Some(1)
         );
         assert_eq!(
-            place(attempts.after(Class::Connect, None, following(&attempts, 2), &budget, 0)),
+            place(attempts.after(
+                Class::Connect,
+                None,
+                (Again::Same, following(&attempts, 2)),
+                &budget,
+                0
+            )),
             None
         );
     }
@@ -170,11 +216,23 @@ mod tests {
     fn a_silent_target_is_never_retried() {
         let (mut attempts, budget) = (Attempts::new(retries(5)), RetryBudget::default());
         assert_eq!(
-            place(attempts.after(Class::SlowFirstToken, None, following(&attempts, 2), &budget, 0)),
+            place(attempts.after(
+                Class::SlowFirstToken,
+                None,
+                (Again::Same, following(&attempts, 2)),
+                &budget,
+                0
+            )),
             Some(1)
         );
         assert_eq!(
-            place(attempts.after(Class::SlowFirstToken, None, following(&attempts, 2), &budget, 0)),
+            place(attempts.after(
+                Class::SlowFirstToken,
+                None,
+                (Again::Same, following(&attempts, 2)),
+                &budget,
+                0
+            )),
             None
         );
     }
@@ -182,7 +240,10 @@ mod tests {
     #[test]
     fn a_callers_bad_request_is_final() {
         let (mut attempts, budget) = (Attempts::new(retries(5)), RetryBudget::default());
-        assert_eq!(attempts.after(Class::BadRequest, None, None, &budget, 0), Step::GiveUp);
+        assert_eq!(
+            attempts.after(Class::BadRequest, None, (Again::Same, None), &budget, 0),
+            Step::GiveUp
+        );
     }
 
     #[test]
@@ -190,31 +251,63 @@ mod tests {
         let budget = RetryBudget::default();
         let wait = Duration::from_millis(1_500);
         let mut two = Attempts::new(retries(5));
-        assert_eq!(place(two.after(Class::RateLimit, Some(wait), Some(1), &budget, 0)), Some(1));
+        assert_eq!(
+            place(two.after(Class::RateLimit, Some(wait), (Again::Same, Some(1)), &budget, 0)),
+            Some(1)
+        );
         let mut last = Attempts::new(retries(5));
         assert_eq!(
-            last.after(Class::RateLimit, Some(wait), None, &budget, 0),
+            last.after(Class::RateLimit, Some(wait), (Again::Same, None), &budget, 0),
             Step::Try { place: 0, pause: wait }
         );
         assert_eq!(
-            last.after(Class::RateLimit, Some(wait), None, &budget, 0),
+            last.after(Class::RateLimit, Some(wait), (Again::Same, None), &budget, 0),
             Step::GiveUp,
             "once"
         );
         let mut long = Attempts::new(retries(5));
-        assert_eq!(long.after(Class::RateLimit, Some(wait * 10), None, &budget, 0), Step::GiveUp);
+        assert_eq!(
+            long.after(Class::RateLimit, Some(wait * 10), (Again::Same, None), &budget, 0),
+            Step::GiveUp
+        );
     }
 
     #[test]
     fn attempts_never_exceed_their_maximum() {
         let (mut attempts, budget) = (Attempts::new(retries(3)), RetryBudget::default());
         let mut tried = 1;
-        while place(attempts.after(Class::Server, None, following(&attempts, 9), &budget, 0))
-            .is_some()
+        while place(attempts.after(
+            Class::Server,
+            None,
+            (Again::Same, following(&attempts, 9)),
+            &budget,
+            0,
+        ))
+        .is_some()
         {
             tried += 1;
         }
         assert_eq!((tried, attempts.made()), (3, 3));
+    }
+
+    #[test]
+    fn another_endpoint_comes_first_once_and_costs_no_budget() {
+        let (mut attempts, budget) = (Attempts::new(retries(4)), RetryBudget::default());
+        let none = Retries { budget_percent: 0, min_per_second: 0, ..retries(4) };
+        attempts.retries = none;
+        let after = |attempts: &mut Attempts, again, next| {
+            attempts.after(Class::Connect, None, (again, next), &budget, 0)
+        };
+        let at_once = |place| Step::Try { place, pause: Duration::ZERO };
+        assert_eq!(after(&mut attempts, Again::Other, Some(1)), at_once(0));
+        assert_eq!(after(&mut attempts, Again::Other, Some(1)), at_once(1));
+        assert_eq!(after(&mut attempts, Again::Other, None), at_once(1));
+        assert_eq!(after(&mut attempts, Again::Other, None), Step::GiveUp, "four in all");
+        let mut alone = Attempts::new(none);
+        assert_eq!(after(&mut alone, Again::Nobody, None), Step::GiveUp);
+        let mut prompt = Attempts::new(none);
+        let too_long = prompt.after(Class::ContextTooLong, None, (Again::Other, None), &budget, 0);
+        assert_eq!(too_long, Step::GiveUp, "every endpoint says so");
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub struct Breaker {
     openings: AtomicU32,
 }
 
-/// What a breaker shows in metrics and in the pool's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a breaker shows in metrics and in the pool's status, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// Calls go through.
     Closed,

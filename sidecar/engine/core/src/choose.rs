@@ -9,11 +9,12 @@ use crate::budget::Tier;
 use crate::call::{Call, Endpoint};
 use crate::error::{NoCandidate, Refusal};
 use crate::features::{FeatureInput, Features, Task, extract};
+use crate::fleet::Load;
 use crate::plan::Taken;
 use crate::rules::Facts;
 use crate::scan::ResponseFormat;
 use crate::select::{CandidateFacts, Filtered, Need, order};
-use crate::table::Strategy;
+use crate::table::{Overflow, Strategy};
 
 /// Bytes of text that make a token, for estimates (reservations use bounds instead).
 const BYTES_PER_TOKEN: u64 = 4;
@@ -101,7 +102,7 @@ fn order_candidates(call: &mut Call, headers: &HeaderMap, features: &Lazy) -> Re
         .map(|(place, candidate)| CandidateFacts {
             model: &plan.table.models[*place],
             head: plan.models[*place].head.as_ref(),
-            cooling: plan.models[*place].is_cooling(now_ms),
+            load: seen(plan.models[*place].load(now_ms), route.route.overflow),
             weight: candidate.weight,
             priority: candidate.priority,
         })
@@ -120,6 +121,18 @@ fn order_candidates(call: &mut Call, headers: &HeaderMap, features: &Lazy) -> Re
         &mut call.rows,
     );
     ordered.map_err(|none| Refusal::NoCandidate(explain(none.reason, call, tier, &need)))
+}
+
+/// What the route looks at: where it does not overflow, a candidate keeps its place. One that has no
+/// endpoint at all cannot be tried.
+fn seen(load: Load, overflow: Overflow) -> Load {
+    let looks = match load {
+        Load::Saturated => overflow.on_saturated,
+        Load::ColdStart => overflow.on_cold_start,
+        Load::Cooling => overflow.on_error,
+        Load::Free | Load::NoEndpoint => true,
+    };
+    if looks { load } else { Load::Free }
 }
 
 fn need(call: &Call, max_tier: Option<u8>) -> Need {
@@ -153,8 +166,13 @@ fn explain(reason: Filtered, call: &Call, tier: Option<Tier>, need: &Need) -> No
     match reason {
         Filtered::Context => NoCandidate::Context { tokens: need.prompt_tokens },
         Filtered::BudgetTier => NoCandidate::BudgetTier(call.tier_limit(tier)),
-        // A cooling candidate is tried last, so that cooling alone leaves none out.
-        Filtered::Capability | Filtered::Floor | Filtered::Cooldown => {
+        Filtered::NoEndpoint => call.no_endpoint(),
+        // The last three are tried last, so that none of them alone leaves a candidate out.
+        Filtered::Capability
+        | Filtered::Floor
+        | Filtered::Cooldown
+        | Filtered::ColdStart
+        | Filtered::Saturated => {
             let wanted = [
                 (need.embeddings, "embeddings"),
                 (need.tools, "tools"),

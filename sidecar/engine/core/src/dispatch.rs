@@ -2,6 +2,8 @@
 //! up to the commit point (plain: all of it; stream: the first content). Nothing has gone down yet
 //! when this returns, so every failure here can still be retried or taken elsewhere.
 
+mod edits;
+
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
@@ -12,14 +14,14 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use self::edits::edits;
 use crate::call::{Call, Endpoint};
 use crate::collect::{Collected, collect};
 use crate::decode::Decoder;
 use crate::error::{Class, Cooldown, Span, classify};
 use crate::headers::{self, CLIENT_REQUEST_ID};
 use crate::limits;
-use crate::plan::Taken;
-use crate::scan::{Edit, Key, splice};
+use crate::scan::splice;
 use crate::secrets::Missing;
 use crate::sse::{ChatStream, StreamOptions};
 use crate::table::ProviderType;
@@ -115,6 +117,11 @@ impl Failure {
         }
     }
 
+    /// There was no endpoint to send anything to.
+    pub const fn no_endpoint() -> Self {
+        Self::new(Class::Connect, 0, false)
+    }
+
     /// Who rests because of it: as its class says, but for what this target alone lacks.
     pub const fn cooldown(&self) -> Cooldown {
         if !self.target_alone {
@@ -150,10 +157,10 @@ pub async fn attempt(
 /// Sends the request and reads the answer up to the commit point.
 async fn exchange(call: &mut Call, request: Request<Pieces>) -> Attempted {
     let worker = call.worker().clone();
-    let Some((_, planned)) = call.model() else {
+    let Some(upstream) = call.upstream() else {
         return Attempted::Failed(Failure::new(Class::ModelGone, 0, false));
     };
-    let exchange = match worker.pool.send(&planned.endpoint.origin, request).await {
+    let exchange = match worker.pool.send(&upstream.origin, request).await {
         Err(SendError::Unreachable(_)) => {
             return Attempted::Failed(Failure::new(Class::Connect, 0, false));
         }
@@ -189,10 +196,11 @@ fn build(
     head: &HeaderMap,
 ) -> Result<(Request<Pieces>, u64), Failure> {
     let unusable = || Failure::new(Class::ModelGone, 0, false);
-    let (model, planned) = call.model().ok_or_else(unusable)?;
+    let (model, _) = call.model().ok_or_else(unusable)?;
+    let upstream = call.upstream().ok_or_else(unusable)?;
     let uri = match call.endpoint {
-        Endpoint::Chat => &planned.endpoint.chat,
-        Endpoint::Embeddings => &planned.endpoint.embeddings,
+        Endpoint::Chat => &upstream.chat,
+        Endpoint::Embeddings => &upstream.embeddings,
     };
     let body = Pieces::new(splice(pieces, &edits(call)));
     let mut request = Request::new(body);
@@ -211,7 +219,7 @@ fn build(
         sent.extend(openai.map(|(name, value)| (name.clone(), value.clone())));
     }
     sent.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-    sent.insert(HOST, planned.endpoint.authority.clone());
+    sent.insert(HOST, upstream.authority.clone());
     sent.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let id = headers::value_of(format_args!("{}.{}", call.id, call.attempt_number()));
     sent.insert(CLIENT_REQUEST_ID, id.ok_or_else(unusable)?);
@@ -224,7 +232,7 @@ fn build(
     let mut fingerprint = 0;
     if let Some(credential) = &model.provider.credential {
         let shared = &call.worker().shared;
-        let (host, hosts) = (&planned.endpoint.origin.host, &model.provider.allowed_hosts);
+        let (host, hosts) = (&upstream.origin.host, &model.provider.allowed_hosts);
         let key = shared.secrets.resolve_for(credential, host, hosts, shared.clock.boot_ms());
         let key = key.map_err(|missing| Failure {
             target_alone: missing == Missing::Host,
@@ -234,38 +242,6 @@ fn build(
         fingerprint = key.fingerprint;
     }
     Ok((request, fingerprint))
-}
-
-/// The named splices; all other bytes of the body pass unchanged.
-fn edits(call: &Call) -> Vec<Edit> {
-    let Some((model, planned)) = call.model() else { return Vec::new() };
-    let mut edits = Vec::with_capacity(3);
-    if call.taken != Taken::PassThrough && call.requested() != model.provider.model {
-        edits.extend(call.scan.model.as_ref().map(|requested| Edit {
-            at: requested.span.clone(),
-            with: planned.upstream_name.clone(),
-        }));
-    }
-    if let Some(cap) = call.capped {
-        edits.push(cap_edit(call, &model.provider.cap_field, cap));
-    }
-    if call.wants_stream() {
-        edits.extend(call.scan.ask_usage());
-    }
-    edits.sort_by_key(|edit| edit.at.start);
-    edits
-}
-
-/// The cap goes where the caller put one, else into the field that the provider reads.
-fn cap_edit(call: &Call, field: &str, cap: u64) -> Edit {
-    let key = if call.scan.max_completion_tokens.is_some() {
-        Key::MaxCompletionTokens
-    } else if call.scan.max_tokens.is_some() || field == "max_tokens" {
-        Key::MaxTokens
-    } else {
-        Key::MaxCompletionTokens
-    };
-    call.scan.set(key, &cap.to_string())
 }
 
 async fn answer(call: &Call, exchange: Exchange) -> Attempted {

@@ -194,6 +194,20 @@ impl Class {
         )
     }
 
+    /// Does it count among an endpoint's failed attempts? Too much load is its own doing, too.
+    #[must_use]
+    pub const fn counts_against_endpoint(self) -> bool {
+        self.counts_toward_breaker()
+            || matches!(self, Self::Overload | Self::RateLimit | Self::ModelGone)
+    }
+
+    /// May another endpoint of the same model do better at once? One that refuses a prompt or a key does
+    /// so for all of them.
+    #[must_use]
+    pub const fn try_other_endpoint(self) -> bool {
+        self.counts_against_endpoint() && !matches!(self, Self::MidStream)
+    }
+
     /// What is taken out of rotation. A call that passed the caller's own model name through
     /// must not cool a target for `ModelGone`: the name was the caller's.
     #[must_use]

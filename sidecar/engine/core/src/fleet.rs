@@ -82,11 +82,26 @@ impl Fleet {
     }
 }
 
+/// What the hub's levels are called in metrics; the last one is our own: it failed lately.
+pub const LEVELS: [&str; 6] = ["idle", "light", "busy", "heavy", "full", "resting"];
+
+/// How many endpoints there are at each level.
+#[must_use]
+pub fn by_level(group: &Group, now_ms: u64) -> [usize; LEVELS.len()] {
+    let mut counts = [0; LEVELS.len()];
+    for slot in group.slots() {
+        let resting = slot.member.breaker.is_cooling(now_ms);
+        counts[if resting { LEVELS.len() - 1 } else { usize::from(slot.level) }] += 1;
+    }
+    counts
+}
+
 /// For `Engine::state`: what this sidecar has seen of each endpoint that the hub told.
 #[must_use]
 pub fn survey(group: &Group) -> Value {
-    let seen = group.told_members().into_iter().map(|member| {
+    let seen = group.told_slots().into_iter().map(|Slot { level, member }| {
         let figures = json!({
+            "level": level,
             "firstTokenMs": member.first_token.millis(),
             "betweenTokensMs": member.between_tokens.millis(),
             "inFlight": member.in_flight(),

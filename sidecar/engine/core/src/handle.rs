@@ -122,7 +122,14 @@ async fn prepare(call: &mut Call, head: &Parts, body: Incoming) -> Result<Vec<By
     call.held = Some(intake.held);
     call.stages.scan = call.elapsed_us();
     call.enter_stage("choose");
-    choose::choose(call, &head.headers)?;
+    let mut chosen = choose::choose(call, &head.headers);
+    if let Some((group, until)) = call.unheard() {
+        // The hub tells endpoints right after a table: a call of this moment need not go elsewhere.
+        group.heard(until).await;
+        chosen = choose::choose(call, &head.headers);
+    }
+    chosen?;
+    call.count_overflow();
     call.stages.choose = call.elapsed_us() - call.stages.scan;
     call.leave_stage();
     Ok(intake.pieces)
@@ -143,18 +150,24 @@ async fn try_candidates(
     let mut attempts = Attempts::new(retries);
     loop {
         call.choose(attempts.place());
-        let reserving = call.elapsed_us();
-        call.enter_stage("budget");
-        reserve::reserve(call, head).await?;
-        call.stages.budget += call.elapsed_us() - reserving;
-        call.leave_stage();
-        call.begin_attempt();
-        let attempted = dispatch::attempt(call, pieces, head, deadline).await;
+        let attempted = if call.take_endpoint(deadline).await {
+            let reserving = call.elapsed_us();
+            call.enter_stage("budget");
+            reserve::reserve(call, head).await?;
+            call.stages.budget += call.elapsed_us() - reserving;
+            call.leave_stage();
+            call.begin_attempt();
+            dispatch::attempt(call, pieces, head, deadline).await
+        } else {
+            call.begin_attempt();
+            Attempted::Failed(Failure::no_endpoint())
+        };
         let Attempted::Failed(failure) = attempted else { return Ok(attempted) };
         call.attempt_failed(&failure);
         let next = next_place(call, &failure, attempts.place(), usable);
+        let chances = (call.again(), next);
         let now_ms = call.worker().shared.clock.boot_ms();
-        match attempts.after(failure.class, failure.retry_after, next, &budget, now_ms) {
+        match attempts.after(failure.class, failure.retry_after, chances, &budget, now_ms) {
             Step::Try { pause, .. } if Instant::now() + pause < deadline => {
                 tokio::time::sleep(pause).await;
             }
@@ -166,7 +179,8 @@ async fn try_candidates(
 /// The next candidate that this failure allows and that may do better: a prompt that was too long
 /// needs a larger window, a key that was refused is refused to all who use it.
 fn next_place(call: &Call, failure: &Failure, place: usize, usable: usize) -> Option<usize> {
-    if !failure.class.fall_back() && !failure.capability_gap {
+    let stays = call.route().is_some_and(|route| !route.route.overflow.on_error);
+    if stays || (!failure.class.fall_back() && !failure.capability_gap) {
         return None;
     }
     let window = |place: usize| {
@@ -318,6 +332,7 @@ fn why_failed(call: &Call, class: Class, answered: u16, deadline: Instant) -> Re
             Refusal::DeadlineExceeded { total_ms: call.total_ms() }
         }
         Class::Auth if answered == 0 => Refusal::NoCandidate(NoCandidate::Credential),
+        Class::Connect if call.lacks_endpoint() => Refusal::NoCandidate(call.no_endpoint()),
         _ => Refusal::UpstreamFailed { class, attempts },
     }
 }

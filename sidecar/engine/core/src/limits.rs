@@ -107,6 +107,8 @@ pub const FLEET_BYTES: usize = 8 << 20;
 pub const ENDPOINTS: usize = 1_024;
 /// Endpoints of one model that are remembered, those that have left included.
 pub const ENDPOINTS_KNOWN: usize = 2_048;
+/// What a caller is told to wait when a self-hosted model has no endpoint, seconds.
+pub const ENDPOINT_RETRY_S: u64 = 5;
 /// The hub's highest level: the endpoint can take no more.
 pub const FULL_LEVEL: u8 = 4;
 

@@ -1,6 +1,8 @@
 //! A table indexed for the path: URLs parsed, names resolved to places, header values and metric
 //! handles made once. A Plan never changes but for the lambdas, which `tuning` moves.
 
+mod health;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -10,11 +12,10 @@ use http::HeaderValue;
 use parking_lot::Mutex;
 
 use crate::attempt::RetryBudget;
-use crate::breaker::{Breaker, State};
+use crate::breaker::Breaker;
 use crate::budget::Subjects;
 use crate::check::Rejected;
 use crate::credentials::{CredentialHealth, Credentials};
-use crate::error::Class;
 use crate::fleet::{Fleet, Group};
 use crate::rules::{Glob, Rules};
 use crate::score::Head;
@@ -93,7 +94,7 @@ pub struct PlannedModel {
     pub group: Option<Arc<Group>>,
     /// Compiled head.
     pub head: Option<Head>,
-    /// Health.
+    /// Health; each endpoint of a group has its own.
     pub breaker: Arc<Breaker>,
     /// Health of its credential, shared with all who use it.
     pub credential: Option<Arc<CredentialHealth>>,
@@ -105,71 +106,6 @@ pub struct PlannedModel {
     pub header: HeaderValue,
     /// The upstream name as a JSON string, for the splice.
     pub upstream_name: Bytes,
-}
-
-impl PlannedModel {
-    /// Its own breaker and that of its credential.
-    fn breakers(&self) -> impl Iterator<Item = &Breaker> {
-        let shared = self.credential.as_deref().map(|credential| &credential.breaker);
-        std::iter::once(&*self.breaker).chain(shared)
-    }
-
-    /// Whether selection should put this target last.
-    #[must_use]
-    pub fn is_cooling(&self, now_ms: u64) -> bool {
-        self.breakers().any(|breaker| breaker.is_cooling(now_ms))
-    }
-
-    /// What metrics and status show: the worse of the target's state and its credential's.
-    #[must_use]
-    pub fn state(&self, now_ms: u64) -> State {
-        let states = || self.breakers().map(|breaker| breaker.state(now_ms));
-        let worst = [State::Open, State::HalfOpen];
-        worst.into_iter().find(|worst| states().any(|it| it == *worst)).unwrap_or(State::Closed)
-    }
-
-    /// Whether the other target uses the same credential.
-    #[must_use]
-    pub fn shares_credential(&self, other: &Self) -> bool {
-        match (&self.credential, &other.credential) {
-            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
-            _ => false,
-        }
-    }
-
-    /// An attempt goes out.
-    pub fn on_dispatch(&self, now_ms: u64) {
-        self.breakers().for_each(|breaker| breaker.on_dispatch(now_ms));
-    }
-
-    /// An attempt that began then was answered whole.
-    pub fn on_success(&self, began_ms: u64) {
-        self.breakers().for_each(|breaker| breaker.on_success(began_ms));
-    }
-
-    /// An attempt that began then shows its first content.
-    pub fn on_first_token(&self, began_ms: u64) {
-        self.breakers().for_each(|breaker| breaker.on_first_token(began_ms));
-    }
-
-    /// An attempt ended without telling anything.
-    pub fn on_neutral(&self) {
-        self.breakers().for_each(Breaker::on_neutral);
-    }
-
-    /// An attempt failed, which tells about the target and nothing about its credential.
-    pub fn on_failed(&self, class: Class, now_ms: u64) {
-        if class == Class::Connect {
-            self.breaker.on_unreachable(now_ms);
-        } else if class.counts_toward_breaker() {
-            self.breaker.on_failure(now_ms);
-        } else {
-            self.breaker.on_neutral();
-        }
-        if let Some(credential) = &self.credential {
-            credential.breaker.on_neutral();
-        }
-    }
 }
 
 /// A route with its candidates resolved.

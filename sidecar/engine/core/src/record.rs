@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::fleet::Member;
 use crate::limits;
 
 /// One call's record, borrowed from the call as it ends.
@@ -120,6 +121,9 @@ pub struct AttemptRow {
     /// The provider's id of the answer.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub upstream_id: String,
+    /// Which endpoint of the model, where the hub tells them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Arc<Member>>,
 }
 
 /// Tokens.

@@ -3,6 +3,7 @@
 //! rows are what `attempt` walks and what `explain` prints.
 
 use crate::features::{Features, Task};
+use crate::fleet::Load;
 use crate::limits::EXPECTED_OUTPUT_TOKENS;
 use crate::score::{self, Head, MICRO};
 use crate::table::{Model, QualityTarget, Strategy};
@@ -38,15 +39,15 @@ pub struct CandidateFacts<'a> {
     pub model: &'a Model,
     /// Its head, if it has one of our length.
     pub head: Option<&'a Head>,
-    /// Its breaker is open.
-    pub cooling: bool,
+    /// Whether it can take a call now, as far as the route's `overflow` looks at that.
+    pub load: Load,
     /// For `Weighted`.
     pub weight: u32,
     /// For `Failover`; lower first.
     pub priority: u32,
 }
 
-/// Why a candidate is out, in the order of the checks; a cooling one is only last.
+/// Why a candidate is out, or only last, in the order of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Filtered {
     /// It lacks something that the request uses.
@@ -57,11 +58,20 @@ pub enum Filtered {
     Floor,
     /// A Budget has downgraded to lower tiers.
     BudgetTier,
-    /// Its breaker is open: tried after all others.
+    /// It is self-hosted, and nothing runs.
+    NoEndpoint,
+    /// Its endpoints start or sleep: tried last, and waited for.
+    ColdStart,
+    /// Its breaker is open: tried after those that are well.
     Cooldown,
+    /// Every endpoint is full: tried after those that are not.
+    Saturated,
 }
 
 impl Filtered {
+    /// Those that are about a self-hosted model's endpoints: calls that go elsewhere overflow.
+    pub const OVERFLOWS: [Self; 3] = [Self::NoEndpoint, Self::ColdStart, Self::Saturated];
+
     /// The name in records.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -70,8 +80,15 @@ impl Filtered {
             Self::Context => "context",
             Self::Floor => "floor",
             Self::BudgetTier => "budget_tier",
+            Self::NoEndpoint => "no_endpoint",
+            Self::ColdStart => "cold_start",
             Self::Cooldown => "cooldown",
+            Self::Saturated => "saturated",
         }
+    }
+
+    const fn usable(self) -> bool {
+        matches!(self, Self::ColdStart | Self::Cooldown | Self::Saturated)
     }
 }
 
@@ -95,7 +112,15 @@ impl Row {
     /// It may be tried.
     #[must_use]
     pub const fn usable(&self) -> bool {
-        matches!(self.filtered, None | Some(Filtered::Cooldown))
+        match self.filtered {
+            None => true,
+            Some(why) => why.usable(),
+        }
+    }
+
+    /// Those that are well, then those to try last, then those that are out.
+    fn rank(&self) -> (bool, Option<Reverse<Filtered>>) {
+        (!self.usable(), self.filtered.map(Reverse))
     }
 }
 
@@ -143,22 +168,32 @@ pub fn order(
         Strategy::Quality => row.cost,
         Strategy::Cheapest => u64::from(u32::MAX - row.probability),
     };
-    out.sort_unstable_by_key(|row| {
-        (row.filtered, Reverse(row.score), preferred(row), row.candidate)
-    });
-    // Now: healthy, out, cooling. The cooling ones belong before those that are out.
-    let healthy = out.partition_point(|row| row.filtered.is_none());
-    let cooling = out.partition_point(|row| row.filtered < Some(Filtered::Cooldown));
-    out[healthy..].rotate_left(cooling - healthy);
+    out.sort_unstable_by_key(|row| (row.rank(), Reverse(row.score), preferred(row), row.candidate));
     let usable = out.iter().filter(|row| row.usable()).count();
     if usable == 0 {
         let furthest = out.iter().filter_map(|row| row.filtered).max();
         return Err(NoCandidate { reason: furthest.unwrap_or(Filtered::Capability) });
     }
     if strategy == Strategy::Weighted {
-        draw_first(&mut out[..if healthy > 0 { healthy } else { usable }], rng);
+        let best = out[0].filtered;
+        let alike = out.partition_point(|row| row.filtered == best);
+        draw_first(&mut out[..alike], rng);
     }
     Ok(())
+}
+
+/// The candidates that were passed over for the state of their endpoints, though the strategy prefers
+/// them to the one that is tried first; of a draw by weight, all that had a share in it.
+pub fn passed_over(strategy: Strategy, rows: &[Row]) -> impl Iterator<Item = &Row> {
+    let first = rows.first();
+    let preferred = move |row: &Row, first: &Row| match strategy {
+        Strategy::Weighted => row.score > 0,
+        _ => (Reverse(row.score), row.candidate) < (Reverse(first.score), first.candidate),
+    };
+    rows.iter().skip(1).filter(move |row| {
+        row.filtered.is_some_and(|why| Filtered::OVERFLOWS.contains(&why))
+            && first.is_some_and(|first| first.filtered != row.filtered && preferred(row, first))
+    })
 }
 
 /// Expected price of this call, picodollars: the estimated prompt, and the answer length that this
@@ -224,7 +259,13 @@ fn filter(
     if need.max_tier.is_some_and(|highest| model.tier > highest) {
         return Some(Filtered::BudgetTier);
     }
-    facts.cooling.then_some(Filtered::Cooldown)
+    match facts.load {
+        Load::Free => None,
+        Load::Saturated => Some(Filtered::Saturated),
+        Load::Cooling => Some(Filtered::Cooldown),
+        Load::ColdStart => Some(Filtered::ColdStart),
+        Load::NoEndpoint => Some(Filtered::NoEndpoint),
+    }
 }
 
 /// Moves one row to the front, drawn by weight (= score); the others keep their order.

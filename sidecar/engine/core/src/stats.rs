@@ -2,12 +2,12 @@
 //! that no request looks a label up. Labels are bounded: models and providers of the table, classes
 //! and outcomes of closed enums; never user text.
 
+mod labels;
 mod roster;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -15,52 +15,15 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::labels::{
+    AttemptLabels, LevelLabels, ModelLabels, OutcomeLabels, OverflowLabels, RefusalLabels,
+    TableLabels, TokenLabels,
+};
 use self::roster::Roster;
 use crate::call::Outcome;
 use crate::error::Class;
-
-/// Labels of a model.
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ModelLabels {
-    model: String,
-    provider: String,
-}
-
-/// Labels of a finished call.
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct OutcomeLabels {
-    model: String,
-    provider: String,
-    outcome: &'static str,
-}
-
-/// Labels of an attempt.
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct AttemptLabels {
-    model: String,
-    provider: String,
-    class: &'static str,
-}
-
-/// Labels of tokens.
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct TokenLabels {
-    model: String,
-    provider: String,
-    direction: &'static str,
-}
-
-/// Labels of a refusal.
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct RefusalLabels {
-    reason: &'static str,
-}
-
-/// Labels of a table.
-#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct TableLabels {
-    digest: String,
-}
+use crate::fleet::LEVELS;
+use crate::select::Filtered;
 
 const INPUT: &str = "input";
 const OUTPUT: &str = "output";
@@ -79,6 +42,8 @@ pub struct Stats {
     duration: Seconds,
     first_token: Seconds,
     breakers: Family<ModelLabels, Gauge>,
+    overflows: Family<OverflowLabels, Counter>,
+    endpoints: Family<LevelLabels, Gauge>,
     refusals: Family<RefusalLabels, Counter>,
     table: Family<TableLabels, Gauge>,
     /// Tables refused.
@@ -124,6 +89,8 @@ impl Stats {
             duration: Family::new_with_constructor(seconds_histogram),
             first_token: Family::new_with_constructor(seconds_histogram),
             breakers: Family::default(),
+            overflows: Family::default(),
+            endpoints: Family::default(),
             refusals: Family::default(),
             table: Family::default(),
             tables_rejected: Counter::default(),
@@ -160,6 +127,12 @@ impl Stats {
             self.first_token.clone(),
         );
         registry.register("breaker_open", "1 while a target is taken out", self.breakers.clone());
+        registry.register(
+            "overflow",
+            "Calls that passed a self-hosted model over for the state of its endpoints",
+            self.overflows.clone(),
+        );
+        registry.register("endpoints", "Endpoints by how loaded they are", self.endpoints.clone());
         registry.register(
             "refusals",
             "Calls that the router itself refused",
@@ -238,6 +211,29 @@ impl Stats {
         }
     }
 
+    /// Counts a call that passed the model over.
+    pub fn overflow(&self, model: &ModelStats, reason: &'static str) {
+        let roster = self.roster.lock();
+        if roster.knows(&model.labels) {
+            let ModelLabels { model, provider } = model.labels.clone();
+            self.overflows.get_or_create(&OverflowLabels { model, provider, reason }).inc();
+        }
+    }
+
+    /// Shows how many of a model's endpoints are at each level.
+    pub fn endpoints(
+        &self,
+        model: &ModelStats,
+        counts: impl Iterator<Item = (&'static str, usize)>,
+    ) {
+        let roster = self.roster.lock();
+        for (level, count) in counts.take_while(|_| roster.knows(&model.labels)) {
+            let ModelLabels { model, provider } = model.labels.clone();
+            let gauge = self.endpoints.get_or_create(&LevelLabels { model, provider, level });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
     /// Counts an answer that is our own.
     pub fn refusal(&self, reason: &'static str) {
         self.refusals.get_or_create(&RefusalLabels { reason }).inc();
@@ -278,6 +274,14 @@ impl Stats {
             for direction in DIRECTIONS {
                 let (model, provider) = (model.clone(), provider.clone());
                 self.tokens.remove(&TokenLabels { model, provider, direction });
+            }
+            for reason in Filtered::OVERFLOWS.map(Filtered::as_str) {
+                let (model, provider) = (model.clone(), provider.clone());
+                self.overflows.remove(&OverflowLabels { model, provider, reason });
+            }
+            for level in LEVELS {
+                let (model, provider) = (model.clone(), provider.clone());
+                self.endpoints.remove(&LevelLabels { model, provider, level });
             }
             self.cost.remove(&labels);
             self.duration.remove(&labels);

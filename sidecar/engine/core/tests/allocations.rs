@@ -6,9 +6,10 @@ use std::cell::Cell;
 
 use http::HeaderMap;
 use pointsman_core::features::Task;
+use pointsman_core::fleet::{Group, Load};
 use pointsman_core::rules::{Facts, Rules};
 use pointsman_core::scan::{LastText, ScanOptions, Scanner};
-use pointsman_core::table::RouteTable;
+use pointsman_core::table::{EndpointSource, RouteTable};
 
 thread_local! {
     static ALLOCATED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
@@ -117,4 +118,22 @@ fn matching_rules_allocates_nothing() {
     let held = rules.signals(matched).count();
     assert_eq!(ALLOCATED.get(), before);
     assert_eq!((matched.rule, held), (Some(1), 1));
+}
+
+#[test]
+fn drawing_an_endpoint_allocates_nothing() {
+    let group = Group::new(EndpointSource::Pods, "http://endpoints.invalid:8000/v1").unwrap();
+    let endpoints: Vec<_> = (0..100)
+        .map(|place| serde_json::json!({"url": format!("http://10.0.0.{place}:8000"), "level": place % 5}))
+        .collect();
+    let told = serde_json::json!({"state": "Ready", "endpoints": endpoints});
+    group.tell(group.members(&serde_json::from_value(told).unwrap()).unwrap());
+    let mut rng = fastrand::Rng::with_seed(1);
+    drop(group.take(|_| false, 0, &mut rng)); // the first look of a thread makes arc-swap's slot
+    let before = ALLOCATED.get();
+    assert_eq!(group.load(1), Load::Free);
+    let taken = group.take(|_| false, 1, &mut rng).unwrap();
+    taken.first_token.add(1_000);
+    drop(taken);
+    assert_eq!(ALLOCATED.get(), before);
 }

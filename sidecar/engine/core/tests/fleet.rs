@@ -152,7 +152,7 @@ fn a_service_has_an_address_of_its_own() {
     let group = Group::new(EndpointSource::Service, "http://llama.models.svc:8000/v1/").unwrap();
     let own = |group: &Group| group.slots()[0].member.endpoint.chat.to_string();
     assert_eq!(own(&group), "http://llama.models.svc:8000/v1/chat/completions");
-    assert_eq!((group.load(0), group.told_members().len()), (Load::Free, 0));
+    assert_eq!((group.load(0), group.told_slots().len()), (Load::Free, 0));
     tell(&group, &listing(&["http://10.0.0.1:8000".to_owned()], 0));
     assert_eq!(own(&group), "http://10.0.0.1:8000/v1/chat/completions");
     tell(&group, &told(serde_json::json!({"state": "Asleep"})));

@@ -2,6 +2,7 @@
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use pointsman_core::error::{BudgetNo, Class, LimitName, NoCandidate, Refusal};
+use pointsman_core::fleet::State;
 
 fn every_variant() -> Vec<Refusal> {
     let hostile = "\"}\r\n\u{0}\u{2028}data: x\\".repeat(200);
@@ -24,6 +25,7 @@ fn every_variant() -> Vec<Refusal> {
         Refusal::NoCandidate(NoCandidate::Credential),
         Refusal::NoCandidate(NoCandidate::Unresolved),
         Refusal::NoCandidate(NoCandidate::NoPolicy { policy: text() }),
+        Refusal::NoCandidate(NoCandidate::NoEndpoint { model: text(), state: State::Asleep }),
         Refusal::NoTable,
         Refusal::DeadlineExceeded { total_ms: 9 },
         Refusal::Shed,

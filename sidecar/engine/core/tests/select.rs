@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test file: what cannot be made fails the test")]
 
 use pointsman_core::features::Task;
-use pointsman_core::select::{CandidateFacts, Filtered, Need, NoCandidate, Row, order};
+use pointsman_core::fleet::Load;
+use pointsman_core::select::{
+    CandidateFacts, Filtered, Need, NoCandidate, Row, order, passed_over,
+};
 use pointsman_core::table::{Model, QualityTarget, Strategy};
 use proptest::prelude::*;
 
@@ -33,7 +36,7 @@ fn facts<'a>(models: &'a [Model], shapes: &[Shape]) -> Vec<CandidateFacts<'a>> {
     all.map(|(index, (model, shape))| CandidateFacts {
         model,
         head: None,
-        cooling: shape.4,
+        load: if shape.4 { Load::Cooling } else { Load::Free },
         weight: u32::try_from(index).unwrap() + 1,
         priority: u32::from(shape.2),
     })
@@ -122,6 +125,39 @@ fn cooling_candidates_go_last() {
         assert_eq!(indices(&rows), [1, 0], "{strategy:?}");
         assert_eq!(rows[1].filtered, Some(Filtered::Cooldown));
         assert_eq!(indices(&run(strategy, 0, 0, &need(), &[cold]).1), [0]);
+    }
+}
+
+/// The state of a self-hosted model's endpoints moves it behind the others, the least hopeful last;
+/// one without any is out.
+#[test]
+fn endpoints_that_cannot_take_a_call_now_go_last() {
+    let shapes = [STRONG; 5];
+    let models: Vec<Model> = shapes.iter().enumerate().map(|(i, &s)| model(i, s)).collect();
+    let loads =
+        [Load::NoEndpoint, Load::ColdStart, Load::Cooling, Load::Saturated, Load::Free].into_iter();
+    let candidates: Vec<CandidateFacts<'_>> = facts(&models, &shapes)
+        .into_iter()
+        .zip(loads)
+        .map(|(one, load)| CandidateFacts { load, ..one })
+        .collect();
+    let (target, mut rng, mut rows) = (QualityTarget::default(), fastrand::Rng::new(), Vec::new());
+    for strategy in [Strategy::Quality, Strategy::Cheapest, Strategy::Failover, Strategy::Weighted]
+    {
+        let mut judge = |candidates: &[CandidateFacts<'_>]| {
+            let other = Task::Other;
+            let verdict =
+                order(strategy, &target, 0, &need(), None, other, candidates, &mut rng, &mut rows);
+            (verdict.map_err(|none| none.reason), indices(&rows), rows.clone())
+        };
+        let (verdict, tried, rows) = judge(&candidates);
+        assert_eq!((verdict, tried), (Ok(()), vec![4, 3, 2, 1]), "{strategy:?}");
+        let over: Vec<usize> = passed_over(strategy, &rows).map(|row| row.candidate).collect();
+        assert_eq!(over, [3, 1, 0], "a resting one did not overflow: it failed");
+        assert_eq!(judge(&candidates[..1]).0, Err(Filtered::NoEndpoint));
+        let (verdict, tried, rows) = judge(&candidates[3..4]);
+        assert_eq!((verdict, tried), (Ok(()), vec![0]), "what is full is better than nothing");
+        assert_eq!(passed_over(strategy, &rows).count(), 0);
     }
 }
 

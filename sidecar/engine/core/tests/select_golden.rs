@@ -2,6 +2,7 @@
 //! order as Python, on `tests/golden/choices/cases.json`.
 
 use pointsman_core::features::{FeatureInput, extract};
+use pointsman_core::fleet::Load;
 use pointsman_core::score::Head;
 use pointsman_core::select::{CandidateFacts, Need, order};
 use pointsman_core::table::{Model, QualityTarget, Strategy};
@@ -39,7 +40,7 @@ fn i3_engine_chooses_what_was_evaluated() {
         .map(|(model, head)| CandidateFacts {
             model,
             head: Some(head),
-            cooling: false,
+            load: Load::Free,
             weight: 1,
             priority: 0,
         })

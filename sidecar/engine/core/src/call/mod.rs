@@ -2,6 +2,7 @@
 //! frees its slot and leaves exactly one record (I11); `handle` and `relay` only report what they see.
 
 mod ending;
+mod endpoint;
 mod progress;
 mod report;
 mod traced;
@@ -14,6 +15,7 @@ use crate::admission::Guest;
 use crate::budget::{AccountSet, Charge};
 use crate::error::Class;
 use crate::features::Task;
+use crate::fleet::Occupied;
 use crate::handle::Worker;
 use crate::headers::CLIENT_REQUEST_ID;
 use crate::identity::Attribution;
@@ -137,6 +139,10 @@ pub struct Call {
     pub attempts: Vec<AttemptRow>,
     /// The model of the current or last attempt.
     pub chosen: Option<usize>,
+    /// The endpoint of the current or last attempt, where the hub tells several; busy until the end.
+    pub target: Option<Occupied>,
+    /// When the first content of a stream came, microseconds since the call began; 0: not yet.
+    pub first_content_us: u64,
     /// Which accounts bind the current attempt.
     pub accounts: AccountSet,
     /// Fingerprint of the key that the current attempt sent; 0: none.
@@ -195,6 +201,8 @@ impl Call {
             rows: Vec::new(),
             attempts: Vec::new(),
             chosen: None,
+            target: None,
+            first_content_us: 0,
             accounts: AccountSet::default(),
             key_sent: 0,
             charge: None,
@@ -298,6 +306,7 @@ impl Call {
         self.count_outcome(outcome);
         self.record(outcome);
         self.export_spans(outcome);
+        self.target = None;
     }
 }
 

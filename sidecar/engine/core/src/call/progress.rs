@@ -53,7 +53,7 @@ impl Call {
     pub fn begin_attempt(&mut self) {
         let start_us = self.elapsed_us();
         let Some((_, planned)) = self.model() else { return };
-        planned.on_dispatch(self.now_ms());
+        planned.on_dispatch(self.target.as_deref(), self.now_ms());
         let row = AttemptRow {
             model: planned.name.clone(),
             class: "ok",
@@ -62,6 +62,7 @@ impl Call {
             first_byte_us: 0,
             end_us: 0,
             upstream_id: String::new(),
+            endpoint: self.target.as_ref().map(|target| target.member().clone()),
         };
         self.attempts.push(row);
         self.trace_attempt();
@@ -109,7 +110,9 @@ impl Call {
                 (Some(credential), Cooldown::Credential(_)) => {
                     credential.rest(self.key_sent, self.now_ms(), pause_ms);
                 }
-                _ => planned.breaker.cool_for(self.now_ms(), pause_ms),
+                _ => {
+                    planned.own(self.target.as_deref()).cool_for(self.now_ms(), pause_ms);
+                }
             }
         }
     }
@@ -132,21 +135,22 @@ impl Call {
     pub fn target_failed(&self, class: Class) {
         let Some((_, planned)) = self.model() else { return };
         self.worker.shared.stats.attempt(&planned.stats, class.label());
-        let now_ms = self.now_ms();
-        planned.on_failed(class, now_ms);
+        planned.on_failed(self.target.as_deref(), class, self.now_ms());
     }
 
     /// The current target gave a whole answer.
     pub fn target_answered(&self) {
         if let Some((_, planned)) = self.model() {
-            planned.on_success(self.attempt_began_ms());
+            planned.on_success(self.target.as_deref(), self.attempt_began_ms());
+            self.measure_pace();
         }
     }
 
     /// The first content is here.
-    pub fn first_token(&self) {
+    pub fn first_token(&mut self) {
+        self.measure_first_token();
         if let Some((_, planned)) = self.model() {
-            planned.on_first_token(self.attempt_began_ms());
+            planned.on_first_token(self.target.as_deref(), self.attempt_began_ms());
             planned.stats.first_token.observe(self.elapsed_us() as f64 / 1e6);
         }
     }
@@ -207,7 +211,7 @@ impl Call {
         row.class = class.label();
         row.end_us = end_us;
         if let Some((_, planned)) = self.model() {
-            planned.on_neutral();
+            planned.on_neutral(self.target.as_deref());
         }
     }
 
@@ -215,7 +219,7 @@ impl Call {
     pub fn target_spared(&self, class: Class) {
         let Some((_, planned)) = self.model() else { return };
         self.worker.shared.stats.attempt(&planned.stats, class.label());
-        planned.breaker.on_neutral();
+        planned.own(self.target.as_deref()).on_neutral();
     }
 
     /// The answer broke off after its beginning had gone down.
@@ -227,12 +231,15 @@ impl Call {
         }
     }
 
-    fn attempt_began_ms(&self) -> u64 {
-        let start_us = self.attempts.last().map_or(0, |row| row.start_us);
-        (self.started_us + start_us) / 1_000
+    pub(super) fn attempt_began_us(&self) -> u64 {
+        self.attempts.last().map_or(0, |row| row.start_us)
     }
 
-    fn now_ms(&self) -> u64 {
+    fn attempt_began_ms(&self) -> u64 {
+        (self.started_us + self.attempt_began_us()) / 1_000
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
         self.worker.shared.clock.boot_ms()
     }
 }

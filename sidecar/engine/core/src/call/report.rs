@@ -6,7 +6,7 @@ use crate::error::Class;
 use crate::features::Task;
 use crate::price;
 use crate::record::{BudgetRow, CandidateRow, PriceRow, Record, UsageRow};
-use crate::select::Row;
+use crate::select::{Row, passed_over};
 use crate::usage::Usage;
 
 impl Call {
@@ -148,6 +148,16 @@ impl Call {
         names.into_iter().map(|account| BudgetRow { account, charged: self.booked.cost }).collect()
     }
 
+    /// Which candidates would have been preferred, had their endpoints had room.
+    fn passed_over(&self) -> String {
+        let Some(route) = self.route() else { return String::new() };
+        let over = passed_over(route.route.strategy, &self.rows).filter_map(|row| {
+            let name = &self.plan.table.models[self.model_of(row)].name;
+            Some(format!("{name} was passed over ({}); ", row.filtered?.as_str()))
+        });
+        over.collect()
+    }
+
     /// Why, in one sentence, for `explain`.
     fn reason(&self, outcome: Outcome) -> String {
         let Some((model, _)) = self.model() else {
@@ -156,11 +166,16 @@ impl Call {
         };
         let strategy = self.route().map_or("", |route| route.route.strategy.as_str());
         let failed = self.attempts.len().saturating_sub(1);
+        let over = self.passed_over();
         match (outcome, failed) {
-            (Outcome::Ok, 0) => format!("{strategy} put {} first and it answered", model.name),
-            (Outcome::Ok, _) => format!("{} answered after {failed} failed attempts", model.name),
+            (Outcome::Ok, 0) => {
+                format!("{over}{strategy} put {} first and it answered", model.name)
+            }
+            (Outcome::Ok, _) => {
+                format!("{over}{} answered after {failed} failed attempts", model.name)
+            }
             (_, _) => format!(
-                "{} after {} attempts, last {} ({})",
+                "{over}{} after {} attempts, last {} ({})",
                 outcome.as_str(),
                 self.attempts.len(),
                 model.name,

@@ -6,12 +6,13 @@ use http::{HeaderMap, HeaderName};
 use super::{Call, Endpoint, Outcome};
 use crate::error::Class;
 use crate::headers::{TRACEPARENT, TRACESTATE};
-use crate::plan::{PlannedModel, Taken};
+use crate::plan::Taken;
 use crate::price::USD;
 use crate::record::AttemptRow;
 use crate::span::{Attributes, Kind, Span};
 use crate::table::{Model, ProviderType};
 use crate::trace::{TraceContext, new_span_id};
+use crate::upstream::Origin;
 use crate::wire::openai_chat::model_named;
 
 /// Notes of one call.
@@ -203,7 +204,8 @@ impl Call {
         if let Some((model, planned)) = target {
             let asked = self.asked_of(model);
             name = format!("{operation} {asked}").into();
-            attributes.extend(of_target(model, planned));
+            let endpoint = row.endpoint.as_ref().map_or(&planned.endpoint, |at| &at.endpoint);
+            attributes.extend(of_target(model, &endpoint.origin));
             attributes.push(("gen_ai.request.model", asked.into()));
         }
         if row.status != 0 {
@@ -260,12 +262,11 @@ impl Call {
     }
 }
 
-fn of_target<'a>(model: &'a Model, planned: &'a PlannedModel) -> Attributes<'a> {
+fn of_target<'a>(model: &'a Model, origin: &'a Origin) -> Attributes<'a> {
     let provider = match model.provider.kind {
         ProviderType::OpenAI => "openai",
         ProviderType::OpenAICompatible | ProviderType::SelfHosted => &model.provider.label,
     };
-    let origin = &planned.endpoint.origin;
     vec![
         ("gen_ai.provider.name", provider.into()),
         ("server.address", origin.host.as_str().into()),

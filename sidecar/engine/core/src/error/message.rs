@@ -2,6 +2,7 @@
 
 use super::money::resets;
 use super::{NoCandidate, Refusal};
+use crate::fleet::State;
 use crate::limits;
 
 /// The `error.message` of a refusal.
@@ -91,6 +92,16 @@ fn of_no_candidate(why: &NoCandidate) -> String {
              names are missing or refused. The RoutingPolicy's conditions say why; \
              `pointsman validate` prints all of it."
             .to_owned(),
+        NoCandidate::NoEndpoint { model, state } => format!(
+            "The self-hosted model {} {}, and no other candidate can take the request. Try again later, \
+             or give the rule another candidate.",
+            short(model),
+            match state {
+                State::Starting => "is still starting",
+                State::Asleep => "is asleep",
+                State::Ready | State::Absent => "has no ready endpoint",
+            }
+        ),
         NoCandidate::NoPolicy { policy } => format!(
             "The RoutingPolicy {} that served this workload was deleted, and no other serves it. \
              Create one whose target is this workload.",

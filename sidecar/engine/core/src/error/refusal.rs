@@ -8,6 +8,8 @@ use serde_json::json;
 use super::Class;
 use super::message::{message, short};
 use super::money::{BudgetNo, LimitName};
+use crate::fleet::State;
+use crate::limits;
 
 /// An answer of our own. Texts from outside are shortened, and escaped by the JSON writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +122,13 @@ pub enum NoCandidate {
     /// The route has none: what it names is missing or refused. It is never passed over, because
     /// its requests must not reach rules that were not meant for them.
     Unresolved,
+    /// It is self-hosted, and there is no endpoint that could be called.
+    NoEndpoint {
+        /// `pool/model`.
+        model: String,
+        /// Why, as the hub says it.
+        state: State,
+    },
     /// The policy that served this workload was deleted.
     NoPolicy {
         /// `namespace/name`.
@@ -326,6 +335,11 @@ impl NoCandidate {
             Self::Credential => unavailable("no_credential", Class::Auth),
             Self::Unresolved => unavailable("no_model", Class::ModelGone),
             Self::NoPolicy { .. } => unavailable("no_policy", Class::ModelGone),
+            // An engine that starts is there soon: SDKs try again.
+            Self::NoEndpoint { .. } => Facts {
+                retry: Retry::After(limits::ENDPOINT_RETRY_S),
+                ..unavailable("no_endpoint", Class::Connect)
+            },
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::document::{State, Told};
 use super::member::{Member, Occupied};
 use super::pick::{Slot, pick};
+use crate::breaker;
 use crate::limits;
 use crate::table::EndpointSource;
 
@@ -145,6 +146,20 @@ impl Group {
         best
     }
 
+    /// The health of the best endpoint; closed where there is none, which is not a failure.
+    #[must_use]
+    pub fn state(&self, now_ms: u64) -> breaker::State {
+        let current = self.current.load();
+        let states = current.slots.iter().map(|slot| slot.member.breaker.state(now_ms));
+        states.min().unwrap_or(breaker::State::Closed)
+    }
+
+    /// What the hub says of why there is no endpoint.
+    #[must_use]
+    pub fn why_empty(&self) -> State {
+        self.current.load().state
+    }
+
     /// Takes an endpoint for one attempt.
     pub fn take(
         &self,
@@ -179,6 +194,15 @@ impl Group {
         }
     }
 
+    /// Waits until the hub has told something of this model, or until then. Cancel-safe.
+    pub async fn heard(&self, until: Instant) {
+        let mut changed = self.changed.subscribe();
+        if !self.current.load().told {
+            // Heard or not, the call goes on.
+            drop(tokio::time::timeout_at(until, changed.changed()).await);
+        }
+    }
+
     /// Until when a call waits to hear of endpoints at all; `None`: it has heard, or waited long enough.
     #[must_use]
     pub fn patience(&self) -> Option<Instant> {
@@ -188,10 +212,9 @@ impl Group {
 
     /// The endpoints that the hub told.
     #[must_use]
-    pub fn told_members(&self) -> Vec<Arc<Member>> {
+    pub fn told_slots(&self) -> Vec<Slot> {
         let current = self.current.load();
-        let told = current.slots.iter().filter(|_| current.told);
-        told.map(|slot| slot.member.clone()).collect()
+        if current.told { current.slots.clone() } else { Vec::new() }
     }
 
     /// The endpoints in use, told or not.

@@ -154,7 +154,10 @@ impl Pool {
         if let Some(found) = self.origins.borrow().get(origin) {
             return found.clone();
         }
-        self.origins.borrow_mut().entry(origin.clone()).or_default().clone()
+        let mut origins = self.origins.borrow_mut();
+        // Pods are replaced for ever, each at another address: what is gone makes room for what comes.
+        origins.retain(|_, known| Rc::strong_count(known) > 1 || known.is_of_use());
+        origins.entry(origin.clone()).or_default().clone()
     }
 
     /// Opens a connection: an HTTP/1.1 sender, or `None` when there is room on a shared one. Where the
@@ -226,6 +229,12 @@ fn origin_form(absolute: &Uri) -> Uri {
 }
 
 impl PerOrigin {
+    /// Whether a connection is open.
+    fn is_of_use(&self) -> bool {
+        self.idle.borrow().iter().any(|(sender, _)| !sender.is_closed())
+            || self.shared.borrow().iter().any(|connection| !connection.sender.is_closed())
+    }
+
     fn take_idle(&self) -> Option<http1::SendRequest<Pieces>> {
         let mut idle = self.idle.borrow_mut();
         while let Some((sender, since)) = idle.pop() {

@@ -19,6 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use pointsman_core::engine::{Engine, Shared};
+use pointsman_core::fleet::Slot;
 use pointsman_core::handle::{Worker, handle};
 use pointsman_core::upstream::TlsRoots;
 use serde_json::{Value, json};
@@ -32,13 +33,19 @@ use origin::{Fault, Origin};
 const MOST_POLLS: usize = 2_000;
 
 fn engine(origin: &Origin) -> Engine {
+    engine_with(origin, &json!({}))
+}
+
+fn engine_with(origin: &Origin, changes: &Value) -> Engine {
     let free = json!({"address": "127.0.0.1:0", "debugAddress": "127.0.0.1:0"});
     let config = json!({"data": {"address": "127.0.0.1:0"}, "admin": free});
     let engine = Engine::new(config.to_string().as_bytes()).unwrap();
+    let base_url = format!("http://{}/v1", origin.address);
+    let mut provider =
+        json!({"type": "SelfHosted", "label": "o", "model": "m", "baseURL": base_url});
+    provider.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     let model = json!({
-        "name": "main/m", "pool": {"namespace": "demo", "name": "main"},
-        "provider": {"type": "SelfHosted", "label": "o", "model": "m",
-                     "baseURL": format!("http://{}/v1", origin.address)},
+        "name": "main/m", "pool": {"namespace": "demo", "name": "main"}, "provider": provider,
         "pricing": {"input": 1, "output": 1}, "capabilities": ["chat"],
         "contextWindow": 100_000, "maxOutputTokens": 1_000
     });
@@ -98,6 +105,14 @@ async fn settled(shared: &Shared, origin: &Origin, polls: usize) {
     for standing in shared.book.standings() {
         assert_eq!(standing.reserved, 0, "{} at poll {polls}", standing.account);
     }
+    for slot in endpoints(shared) {
+        assert_eq!(slot.member.in_flight(), 0, "endpoint, dropped at poll {polls}");
+    }
+}
+
+fn endpoints(shared: &Shared) -> Vec<Slot> {
+    let plan = shared.current.load().unwrap();
+    plan.models.iter().filter_map(|model| model.group.as_ref()).flat_map(|it| it.slots()).collect()
 }
 
 fn records(shared: &Arc<Shared>) -> Vec<Value> {
@@ -107,12 +122,16 @@ fn records(shared: &Arc<Shared>) -> Vec<Value> {
 async fn drop_at_every_poll(stream: bool, fault: Fault) {
     let origin = Origin::start(fault).await;
     let engine = engine(&origin);
+    drop_calls(stream, &origin, &engine).await;
+}
+
+async fn drop_calls(stream: bool, origin: &Origin, engine: &Engine) {
     let shared = engine.shared();
     let worker = Rc::new(Worker::new(shared.clone(), TlsRoots::load(None).unwrap()));
     let mut cancelled = 0;
     for polls in 1..MOST_POLLS {
         let dropped = call(&worker, stream, polls).await;
-        settled(shared, &origin, polls).await;
+        settled(shared, origin, polls).await;
         let left = records(shared);
         assert_eq!(left.len(), 1, "records of a call dropped at poll {polls}");
         let outcome = left[0]["outcome"].as_str().unwrap();
@@ -144,6 +163,22 @@ fn i11_a_stream_dropped_at_every_poll() {
 #[test]
 fn i11_a_call_that_is_retried_dropped_at_every_poll() {
     run(drop_at_every_poll(true, Fault::EveryOther));
+}
+
+#[test]
+fn i11_a_call_to_an_endpoint_dropped_at_every_poll() {
+    run(async {
+        let origin = Origin::start(Fault::EveryOther).await;
+        let pods = json!({"endpoints": "Pods", "baseURL": "http://endpoints.invalid:1/v1"});
+        let engine = engine_with(&origin, &pods);
+        let told = json!([{"url": format!("http://{}", origin.address), "level": 0}]);
+        let fleet = json!({"main/m": {"state": "Ready", "endpoints": told}});
+        engine.fleet(fleet.to_string().as_bytes()).unwrap();
+        drop_calls(true, &origin, &engine).await;
+        drop_calls(false, &origin, &engine).await;
+        let endpoint = &endpoints(engine.shared())[0].member;
+        assert!(endpoint.served() >= 1 && endpoint.failed() > 1);
+    });
 }
 
 #[test]

@@ -1,0 +1,37 @@
+//! What an attempt changes in the caller's body.
+
+use crate::call::Call;
+use crate::plan::Taken;
+use crate::scan::{Edit, Key};
+
+/// The named splices; all other bytes of the body pass unchanged.
+pub(super) fn edits(call: &Call) -> Vec<Edit> {
+    let Some((model, planned)) = call.model() else { return Vec::new() };
+    let mut edits = Vec::with_capacity(3);
+    if call.taken != Taken::PassThrough && call.requested() != model.provider.model {
+        edits.extend(call.scan.model.as_ref().map(|requested| Edit {
+            at: requested.span.clone(),
+            with: planned.upstream_name.clone(),
+        }));
+    }
+    if let Some(cap) = call.capped {
+        edits.push(cap_edit(call, &model.provider.cap_field, cap));
+    }
+    if call.wants_stream() {
+        edits.extend(call.scan.ask_usage());
+    }
+    edits.sort_by_key(|edit| edit.at.start);
+    edits
+}
+
+/// The cap goes where the caller put one, else into the field that the provider reads.
+fn cap_edit(call: &Call, field: &str, cap: u64) -> Edit {
+    let key = if call.scan.max_completion_tokens.is_some() {
+        Key::MaxCompletionTokens
+    } else if call.scan.max_tokens.is_some() || field == "max_tokens" {
+        Key::MaxTokens
+    } else {
+        Key::MaxCompletionTokens
+    };
+    call.scan.set(key, &cap.to_string())
+}
