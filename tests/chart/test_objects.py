@@ -44,6 +44,9 @@ def test_the_rights_are_the_ones_that_the_code_names(helm: Helm) -> None:
     assert _rules(found, "ClusterRole", "controller") == _sorted([*everywhere, *webhooks])
     assert _rules(found, "Role", "controller") == _sorted(permissions.at_home(RELEASE))
     assert _rules(found, "ClusterRole", "injector") == _sorted(access.CLUSTER_RULES)
+    assert all(
+        rule in _rules(found, "ClusterRole", "hub") for rule in _sorted(permissions.of_engines())
+    )
     assert _rules(found, "Role", "injector") == _sorted(access.own_rules(f"{RELEASE}-ca"))
 
 
@@ -54,6 +57,8 @@ def test_with_a_list_of_namespaces_the_rights_end_there(helm: Helm) -> None:
     assert _rules(found, "ClusterRole", "controller") == _sorted(cluster)
     served = one(found, "Role", f"{RELEASE}-served", "apps")
     assert _sorted(served["rules"]) == _sorted(permissions.everywhere())
+    engines = one(found, "Role", f"{RELEASE}-engines", "apps")
+    assert _sorted(engines["rules"]) == _sorted(permissions.of_engines())
 
 
 def test_nobody_may_read_secrets_of_others_or_write_workloads(helm: Helm) -> None:

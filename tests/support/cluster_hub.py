@@ -24,6 +24,10 @@ class ClusterHub:
 
     def __init__(self) -> None:
         self.tables: dict[tuple[str, str], dict[str, Any]] = {}
+        self.pools: dict[tuple[str, str], dict[str, Any]] = {}
+        self.pool_documents: dict[tuple[str, str], dict[str, Any]] = {}
+        self.models: list[dict[str, Any]] = []
+        """Self-hosted ones as it sees them; `see` changes them."""
         self.accounts: list[dict[str, Any]] = []
         self.writes: list[tuple[float, str, str]] = []
         """Time, method, path of each accepted write."""
@@ -78,6 +82,13 @@ class ClusterHub:
             self._revision += 1
             self._changed.notify_all()
 
+    def see(self, *models: dict[str, Any]) -> None:
+        """Self-hosted models, as they are from now on."""
+        with self._changed:
+            self.models = list(models)
+            self._revision += 1
+            self._changed.notify_all()
+
     def digest(self, namespace: str, policy: str) -> str:
         """Of the table that it serves; empty: none."""
         return str(self.tables.get((namespace, policy), {}).get("digest", ""))
@@ -97,9 +108,13 @@ class ClusterHub:
         if method == "GET" and url.path == "/v1/budgets":
             return 200, self.accounts
         if method == "GET" and url.path == "/v1/tables":
-            return 200, {"tables": list(self.tables.values())}
-        if parts[:2] == ["v1", "tables"] and method in {"PUT", "DELETE"}:
-            return self._write(method, (parts[2], parts[3]), headers, body)
+            return 200, {
+                "tables": list(self.tables.values()),
+                "pools": list(self.pools.values()),
+            }
+        if parts[1] in {"tables", "pools"} and method in {"PUT", "DELETE"}:
+            write = self._write if parts[1] == "tables" else self._write_pool
+            return write(method, (parts[2], parts[3]), headers, body)
         return _error(404, "not_found")
 
     def _fleet(self, after: int, wait_s: float) -> dict[str, Any]:
@@ -107,7 +122,20 @@ class ClusterHub:
             self._changed.wait_for(
                 lambda: self._revision != after or self._server is None, timeout=wait_s
             )
-            return {"rev": self._revision, "sidecars": list(self._sidecars.values())}
+            sidecars = list(self._sidecars.values())
+            return {"rev": self._revision, "sidecars": sidecars, "models": self.models}
+
+    def _write_pool(
+        self, method: str, pool: tuple[str, str], headers: dict[str, str], body: bytes
+    ) -> tuple[int, Any]:
+        if method == "DELETE":
+            return (200, {}) if self.pools.pop(pool, None) else _error(404, "not_found")
+        installation, transitions, boot = headers["x-pointsman-fence"].split(",")
+        digest = "sha256:" + hashlib.sha256(body).hexdigest()
+        fence = {"installation": installation, "transitions": int(transitions), "boot": boot}
+        self.pools[pool] = {"namespace": pool[0], "pool": pool[1], "digest": digest, "fence": fence}
+        self.pool_documents[pool] = json.loads(body)
+        return 200, {"digest": digest}
 
     def _write(
         self, method: str, policy: tuple[str, str], headers: dict[str, str], body: bytes

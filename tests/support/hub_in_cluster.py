@@ -12,6 +12,7 @@ import httpx
 
 from harness.control_plane import ControlPlane
 from pointsman_operator.kube.tokens import AUDIENCE
+from pointsman_operator.owned import permissions
 from support.hub_process import ENTRY, HubProcess
 
 HOME = "pointsman-system"
@@ -25,6 +26,7 @@ RULES: list[dict[str, Any]] = [
         "verbs": ["create"],
     },
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
+    *permissions.of_engines(),
     {
         "nonResourceURLs": ["/openid/v1/jwks", "/.well-known/openid-configuration"],
         "verbs": ["get"],

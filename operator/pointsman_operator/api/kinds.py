@@ -52,6 +52,7 @@ KINDS: tuple[Kind, ...] = (
             Column("Models", ".status.models", "integer"),
             Column("Refused", ".status.refused", "integer"),
             Column("Policies", ".status.policies", "integer"),
+            Column("Endpoints", ".status.endpoints"),
             _READY,
             _REASON,
             _AGE,

@@ -252,6 +252,8 @@ class ModelPoolStatus(Status):
     """Models that cannot, for the reasons in the conditions."""
     policies: int = 0
     """Policies that route to it."""
+    endpoints: Annotated[str, Field(max_length=bounds.SHARE_LENGTH)] | None = None
+    """Endpoints of self-hosted models that take calls, of all that were found."""
     targets: Annotated[
         tuple[TargetStatus, ...], Field(max_length=bounds.MODELS_PER_POOL), BY_NAME
     ] = ()

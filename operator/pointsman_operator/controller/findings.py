@@ -13,7 +13,10 @@ from pointsman_operator.kube.reasons import Reason
 
 State = Literal["True", "False", "Unknown"]
 
-GOOD = {"Accepted", "ResolvedRefs", "ModelsResolved", "Programmed", "Injected", "LedgerAvailable"}
+GOOD = {
+    *("Accepted", "ResolvedRefs", "ModelsResolved", "EndpointsResolved"),
+    *("Programmed", "Injected", "LedgerAvailable"),
+}
 """Conditions whose being False means that something does not work; Unknown holds nothing up."""
 HOLDING_UP = GOOD | {"Enforced"}
 """Those of whose findings a False one keeps the resource from being Ready. `Enforced` is no fault

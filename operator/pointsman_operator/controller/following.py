@@ -8,7 +8,7 @@ import logging
 from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.controller import limits
-from pointsman_operator.controller.observed import read_account, read_fleet
+from pointsman_operator.controller.observed import read_account, read_fleet, read_models
 from pointsman_operator.controller.publishing import Publisher
 from pointsman_operator.controller.reconcile import Reconciler
 from pointsman_operator.controller.world import World
@@ -50,6 +50,7 @@ class HubFollower:
                 revision = int(document["rev"])
                 self._found()
                 touched = self._world.take_fleet(read_fleet(document))
+                self._reconciler.seen(self._world.take_models(read_models(document)))
                 for namespace in touched:
                     self._reconciler.seen(self._world.in_namespace(namespace))
                 self.known.set()
@@ -84,6 +85,8 @@ class HubFollower:
         """What the hub serves after it was away, or before we came, may be anything."""
         for name in await self._publisher.compare_hub():
             self._reconciler.touched({_policy(name)})
+        pools = self._publisher.pools.known()
+        self._reconciler.touched({ObjectRef("ModelPool", it.namespace, it.name) for it in pools})
         self._compared = True
 
     def _found(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pointsman_operator.api.meta import ObjectName
 from pointsman_operator.inject.names import INJECT, INJECTED, NOT_INJECTED, STATUS
 
 ASKING = frozenset({"enabled", "required"})
@@ -62,6 +63,22 @@ class Sidecar:
     """Model -> breaker's state."""
     credentials: Mapping[str, str]
     """`secret/key` -> `ok`, `missing`, `host_not_allowed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnModel:
+    """A self-hosted model whose endpoints the hub finds."""
+
+    name: str
+    """Within its pool."""
+    state: str
+    """`Ready`, `Starting`, `Asleep`, `Absent`."""
+    ready: int
+    endpoints: int
+    asleep: int
+    saturated: bool
+    message: str
+    """What is missing; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +146,24 @@ def read_fleet(document: Mapping[str, Any]) -> dict[str, Sidecar]:
         if known is None or _rank(known) <= _rank(sidecar):
             found[sidecar.uid] = sidecar
     return found
+
+
+def read_models(document: Mapping[str, Any]) -> dict[ObjectName, tuple[OwnModel, ...]]:
+    """Self-hosted models by pool, as the hub sees them."""
+    found: dict[ObjectName, list[OwnModel]] = {}
+    for row in document["models"]:
+        pool = ObjectName(str(row["namespace"]), str(row["pool"]))
+        model = OwnModel(
+            name=str(row["model"]).partition("/")[2],
+            state=str(row["state"]),
+            ready=int(row["ready"]),
+            endpoints=int(row["endpoints"]),
+            asleep=int(row["asleep"]),
+            saturated=bool(row["saturated"]),
+            message=str(row.get("message") or ""),
+        )
+        found.setdefault(pool, []).append(model)
+    return {pool: tuple(models) for pool, models in found.items()}
 
 
 def read_account(row: Mapping[str, Any]) -> Account:

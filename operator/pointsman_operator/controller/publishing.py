@@ -13,6 +13,7 @@ from typing import Any
 from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.compile.precedence import target_of
+from pointsman_operator.controller.pools import PoolPublisher
 from pointsman_operator.controller.truth_policy import Trouble
 from pointsman_operator.controller.world import World
 from pointsman_operator.kube.api import Api
@@ -52,6 +53,7 @@ class Publisher:
         self._events = events
         self._leadership = leadership
         self._fence = fence
+        self.pools = PoolPublisher(world, hub, leadership, fence)
         self._at_hub: dict[ObjectName, tuple[str, Mapping[str, Any]]] = {}
         self._written: dict[str, str] = {}
         """Namespace -> resourceVersion of the ConfigMap as we left it."""
@@ -88,7 +90,9 @@ class Publisher:
         At least one table is among them where none bears our fence, so that a leader that was
         replaced without noticing is refused from now on.
         """
-        rows = await self._hub.tables()
+        held = await self._hub.tables()
+        self.pools.compare(held.pools)
+        rows = held.tables
         self._at_hub = {
             name: (str(row["digest"]), row["target"])
             for name, row in rows.items()

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
+from pointsman_operator.api.pool import ModelPool
 from pointsman_operator.controller import limits
 from pointsman_operator.controller.metrics import Metrics
 from pointsman_operator.controller.publishing import Publisher
@@ -34,7 +35,7 @@ NAMESPACE = "Namespace"
 class Work:
     """One thing to bring to what the world says."""
 
-    step: Literal["table", "config", "status"]
+    step: Literal["table", "pool", "config", "status"]
     ref: ObjectRef
 
 
@@ -57,6 +58,8 @@ class Reconciler:
         for ref in refs:
             if ref.kind == RoutingPolicy.KIND:
                 self.queue.add(Work("table", ref), limits.SETTLE_S)
+            elif ref.kind == ModelPool.KIND:
+                self.queue.add(Work("pool", ref), limits.SETTLE_S)
             self.queue.add(Work("status", ref), limits.STATUS_SETTLE_S)
 
     def seen(self, refs: Iterable[ObjectRef]) -> None:
@@ -82,6 +85,8 @@ class Reconciler:
         with self._metrics.reconciling(work.step, EXPECTED):
             if work.step == "table":
                 await self._table(work.ref)
+            elif work.step == "pool":
+                await self._publisher.pools.to_hub(ObjectName(work.ref.namespace, work.ref.name))
             elif work.step == "config":
                 await self._config_map(work.ref.name)
             elif self.knows_enough:

@@ -18,6 +18,11 @@ from pointsman_operator.compile.snapshot import bound_namespaces, pools_of
 from pointsman_operator.compile.status import conditions_of, policy_facts, pool_facts, refused
 from pointsman_operator.controller.findings import Finding
 from pointsman_operator.controller.truth_budget import BudgetView, budget_figures, budget_findings
+from pointsman_operator.controller.truth_engines import (
+    endpoint_share,
+    engine_findings,
+    found_models,
+)
 from pointsman_operator.controller.truth_policy import (
     PolicyView,
     Trouble,
@@ -93,12 +98,15 @@ def _pool(world: World, pool: ModelPool) -> Draft:
         for model in resolved.models.values()
         if (held := model.provider.credential) is not None
     }
+    own, seen = found_models(pool), world.models.get(name, ())
     facts = {
         **pool_facts(resolved),
         "policies": len(uses),
         "targets": pool_targets(name, uses),
+        **endpoint_share(own, seen),
     }
-    return Draft(conditions_of(pool, resolved.problems), pool_findings(name, secrets, uses), facts)
+    findings = pool_findings(name, secrets, uses) + engine_findings(own, seen, world.hub)
+    return Draft(conditions_of(pool, resolved.problems), findings, facts)
 
 
 def _budget(world: World, held: Held, budget: Budget, now: float) -> Draft:

@@ -19,6 +19,8 @@ from pointsman_operator.kube.reasons import Reason
 
 MONEY = ("limits", "worst")
 """What of a Budget's status moves with every call."""
+SPARED = {"ProvidersReachable", "HasCapacity"}
+"""Told by an Event, too, where they are False, though they hold nothing up."""
 BAD_IF_TRUE = {"Conflicted", "NearLimit", "Exhausted"}
 QUIET = {Reason.UPDATING.value, Reason.PROGRAMMING.value}
 """Passes by itself within a second: no Event."""
@@ -85,7 +87,7 @@ class Teller:
             kind, reason = fields["type"], fields["reason"]
             if (known.get("status"), known.get("reason")) == (fields["status"], reason):
                 continue
-            good = kind in GOOD or kind == "ProvidersReachable"
+            good = kind in GOOD or kind in SPARED
             bad = (
                 fields["status"] == "False"
                 if good

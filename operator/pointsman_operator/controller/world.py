@@ -25,7 +25,7 @@ from pointsman_operator.compile.precedence import labels_of, precedence
 from pointsman_operator.compile.snapshot import bound_namespaces, pools_of
 from pointsman_operator.compile.table import TableBudget
 from pointsman_operator.controller import limits
-from pointsman_operator.controller.observed import Account, Pod, Sidecar
+from pointsman_operator.controller.observed import Account, OwnModel, Pod, Sidecar
 
 _READ = ("apiVersion", "kind", "metadata", "spec")
 
@@ -74,6 +74,8 @@ class World:
     """Namespaces that are being deleted: nothing can be written there, and nothing needs to be."""
     sidecars: Mapping[str, Sidecar] = field(default_factory=dict)
     """By pod UID."""
+    models: Mapping[ObjectName, tuple[OwnModel, ...]] = field(default_factory=dict)
+    """Self-hosted ones by pool, as the hub sees them."""
     accounts: Mapping[str, Account] = field(default_factory=dict)
     """By `namespace/budget/limit`."""
     hub: str = "the hub has not been asked yet"
@@ -246,6 +248,15 @@ class World:
             known = _Compilation(inputs, compile_policy(snapshot, name), before)
             self._compiled[name] = known
         return known
+
+    def take_models(
+        self, models: Mapping[ObjectName, tuple[OwnModel, ...]]
+    ) -> frozenset[ObjectRef]:
+        """Self-hosted models as the hub now sees them; the pools in which something changed."""
+        before, self.models = self.models, models
+        changed = (it for it in before.keys() | models if before.get(it) != models.get(it))
+        refs = {ObjectRef(ModelPool.KIND, it.namespace, it.name) for it in changed}
+        return frozenset(refs & self.held.keys())
 
     def _read(
         self, document: Mapping[str, Any], known: Held | None

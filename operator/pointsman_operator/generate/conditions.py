@@ -27,6 +27,16 @@ CONDITIONS = (
     ),
     Condition("ModelsResolved", (POOL,), "every model has a price and a size"),
     Condition(
+        "EndpointsResolved",
+        (POOL,),
+        "self-hosted models that a Service or selector finds have endpoints",
+    ),
+    Condition(
+        "HasCapacity",
+        (POOL,),
+        "these take calls: not full, asleep or starting; not part of `Ready`",
+    ),
+    Condition(
         "ProvidersReachable", (POOL, POLICY), "sidecars call every model; not part of `Ready`"
     ),
     Condition(

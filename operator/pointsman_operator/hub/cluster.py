@@ -1,4 +1,4 @@
-"""The hub's callers in a cluster: tokens to callers, rights by RBAC, pods that leave.
+"""The hub in a cluster: tokens to callers, rights by RBAC, pods that leave, engines to watch.
 
 `__main__` opens this where the settings say that there is a cluster around.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from pointsman_operator.api.meta import GROUP
@@ -18,6 +19,7 @@ from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.state import HubState
 from pointsman_operator.kube.api import Api
 from pointsman_operator.kube.connection import Connection
+from pointsman_operator.kube.endpoints import EndpointWatch
 from pointsman_operator.kube.presence import Presence
 from pointsman_operator.kube.tokens import CannotTellError, Identity, Keys, Rights, Tokens
 
@@ -79,12 +81,16 @@ def cluster_callers(connection: Connection, controller: str, folder: Path) -> Ca
         api = Api(connection, lambda: None)
         keys = Keys(connection, folder / KEYS_FILE)
         watching = asyncio.create_task(presence.watch.run())
+        following = asyncio.create_task(
+            state.models.run(partial(EndpointWatch, connection), state.fleet.changed)
+        )
         try:
             known = ClusterCallers(Tokens(keys, api, presence), Rights(api), controller)
             yield known, known
         finally:
             watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            following.cancel()
+            await asyncio.gather(watching, following, return_exceptions=True)
             api.close()
 
     return callers

@@ -46,7 +46,16 @@ async def tables(state: State) -> dict[str, Any]:
                 "target": table.target.model_dump() if table.target else None,
             }
             for table in state.tables
-        ]
+        ],
+        "pools": [
+            {
+                "namespace": pool.name[0],
+                "pool": pool.name[1],
+                "digest": pool.digest,
+                "fence": asdict(pool.fence),
+            }
+            for pool in state.pools
+        ],
     }
 
 
@@ -64,7 +73,7 @@ async def put_table(
     table = await state.tables.put(
         (namespace, policy), content, parse_fence(fence), parse_target(target)
     )
-    state.declare_accounts()
+    state.declare_tables()
     state.feed.changed(namespace)
     return {"digest": table.digest}
 
@@ -75,8 +84,29 @@ async def delete_table(
 ) -> dict[str, str]:
     """The policy is gone: its sidecars are told, and refuse calls where no other serves them."""
     await state.tables.remove((namespace, policy), parse_fence(fence) if fence else None)
-    state.declare_accounts()
+    state.declare_tables()
     state.feed.changed(namespace)
+    return {}
+
+
+@router.put("/pools/{namespace}/{pool}", dependencies=[OnlyController])
+async def put_pool(
+    state: State, namespace: str, pool: str, request: Request, fence: FenceHeader
+) -> dict[str, str]:
+    """Store where a pool's own models are found, and watch those that a table names."""
+    content = await request.body()
+    stored = await state.pools.put((namespace, pool), content, parse_fence(fence))
+    state.models.changed()
+    return {"digest": stored.digest}
+
+
+@router.delete("/pools/{namespace}/{pool}", dependencies=[OnlyController])
+async def delete_pool(
+    state: State, namespace: str, pool: str, fence: FenceHeader
+) -> dict[str, str]:
+    """The pool is gone, or has no model of its own any more."""
+    await state.pools.remove((namespace, pool), parse_fence(fence))
+    state.models.changed()
     return {}
 
 
@@ -98,7 +128,11 @@ async def fleet(
 ) -> dict[str, Any]:
     """Every sidecar, at once where something has changed after that revision."""
     await state.fleet.news(after, wait)
-    return {"rev": state.fleet.revision, "sidecars": [shown(entry) for entry in state.fleet]}
+    return {
+        "rev": state.fleet.revision,
+        "sidecars": [shown(entry) for entry in state.fleet],
+        "models": state.models.told(),
+    }
 
 
 @router.post("/ledger/release")

@@ -89,6 +89,10 @@ async def reports(state: State, who: Who, report: Report) -> dict[str, str]:
         credentials=report.credentials,
         last_error=report.last_error,
     )
+    table = state.tables.serving(entry.served) if report.endpoints and entry.served else None
+    if table is not None:
+        router = f"{report.sidecar}/{report.boot}"
+        state.models.take(table.policy, router, report.endpoints)
     # Whose record it is says the token, not the record.
     mine = [record | {"namespace": own} if own else record for record in report.records]
     await state.decisions.keep(mine)

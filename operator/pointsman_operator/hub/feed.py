@@ -1,4 +1,4 @@
-"""One long-lived NDJSON stream a sidecar: its table, its tuning, questions, and a ping.
+"""One long-lived NDJSON stream a sidecar: table, tuning, fleet, questions, and a ping.
 
 `routes` opens a stream, `Feed` wakes the subscribers that a change concerns. What waits for a slow
 subscriber is bounded by design: the newest table and tuning, never a history of them.
@@ -11,6 +11,7 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -18,18 +19,26 @@ from starlette.types import Receive, Scope, Send
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.fleet import Sidecar
-from pointsman_operator.hub.tables import Tables
+from pointsman_operator.hub.tables import PolicyName, Tables
 from pointsman_operator.hub.targets import Served
 from pointsman_operator.hub.tunings import Tunings
 
 PING = b'{"event":"ping"}\n'
 
 
+class News(Protocol):
+    """What sidecars are told of self-hosted models (`engines.models.Models`)."""
+
+    def news(self, policy: PolicyName) -> tuple[int, bytes] | None:
+        """Revision and line of the `fleet` event for a policy's sidecars."""
+        ...
+
+
 class Subscriber:
     """What one sidecar has been told, and what it still has to be told."""
 
     __slots__ = (
-        *("_changed", "_woken", "digest", "epoch"),
+        *("_changed", "_woken", "digest", "epoch", "fleet"),
         *("open", "questions", "served", "sidecar"),
     )
 
@@ -38,6 +47,7 @@ class Subscriber:
         self.served = served
         self.digest = digest
         self.epoch: tuple[str, str, int] | None = None
+        self.fleet: tuple[str, str, int] | None = None
         self.questions: deque[str] = deque(maxlen=limits.QUESTIONS_MAX)
         self.open = True
         self._changed = False
@@ -65,6 +75,8 @@ class Feed:
     """All subscribers, and what concerns them."""
 
     def __init__(self, tables: Tables, tunings: Tunings) -> None:
+        self.models: News | None = None
+        """Who knows of self-hosted models; None: nobody yet."""
         self._tables = tables
         self._tunings = tunings
         self._subscribers: set[Subscriber] = set()
@@ -124,11 +136,15 @@ class Feed:
             lines.append(self._tables.line(table))
             subscriber.digest = table.digest
             # The engine takes a table with the lambdas it was compiled with.
-            subscriber.epoch = None
+            subscriber.epoch = subscriber.fleet = None
         tuning = self._tunings.of(table.policy) if table else None
         if table and tuning and (*table.policy, tuning.epoch) != subscriber.epoch:
             lines.append(tuning.line)
             subscriber.epoch = (*table.policy, tuning.epoch)
+        news = self.models.news(table.policy) if table and self.models else None
+        if table and news and (*table.policy, news[0]) != subscriber.fleet:
+            lines.append(news[1])
+            subscriber.fleet = (*table.policy, news[0])
         while subscriber.questions:
             question = {"event": "explain", "id": subscriber.questions.popleft()}
             lines.append(json.dumps(question).encode() + b"\n")

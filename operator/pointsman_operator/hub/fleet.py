@@ -100,8 +100,8 @@ class Fleet:
         key = (sidecar, boot)
         found = self._sidecars.get(key)
         if found is None:
-            found = self._sidecars[key] = Sidecar(sidecar, boot, self._changed)
-            self._changed()
+            found = self._sidecars[key] = Sidecar(sidecar, boot, self.changed)
+            self.changed()
         self._sidecars.move_to_end(key)
         found.seen_ms = self._clock.now_ms()
         if len(self._sidecars) > limits.SIDECARS_MAX:
@@ -114,7 +114,7 @@ class Fleet:
         for key in gone:
             del self._sidecars[key]
         if gone:
-            self._changed()
+            self.changed()
 
     async def news(self, after: int, wait_s: float) -> None:
         """Wait until there is something after that revision, at most so long.
@@ -129,7 +129,8 @@ class Fleet:
         except TimeoutError:
             return
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """There is news for the controller."""
         self.revision += 1
         self._news.set()
         self._news = asyncio.Event()
@@ -138,4 +139,4 @@ class Fleet:
         oldest = next(iter(self._sidecars))
         silent = next((key for key, it in self._sidecars.items() if not it.connected), oldest)
         del self._sidecars[silent]
-        self._changed()
+        self.changed()

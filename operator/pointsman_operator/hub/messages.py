@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pointsman_operator.hub import limits
+from pointsman_operator.hub.engines import limits as engines
+from pointsman_operator.hub.engines.routers import Seen
 from pointsman_operator.ledger.messages import NO_NUL
 
 Label = Annotated[str, Field(max_length=limits.LABEL_CHARACTERS_MAX, pattern=NO_NUL)]
@@ -49,6 +51,12 @@ class Report(_Message):
     targets: Facts = {}
     credentials: Facts = {}
     last_error: Sentence = ""
+    endpoints: Annotated[
+        dict[
+            Label, Annotated[dict[Label, Seen], Field(max_length=engines.ENDPOINTS_PER_MODEL_MAX)]
+        ],
+        Field(max_length=engines.REPORTED_MODELS_MAX),
+    ] = {}
     records: Annotated[
         list[Annotated[dict[str, Any], AfterValidator(_is_record)]],
         Field(max_length=limits.RECORDS_PER_REPORT_MAX),

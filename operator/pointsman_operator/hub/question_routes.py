@@ -124,6 +124,7 @@ async def metrics(state: State, request: Request) -> Response:
     who: Caller | None = request.scope.get(CALLER)
     if who is not None:
         await check_right(who, request.app.state.rights, "get", "budgets", "")
+    state.metrics.models.show(state.models, state.pools)
     page = state.metrics.page(
         await state.ledger.balances(),
         streams=len(state.feed),

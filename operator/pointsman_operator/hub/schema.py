@@ -35,6 +35,18 @@ removed_tables = Table(
 )
 """Policies that were deleted: their sidecars are told so, also those that come back later."""
 
+pool_endpoints = Table(
+    "pool_endpoints",
+    metadata,
+    Column("namespace", Text, primary_key=True),
+    Column("pool", Text, primary_key=True),
+    Column("installation", Text, nullable=False),
+    Column("transitions", BigInteger, nullable=False),
+    Column("boot", Text, nullable=False),
+    # JSON of `compile.endpoints.PoolEndpoints`.
+    Column("content", Text, nullable=False),
+)
+
 tunings = Table(
     "tunings",
     metadata,

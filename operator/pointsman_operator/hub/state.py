@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.decisions import Decisions
+from pointsman_operator.hub.engines.models import Models
+from pointsman_operator.hub.engines.pools import Pools
 from pointsman_operator.hub.feed import Feed
 from pointsman_operator.hub.fleet import Fleet
 from pointsman_operator.hub.metrics import HubMetrics
@@ -35,11 +37,14 @@ class HubState:
     feed: Feed
     fleet: Fleet
     decisions: Decisions
+    pools: Pools
+    models: Models
     metrics: HubMetrics
 
-    def declare_accounts(self) -> None:
-        """Tell the ledger what the tables say now."""
+    def declare_tables(self) -> None:
+        """Tell the ledger and whoever watches engines what the tables say now."""
         self.ledger.accounts = self.tables.accounts()
+        self.models.changed()
 
 
 @asynccontextmanager
@@ -97,7 +102,10 @@ async def _assembled(database: Database, ledger: Ledger) -> HubState:
     tables, tunings = Tables(database), Tunings(database)
     await tables.load()
     await tunings.load()
+    pools = Pools(database, tables)
+    await pools.load()
     feed = Feed(tables, tunings)
+    feed.models = models = Models(tables, pools, feed)
     state = HubState(
         database=database,
         ledger=ledger,
@@ -106,9 +114,11 @@ async def _assembled(database: Database, ledger: Ledger) -> HubState:
         feed=feed,
         fleet=Fleet(database.clock),
         decisions=Decisions(database, feed),
+        pools=pools,
+        models=models,
         metrics=HubMetrics(),
     )
-    state.declare_accounts()
+    state.declare_tables()
     return state
 
 

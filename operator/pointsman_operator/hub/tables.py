@@ -28,6 +28,8 @@ from pointsman_operator.ledger.database import Database
 
 PolicyName = tuple[str, str]
 """Namespace and name."""
+FoundModel = tuple[str, tuple[str, str]]
+"""A model as tables name it, and its pool's namespace and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Tables:
         """The same, so that ten thousand streams do not each look at all tables."""
         self._lines: dict[PolicyName, bytes] = {}
         self._accounts: dict[PolicyName, list[Account]] = {}
+        self._found_models: dict[PolicyName, tuple[FoundModel, ...]] = {}
         self._removed: dict[PolicyName, RouteTable] = {}
         self._changing = asyncio.Lock()
         self._fence: Fence | None = None
@@ -121,6 +124,14 @@ class Tables:
             for account in self._accounts[policy]
         )
 
+    def policies(self) -> tuple[PolicyName, ...]:
+        """All that have a table."""
+        return tuple(self._tables)
+
+    def found_models(self, policy: PolicyName) -> tuple[FoundModel, ...]:
+        """A policy's models whose endpoints the hub finds."""
+        return self._found_models.get(policy, ())
+
     def serving(self, served: Served) -> RouteTable | None:
         """A sidecar's table: by its pod's labels; outside a cluster by its workload's name.
 
@@ -157,7 +168,7 @@ class Tables:
     async def _put(
         self, policy: PolicyName, content: bytes, fence: Fence, target: Target | None
     ) -> RouteTable:
-        self._check_fence(fence)
+        self.check_fence(fence)
         if policy not in self._tables and len(self._tables) >= limits.TABLES_MAX:
             raise HubError(409, "too_many_tables", f"the hub holds {limits.TABLES_MAX} tables")
         _check(policy, content)
@@ -188,7 +199,7 @@ class Tables:
 
     async def _remove(self, policy: PolicyName, fence: Fence | None) -> None:
         if fence is not None:
-            self._check_fence(fence)
+            self.check_fence(fence)
         if policy not in self._tables:
             raise HubError(404, "not_found", f"no table of {'/'.join(policy)}")
 
@@ -211,6 +222,7 @@ class Tables:
         self._tables.pop(policy, None)
         self._of_namespace.get(policy[0], {}).pop(policy, None)
         self._accounts.pop(policy, None)
+        self._found_models.pop(policy, None)
         for name in forgotten:
             del self._removed[name]
             self._lines.pop(name, None)
@@ -229,9 +241,12 @@ class Tables:
         self._tables[table.policy] = table
         self._of_namespace.setdefault(table.policy[0], {})[table.policy] = table
         self._lines[table.policy] = table.line
-        self._accounts[table.policy] = read_accounts(table.content())
+        content = table.content()
+        self._accounts[table.policy] = read_accounts(content)
+        self._found_models[table.policy] = _found_models(content)
 
-    def _check_fence(self, fence: Fence) -> None:
+    def check_fence(self, fence: Fence) -> None:
+        """Whether this controller still leads; raises `HubError`."""
         if self._fence is not None and fence.is_older_than(self._fence):
             raise HubError(
                 409,
@@ -268,6 +283,14 @@ def _check(policy: PolicyName, content: bytes) -> None:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise HubError(400, "invalid_table", f"{where}: {first['msg']}") from error
+
+
+def _found_models(content: Mapping[str, Any]) -> tuple[FoundModel, ...]:
+    return tuple(
+        (str(model["name"]), (str(model["pool"]["namespace"]), str(model["pool"]["name"])))
+        for model in content.get("models", ())
+        if (model.get("provider") or {}).get("endpoints")
+    )
 
 
 def _no_float(text: str) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,16 @@ class FencedError(Exception):
     """A later leader has written: this one must end."""
 
 
+@dataclass(frozen=True)
+class Holdings:
+    """What the hub holds of ours, as `GET /v1/tables` tells."""
+
+    tables: Mapping[ObjectName, dict[str, Any]]
+    """By policy: digest, fence, target."""
+    pools: Mapping[ObjectName, dict[str, Any]]
+    """By pool: digest, fence."""
+
+
 class Hub:
     """One hub, as the controller sees it."""
 
@@ -61,10 +72,25 @@ class Hub:
         if self._http is not None:
             await self._http.aclose()
 
-    async def tables(self) -> dict[ObjectName, dict[str, Any]]:
-        """What the hub serves: digest, fence and target by policy."""
+    async def tables(self) -> Holdings:
+        """What the hub serves: digest, fence and target by policy; what it knows of pools."""
         found = await self._call("GET", "/v1/tables")
-        return {ObjectName(row["namespace"], row["policy"]): row for row in found["tables"]}
+        return Holdings(
+            {ObjectName(row["namespace"], row["policy"]): row for row in found["tables"]},
+            {ObjectName(row["namespace"], row["pool"]): row for row in found["pools"]},
+        )
+
+    async def put_pool(self, pool: ObjectName, content: bytes, fence: Fence) -> str:
+        """Say where a pool's own models are found; the digest that the hub computed."""
+        headers = {"x-pointsman-fence": fence.header, "content-type": "application/json"}
+        path = f"/v1/pools/{pool.namespace}/{pool.name}"
+        answer = await self._call("PUT", path, content=content, headers=headers)
+        return str(answer["digest"])
+
+    async def delete_pool(self, pool: ObjectName, fence: Fence) -> None:
+        """The pool has no such models any more; one that is not there is no error."""
+        path = f"/v1/pools/{pool.namespace}/{pool.name}"
+        await self._delete(path, fence)
 
     async def put_table(
         self, policy: ObjectName, table: bytes, fence: Fence, target: Mapping[str, Any]
@@ -81,7 +107,9 @@ class Hub:
 
     async def delete_table(self, policy: ObjectName, fence: Fence) -> None:
         """Withdraw a policy's table; one that is not there is no error."""
-        path = f"/v1/tables/{policy.namespace}/{policy.name}"
+        await self._delete(f"/v1/tables/{policy.namespace}/{policy.name}", fence)
+
+    async def _delete(self, path: str, fence: Fence) -> None:
         try:
             await self._call("DELETE", path, headers={"x-pointsman-fence": fence.header})
         except HubRefusedError as error:

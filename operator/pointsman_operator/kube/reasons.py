@@ -64,7 +64,7 @@ class Reason(StrEnum):
     )
     HUB_UNREACHABLE = (
         "HubUnreachable",
-        "Programmed, LedgerAvailable, Enforced",
+        "Programmed, EndpointsResolved, LedgerAvailable, Enforced",
         "The controller cannot reach the hub; sidecars go on with the tables that they have.",
         "look at the StatefulSet `pointsman-hub` and its log",
     )
@@ -76,7 +76,7 @@ class Reason(StrEnum):
     )
     NO_REPORTER = (
         "NoReporter",
-        "Programmed, ResolvedRefs, ProvidersReachable, Enforced",
+        "Programmed, ResolvedRefs, ProvidersReachable, EndpointsResolved, Enforced",
         "Nobody can say: no sidecar that reports runs there.",
         "",
     )
@@ -132,6 +132,37 @@ class Reason(StrEnum):
         "look at the provider's status page, the key, the egress rules; calls resume by themselves",
     )
     PROVIDERS_REACHABLE = ("ProvidersReachable", "ProvidersReachable", "All models answer.", "")
+    ENDPOINTS_RESOLVED = (
+        "EndpointsResolved",
+        "EndpointsResolved",
+        "Every self-hosted model has an endpoint.",
+        "",
+    )
+    ENDPOINTS_MISSING = (
+        "EndpointsMissing",
+        "EndpointsResolved",
+        "A self-hosted model has no endpoint: no such Service or port, or no pod behind it.",
+        "look at the named Service or selector and at its pods",
+    )
+    HAS_CAPACITY = ("HasCapacity", "HasCapacity", "Self-hosted models take calls.", "")
+    SATURATED = (
+        "Saturated",
+        "HasCapacity",
+        "Every endpoint of a self-hosted model is full; calls go to other candidates first.",
+        "add replicas, or candidates that take over; `saturation` says what counts as full",
+    )
+    ASLEEP = (
+        "Asleep",
+        "HasCapacity",
+        "Every engine of a self-hosted model sleeps; calls go to other candidates first.",
+        "wake one where the model is needed",
+    )
+    STARTING = (
+        "Starting",
+        "HasCapacity",
+        "No pod of a self-hosted model is ready yet; calls go to other candidates first.",
+        "look at the pods if it stays so",
+    )
     LEDGER_AVAILABLE = ("LedgerAvailable", "LedgerAvailable", "The ledger counts.", "")
     LEDGER_UNAVAILABLE = (
         "LedgerUnavailable",

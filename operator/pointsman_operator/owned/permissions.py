@@ -1,6 +1,7 @@
-"""What the controller may do, verb by verb: the chart's roles are made of this.
+"""What the controller may do, verb by verb, and where the hub looks for engines.
 
-Least privilege both ways: a test compares it with the audit log of a run.
+The chart's roles are made of this. Least privilege both ways: a test compares it with the audit log
+of a run.
 """
 
 from __future__ import annotations
@@ -30,6 +31,18 @@ def everywhere() -> list[Rule]:
             "", ["configmaps"], ["get", "list", "watch", "create", "patch", "delete"], names=[NAME]
         ),
         _rule("events.k8s.io", ["events"], ["create"]),
+    ]
+
+
+def of_engines() -> list[Rule]:
+    """What the hub reads to find self-hosted models, where pools may be.
+
+    Slices and pods by label selector in a pool's namespace, a Service by its name: for the name of
+    the port that the pool numbers. Pods are watched by the hub everywhere already, for callers.
+    """
+    return [
+        _rule("discovery.k8s.io", ["endpointslices"], ["list", "watch"]),
+        _rule("", ["services"], ["get"]),
     ]
 
 

@@ -76,7 +76,7 @@ def test_every_reason_that_is_not_good_has_a_remedy() -> None:
     fine = {
         *(Reason.PROGRAMMED, Reason.NO_REPORTER, Reason.NO_PODS, Reason.INJECTED, Reason.RESOLVED),
         *(Reason.PROVIDERS_REACHABLE, Reason.LEDGER_AVAILABLE, Reason.BELOW_THRESHOLDS),
-        *(Reason.WITHIN_LIMIT, Reason.READY),
+        *(Reason.WITHIN_LIMIT, Reason.READY, Reason.ENDPOINTS_RESOLVED, Reason.HAS_CAPACITY),
     }
     assert {reason for reason in Reason if not reason.remedy} == fine
 

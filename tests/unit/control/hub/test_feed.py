@@ -154,6 +154,35 @@ async def test_a_change_elsewhere_says_nothing(world: World) -> None:
         assert world.feed.lines(subscriber) == []
 
 
+class Loads:
+    """What is known of self-hosted models."""
+
+    def __init__(self) -> None:
+        self.revision = 1
+
+    def news(self, policy: tuple[str, str]) -> tuple[int, bytes] | None:
+        """The same for every policy of the namespace."""
+        line = b'{"event":"fleet","rev":%d,"models":{}}\n' % self.revision
+        return (self.revision, line) if policy == POLICY else None
+
+
+async def test_the_fleet_is_told_after_a_table_and_on_change_only(world: World) -> None:
+    """A new table is followed by it again, because it may name other models."""
+    world.feed.models = loads = Loads()
+    subscriber = _subscriber(world)
+
+    def told() -> list[str]:
+        return [json.loads(line)["event"] for line in world.feed.lines(subscriber)]
+
+    assert told() == []
+    await world.put(1)
+    assert (told(), told()) == (["table", "fleet"], [])
+    loads.revision = 2
+    assert (told(), told()) == (["fleet"], [])
+    await world.put(2)
+    assert told() == ["table", "fleet"]
+
+
 async def test_streams_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """One more than there may be is told to come back."""
     monkeypatch.setattr(limits, "STREAMS_MAX", 1)

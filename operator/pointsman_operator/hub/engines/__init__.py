@@ -1,0 +1,1 @@
+"""Self-hosted engines as the hub sees them: where they are, how full, who is told."""

@@ -1,0 +1,242 @@
+"""Models followed and told: with a place whose endpoints the test sets, and real engines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman_operator.compile.endpoints import pool_endpoints
+from pointsman_operator.hub.engines import limits
+from pointsman_operator.hub.engines.models import Models
+from pointsman_operator.hub.engines.pools import Pools
+from pointsman_operator.hub.engines.routers import Seen
+from pointsman_operator.hub.errors import HubError
+from pointsman_operator.hub.tables import Fence, Tables
+from pointsman_operator.kube.endpoints import Found, Place
+from pointsman_operator.ledger.database import Database
+from pointsman_operator.ledger.sqlite import SqliteStore
+from support import resources as make
+from support.engines import engines
+from support.hub_process import route_table
+from support.ledger_world import HandClock
+
+POLICY, POOL = ("demo", "support"), ("demo", "main")
+FENCE = Fence("i", 2, "b")
+WITHIN_S = 20.0
+
+
+@dataclass
+class Spot:
+    """A place as the API server tells of it."""
+
+    place: Place
+    changed: Callable[[], None]
+    found: tuple[Found, ...] = ()
+    missing: str = ""
+    known: bool = False
+
+    async def run(self) -> None:
+        """Nothing comes by itself."""
+        await asyncio.Event().wait()
+
+    def tell(self, *urls: str, ready: bool = True) -> None:
+        """These are the endpoints from now on."""
+        self.found, self.known = tuple(Found(url, ready) for url in urls), True
+        self.changed()
+
+
+@dataclass
+class World:
+    """Models over a real database."""
+
+    tables: Tables
+    pools: Pools
+    spots: list[Spot] = field(default_factory=list)
+    woken: list[str] = field(default_factory=list)
+    controller: int = 0
+
+    def __post_init__(self) -> None:
+        self.models = Models(self.tables, self.pools, self)
+
+    def changed(self, namespace: str) -> None:
+        """The feed's side."""
+        self.woken.append(namespace)
+
+    def watching(self, place: Place, changed: Callable[[], None]) -> Spot:
+        """Remember the spot."""
+        self.spots.append(Spot(place, changed))
+        return self.spots[-1]
+
+    def heard(self) -> None:
+        """The controller's side."""
+        self.controller += 1
+
+    def told(self) -> dict[str, Any]:
+        """What the policy's sidecars were told last."""
+        found = self.models.news(POLICY)
+        event: dict[str, Any] = json.loads(found[1]) if found else {}
+        return dict(event.get("models", {}))
+
+    async def put(self, endpoints: dict[str, Any], **server: Any) -> None:
+        """A table with one model, and its pool."""
+        pool = make.parsed(make.pool(make.own("local", endpoints, engine="vLLM", **server)))
+        document = pool_endpoints(pool)  # type: ignore[arg-type]  # parsed as a ModelPool
+        assert document is not None
+        await self.pools.put(POOL, document.canonical(), FENCE)
+        pool_name = {"namespace": "demo", "name": "main"}
+        model = {"name": "main/local", "pool": pool_name, "provider": {"endpoints": "Service"}}
+        await self.tables.put(POLICY, route_table(models=[model]), FENCE)
+        self.models.changed()
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """Running, with nothing put."""
+    database = await Database.open(SqliteStore(tmp_path / "x.db"), HandClock())
+    tables = Tables(database)
+    made = World(tables, Pools(database, tables))
+    running = asyncio.create_task(made.models.run(made.watching, made.heard))
+    yield made
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await database.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for it."""
+    async with asyncio.timeout(WITHIN_S):
+        while not holds():  # noqa: ASYNC110 - the state of others
+            await asyncio.sleep(0.02)
+
+
+def levels(world: World) -> dict[str, int]:
+    """By URL, of what may be called."""
+    rows = world.told().get("main/local", {}).get("endpoints", ())
+    return {row["url"]: row["level"] for row in rows}
+
+
+SERVICE = {"service": {"name": "vllm", "port": 8000}}
+
+
+async def test_only_what_a_table_names_is_watched(world: World) -> None:
+    """And no longer than it does."""
+    await world.put(SERVICE)
+    await until(lambda: len(world.spots) == 1)
+    assert world.spots[0].place == Place("demo", "vllm", (), 8000)
+    await world.tables.remove(POLICY, FENCE)
+    world.models.changed()
+    await until(lambda: not list(world.models))
+
+
+async def test_nothing_is_told_before_it_is_known(world: World) -> None:
+    """An endpoint is called only after its engine was asked whether it sleeps."""
+    with engines(2) as (awake, sleeper):
+        sleeper.sleeps(asleep=True)
+        await world.put(SERVICE)
+        await until(lambda: len(world.spots) == 1)
+        assert world.told() == {}
+        world.spots[0].tell(awake.url, sleeper.url)
+        await until(lambda: levels(world) == {awake.url: 0})
+        assert "demo" in world.woken
+        sleeper.sleeps(asleep=False)
+        await until(lambda: levels(world) == {awake.url: 0, sleeper.url: 0})
+
+
+async def test_a_full_engine_is_told_and_its_return_too(world: World) -> None:
+    """Level 4 while calls wait, 0 some seconds after; the controller hears of what lasts."""
+    with engines(1) as (engine,):
+        await world.put(SERVICE)
+        await until(lambda: len(world.spots) == 1)
+        world.spots[0].tell(engine.url)
+        await until(lambda: levels(world) == {engine.url: 0})
+        engine.waits(5)
+        await until(lambda: levels(world) == {engine.url: 4})
+        await until(lambda: world.models.told()[0]["saturated"])
+        assert world.controller
+        engine.waits(0)
+        await until(lambda: levels(world) == {engine.url: 0})
+
+
+async def test_states_say_why_nobody_can_be_called(world: World) -> None:
+    """Absent, starting, asleep; and a vanished endpoint is told at once."""
+
+    def state() -> str:
+        return str(world.told().get("main/local", {}).get("state"))
+
+    with engines(1) as (engine,):
+        await world.put(SERVICE)
+        await until(lambda: len(world.spots) == 1)
+        world.spots[0].tell()
+        await until(lambda: state() == "Absent")
+        world.spots[0].tell(engine.url, ready=False)
+        await until(lambda: state() == "Starting")
+        engine.sleeps(asleep=True)
+        world.spots[0].tell(engine.url)
+        await until(lambda: state() == "Asleep")
+        engine.sleeps(asleep=False)
+        await until(lambda: state() == "Ready")
+        world.spots[0].tell()
+        await until(lambda: state() == "Absent")
+
+
+async def test_an_engine_without_figures_is_called_by_what_routers_see(world: World) -> None:
+    """A page that is no page, too large, or not there: listed all the same."""
+    with engines(1) as (engine,):
+        engine.status = 500
+        await world.put(SERVICE)
+        await until(lambda: len(world.spots) == 1)
+        world.spots[0].tell(engine.url)
+        await until(lambda: levels(world) == {engine.url: 0})
+        said = {"main/local": {engine.url: Seen(first_token_ms=9_000, served=1)}}
+        world.models.take(POLICY, "pod/1", said)
+        await until(lambda: levels(world) == {engine.url: 4})
+        assert engine.asked.count("/metrics") >= 1
+
+
+async def test_reports_count_only_for_the_reporters_own_models(world: World) -> None:
+    """Another policy's router, or an address that is no endpoint, changes nothing."""
+    with engines(1) as (engine,):
+        await world.put(SERVICE)
+        await until(lambda: len(world.spots) == 1)
+        world.spots[0].tell(engine.url)
+        await until(lambda: levels(world) == {engine.url: 0})
+        said = {"main/local": {engine.url: Seen(first_token_ms=9_000, served=1)}}
+        world.models.take(("demo", "other"), "pod/1", said)
+        world.models.take(POLICY, "pod/1", {"main/local": {"http://10.0.0.9:1": Seen(served=9)}})
+        (watch,) = (watch for _, watch in world.models)
+        now_s = asyncio.get_running_loop().time()
+        assert watch.endpoints[engine.url].routers.first_token_ms(now_s) is None
+
+
+async def test_a_page_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endless page is given up, and no figure of it counts."""
+    monkeypatch.setattr(limits, "PAGE_BYTES_MAX", 1_000)
+    with engines(1) as (engine,):
+        engine.page = "vllm:num_requests_waiting 99\n" + "#" * 2_000 + "\n"
+        await world.put(SERVICE)
+        await until(lambda: len(world.spots) == 1)
+        world.spots[0].tell(engine.url)
+        await until(lambda: levels(world) == {engine.url: 0})
+
+
+async def test_pools_survive_a_restart_and_keep_the_fence(world: World) -> None:
+    """What was handed over is there after a restart; an older controller changes nothing."""
+    await world.put(SERVICE)
+    again = Pools(world.pools._database, world.tables)
+    await again.load()
+    assert [(it.name, it.digest) for it in again] == [(it.name, it.digest) for it in world.pools]
+    with pytest.raises(HubError, match="no longer leads"):
+        await world.pools.remove(POOL, Fence("i", 1, "a"))
+    content = next(iter(world.pools)).content.canonical()
+    with pytest.raises(HubError, match="not the document"):
+        await world.pools.put(("demo", "other"), content, FENCE)
+    with pytest.raises(HubError):
+        await world.pools.put(POOL, b"{}", FENCE)
+    await world.pools.remove(POOL, FENCE)
+    assert list(world.pools) == []

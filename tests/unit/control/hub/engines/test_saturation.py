@@ -1,0 +1,153 @@
+"""Shares and levels: more load is never less full, and a level does not flicker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman_operator.compile.endpoints import Full
+from pointsman_operator.hub.engines.endpoint import Endpoint
+from pointsman_operator.hub.engines.exposition import Reading
+from pointsman_operator.hub.engines.knee import Knee
+from pointsman_operator.hub.engines.routers import Routers, Seen
+from pointsman_operator.hub.engines.saturation import Gauge, Level, Signs, level, share
+
+FULL = Full(max_queue=5, max_kv_cache_percent=80, max_first_token_ms=2_000, metrics_stale_ms=3_000)
+SIZES = st.floats(0, 1e6, allow_nan=False)
+SIGNS = st.builds(
+    Signs,
+    waiting=st.none() | SIZES,
+    running=st.none() | st.floats(1, 1e6),
+    kv=st.none() | st.floats(0, 1),
+    preempting=st.booleans(),
+    knee=st.none() | st.floats(1, 1e6),
+    first_token_ms=st.none() | SIZES,
+    between_ms=st.none() | SIZES,
+    unloaded_between_ms=st.none() | SIZES,
+)
+RISING = ("waiting", "running", "kv", "first_token_ms", "between_ms")
+
+
+@given(SIGNS, st.sampled_from(RISING), st.floats(1, 10))
+def test_more_of_a_sign_is_never_less_full(signs: Signs, name: str, times: float) -> None:
+    """Each sign alone, all others as they are."""
+    before = getattr(signs, name)
+    changed: dict[str, Any] = {name: None if before is None else before * times}
+    more = replace(signs, **changed)
+    assert share(more, FULL) >= share(signs, FULL) >= 0
+
+
+@given(SIGNS, SIGNS)
+def test_a_sign_that_is_not_known_says_nothing(signs: Signs, other: Signs) -> None:
+    """Dropping signs never makes an endpoint fuller."""
+    gone: dict[str, Any] = {name: None for name in RISING if getattr(other, name) is None}
+    kept = replace(signs, **gone | {"running": signs.running})
+    assert share(kept, FULL) <= share(signs, FULL)
+
+
+@pytest.mark.parametrize(
+    ("signs", "found"),
+    [
+        (Signs(waiting=5), 1.0),
+        (Signs(kv=0.8), 1.0),
+        (Signs(first_token_ms=2_000), 1.0),
+        (Signs(preempting=True), 1.0),
+        (Signs(running=30, knee=40), 0.75),
+        (Signs(between_ms=42, unloaded_between_ms=7), 1.0),
+        (Signs(waiting=0, running=0, first_token_ms=9_000), 0.0),
+        (Signs(), 0.0),
+    ],
+)
+def test_each_sign_has_its_own_full(signs: Signs, found: float) -> None:
+    """And an engine with nobody in it is free, whatever routers remember."""
+    assert share(signs, FULL) == pytest.approx(found)
+
+
+@given(st.floats(0, 10), st.sampled_from(Level))
+def test_levels_are_reached_at_their_share_and_left_below_it(part: float, before: Level) -> None:
+    """A share that stays keeps its level, and what is well below falls at once."""
+    found = level(part, before)
+    assert level(part, found) is found
+    assert found >= level(part, Level.IDLE)
+    if part < 0.2:
+        assert found is Level.IDLE
+
+
+@given(st.lists(st.tuples(st.floats(0, 50), st.floats(0, 5)), max_size=30))
+def test_an_endpoint_without_load_is_idle_within_ten_seconds(
+    history: list[tuple[float, float]],
+) -> None:
+    """However full it was: what overflowed comes back."""
+    gauge, now_s = Gauge(), 0.0
+    for part, passed_s in history:
+        now_s += passed_s
+        assert gauge.take(part, now_s) >= level(part, Level.IDLE)
+    for second in range(1, 11):
+        gauge.take(0.0, now_s + second)
+    assert gauge.level is Level.IDLE
+
+
+def test_old_figures_count_for_nothing() -> None:
+    """After `metricsStaleAfter` only what routers see remains."""
+    endpoint = Endpoint("http://10.0.0.1:8000")
+    endpoint.take(Reading(waiting=50, running=9), 100.0)
+    assert endpoint.look(FULL, 102.0) is Level.FULL
+    endpoint.gauge = Gauge()
+    assert endpoint.look(FULL, 104.0) is Level.IDLE
+    endpoint.routers.take("a", Seen(first_token_ms=5_000, served=1), 104.0)
+    assert endpoint.look(FULL, 104.0) is Level.FULL
+
+
+def test_an_engine_that_began_anew_is_judged_anew() -> None:
+    """Counters that fell are another engine's; so is what was learnt of its pace."""
+    endpoint = Endpoint("http://10.0.0.1:8000")
+    for second, (between_s, between_n, tokens) in enumerate(
+        [(0.0, 0, 0), (0.7, 100, 100), (0.1, 1, 5), (0.5, 11, 15)]
+    ):
+        reading = Reading(between_s=between_s, between_n=between_n, tokens=tokens, running=1)
+        endpoint.take(reading, float(second))
+        endpoint.look(FULL, float(second))
+    assert endpoint.gauge.level is Level.IDLE
+
+
+def test_sleep_lasts_until_a_page_says_otherwise() -> None:
+    """An engine that answers nothing is not awake."""
+    endpoint = Endpoint("http://10.0.0.1:8000")
+    endpoint.ready = endpoint.asked = True
+    endpoint.take(Reading(asleep=True), 0.0)
+    endpoint.take(Reading(), 1.0)
+    assert not endpoint.usable
+    endpoint.take(Reading(asleep=False), 2.0)
+    assert endpoint.usable
+
+
+def test_routers_count_by_their_recent_calls() -> None:
+    """One that serves a hundred calls outweighs one that serves one; all of them fade."""
+    routers = Routers()
+    for name, served, first_ms in (("busy", 100, 100.0), ("idle", 1, 9_000.0)):
+        routers.take(name, Seen(served=0), 0.0)
+        routers.take(name, Seen(first_token_ms=first_ms, served=served), 1.0)
+    found = routers.first_token_ms(1.0)
+    assert found is not None
+    assert found < 200
+    assert routers.first_token_ms(120.0) is None
+
+
+def test_a_knee_needs_throughput_that_stays_and_first_tokens_that_grow() -> None:
+    """Rising throughput has no knee, nor has a lull; a front end that is full has one."""
+    rising, flat, lull = Knee(), Knee(), Knee()
+    for second in range(200):
+        running = float(4 * (second // 10 + 1))
+        rising.take(running, 50 * running, 30 + running, second)
+        flat.take(running, min(50 * running, 2_000), 30 if running < 40 else 3 * running, second)
+        lull.take(running, min(50 * running, 2_000), 30, second)
+    assert rising.found(200) is None
+    assert lull.found(200) is None
+    found = flat.found(200)
+    assert found is not None
+    assert 30 <= found <= 45
+    assert flat.found(2_000) is None
