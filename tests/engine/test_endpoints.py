@@ -50,6 +50,11 @@ def since(world: EndpointWorld, before: dict[str, int]) -> dict[str, int]:
     return {name: count - before[name] for name, count in asked(world).items()}
 
 
+def service(world: EndpointWorld, name: str) -> dict[str, str]:
+    """The provider of a model whose Service leads to this engine."""
+    return {"endpoints": "Service", "baseURL": f"{world.url(name)}/v1"}
+
+
 def whole(answer: Streamed) -> bool:
     """Whether a caller got all of a stream."""
     return answer.status == 200 and answer.done and bool(answer.text)
@@ -165,6 +170,35 @@ def test_a_cold_start_is_waited_for_where_the_route_says_so(world: EndpointWorld
         world.tell(three=0)
         assert waiting.result() == "main/llama"
     assert since(world, before) == {"one": 0, "two": 0, "three": 1, "dear": 0}
+
+
+def test_a_cold_start_that_takes_too_long_is_no_failure(world: EndpointWorld) -> None:
+    """After `firstToken` the next candidate takes over; both are in the record."""
+    world.tell("Asleep")
+    world.swap(overflowing(world, first_token_ms=200, onColdStart=False))
+    found = world.record()
+    assert found["model"] == "main/dear"
+    waited, answered = found["attempts"]
+    assert (waited["model"], waited["class"], waited["status"]) == ("main/llama", "Connect", 0)
+    assert "endpoint" not in waited
+    assert answered["start_us"] >= 200_000
+
+
+def test_a_service_answers_under_its_name_until_its_endpoints_are_told(
+    world: EndpointWorld,
+) -> None:
+    """And again when the hub does not know the model any more; pods without a name cannot."""
+    world.tell_nothing()
+    world.swap(serving(world, own={"provider": service(world, "three")}))
+    before = asked(world)
+    assert world.served_by() == "main/llama"
+    assert since(world, before) == {"one": 0, "two": 0, "three": 1, "dear": 0}
+    world.tell(one=0)
+    assert [world.served_by() for _ in range(5)] == ["main/llama"] * 5
+    assert since(world, before) == {"one": 5, "two": 0, "three": 1, "dear": 0}
+    world.tell_nothing()
+    assert world.served_by() == "main/llama"
+    assert since(world, before)["three"] == 2
 
 
 def test_nothing_to_call_is_said(world: EndpointWorld) -> None:

@@ -37,6 +37,11 @@ class EndpointWorld(Line):
         self.hub.script.put({"event": "fleet", "rev": 1, "models": models})
         eventually(lambda: self.levels() == told)
 
+    def tell_nothing(self) -> None:
+        """The hub speaks, and not of this model."""
+        self.hub.script.put({"event": "fleet", "rev": 1, "models": {}})
+        eventually(lambda: not self.levels())
+
     def levels(self) -> dict[str, int]:
         """What the sidecar was told last."""
         return {url: seen["level"] for url, seen in self.seen().items()}
@@ -99,9 +104,9 @@ def serving(
     return table(models[:1]) if alone else table(models)
 
 
-def overflowing(made: Line, **overflow: bool) -> dict[str, Any]:
+def overflowing(made: Line, first_token_ms: int = 30_000, **overflow: bool) -> dict[str, Any]:
     """The table with a rule of its own for when calls overflow."""
-    rule = route("llama", "dear", overflow=overflow)
+    rule = route("llama", "dear", overflow=overflow, timeouts={"firstTokenMs": first_token_ms})
     models = [llama(), model("dear", made.url("dear"))]
     return table(models, [{"name": "all", "when": {"models": ["auto"]}, "route": rule}])
 

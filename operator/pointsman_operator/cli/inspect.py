@@ -181,7 +181,7 @@ def attempts(rows: list[dict[str, Any]]) -> Any:
         ("model", "outcome", ">status", ">first byte ms", ">end ms", "upstream id"),
         (
             (
-                row["model"],
+                f"{row['model']} at {row['endpoint']}" if "endpoint" in row else row["model"],
                 row.get("class", ""),
                 row.get("status", "-"),
                 milliseconds(row, "first_byte_us"),

@@ -134,6 +134,21 @@ PANELS: tuple[Panel, ...] = (
         },
     ),
     Panel(
+        "Self-hosted endpoints by load",
+        "short",
+        "As a sidecar sees them: idle to full by the hub's word, resting where calls failed.",
+        {
+            "{{model}} {{level}}": "avg by (model, level) "
+            f"(sum by (namespace, pod, model, level) (pointsman_endpoints{{{OF_MODEL}}}))"
+        },
+    ),
+    Panel(
+        "Overflow from self-hosted models",
+        "reqps",
+        "Calls that passed a model over because its endpoints are full, start, sleep or are gone.",
+        {"{{model}} {{reason}}": _rate("pointsman_overflow_total", "model, reason")},
+    ),
+    Panel(
         "Budgets: spent",
         "currencyUSD",
         "Settled in the window that is open.",

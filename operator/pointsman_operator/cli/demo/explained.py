@@ -20,6 +20,9 @@ FILTERS = {
     "budget_tier": "a Budget's tier left it out",
     "cooldown": "it failed a moment ago",
     "floor": "below the quality that was asked",
+    "saturated": "every endpoint of it is full",
+    "cold_start": "its endpoints start or sleep",
+    "no_endpoint": "nothing of it runs",
 }
 
 

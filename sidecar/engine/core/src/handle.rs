@@ -125,7 +125,7 @@ async fn prepare(call: &mut Call, head: &Parts, body: Incoming) -> Result<Vec<By
     let mut chosen = choose::choose(call, &head.headers);
     if let Some((group, until)) = call.unheard() {
         // The hub tells endpoints right after a table: a call of this moment need not go elsewhere.
-        group.heard(until).await;
+        Box::pin(group.heard(until)).await;
         chosen = choose::choose(call, &head.headers);
     }
     chosen?;

@@ -31,8 +31,12 @@ impl Call {
         // The former attempt's endpoint works on nothing of ours any more.
         self.target = None;
         self.target = self.draw(&group);
-        if self.target.is_none() && group.appears(self.patience(&group, deadline)).await {
-            self.target = self.draw(&group);
+        if self.target.is_none() {
+            // Boxed: few calls wait, and all would be larger by what a wait holds.
+            let appears = Box::pin(group.appears(self.patience(&group, deadline)));
+            if appears.await {
+                self.target = self.draw(&group);
+            }
         }
         self.target.is_some()
     }
