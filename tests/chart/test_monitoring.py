@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import shutil
@@ -17,8 +18,10 @@ import yaml
 from harness.binaries import UnavailableError
 from harness.fixtures import unavailable
 from support.charts import CHART
+from support.engines import Engine
 from support.eventually import eventually
 from support.line import asked
+from support.models_world import model_figures
 from support.money_world import CENT, MoneyWorld, a_budget, money_world
 from support.processes import Process, ended, free_port
 
@@ -48,13 +51,18 @@ def prometheus(folder: Path) -> Iterator[httpx.Client]:
     with money_world(folder) as world:
         world.put(a_budget(10 * CENT), names=("pods", "gpt", "cheap"), pods={"provider": NOT_THERE})
         sidecar = world.start_sidecar()
+        # A hub outside a cluster finds no engines: the figures are those of one that does.
+        figures = Engine("127.0.0.1")
+        figures.page = asyncio.run(model_figures(folder))
         targets = {"demo": sidecar.admin_url, "pointsman-system": world.hub.url}
+        targets["models"] = figures.url
         with ended(_started(folder, targets)) as _, httpx.Client(base_url=_url(folder)) as client:
-            eventually(lambda: _scraped(client) == 2, 30)
+            eventually(lambda: _scraped(client) == 3, 30)
             _traffic(world)
             eventually(lambda: _value(client, "sum(rate(pointsman_requests_total[1m]))") > 0, 30)
             _traffic(world)
             yield client
+        figures.stop()
 
 
 @pytest.mark.parametrize(("title", "query"), QUERIES, ids=[title for title, _ in QUERIES])

@@ -28,6 +28,7 @@ class Engine:
                 found = self.path == "/metrics"
                 body = engine.page.encode() if found else b"{}"
                 self.send_response(engine.status if found else 404)
+                self.send_header("content-type", "text/plain; version=0.0.4")
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

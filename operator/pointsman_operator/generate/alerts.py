@@ -71,6 +71,13 @@ ALERTS: tuple[Alert, ...] = (
         " {{ $labels.provider }}.",
     ),
     Alert(
+        "PointsmanModelSaturated",
+        "min by (pool, model) (pointsman_model_saturation_ratio) >= 1",
+        "5m",
+        "warning",
+        "Every endpoint of self-hosted {{ $labels.model }} (pool {{ $labels.pool }}) is full.",
+    ),
+    Alert(
         "PointsmanTableRefused",
         "sum by (namespace) (increase(pointsman_tables_rejected_total[10m])) > 0",
         "0m",

@@ -15,6 +15,7 @@ COLUMNS = 24
 OF_MODEL = 'namespace=~"$namespace", model=~"$model", provider=~"$provider"'
 OF_POD = 'namespace=~"$namespace"'
 OF_ACCOUNT = 'account=~"($namespace)/.*"'
+OF_POOL = 'pool=~"($namespace)/.*"'
 EVERY = "$__rate_interval"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 VARIABLES = ("namespace", "model", "provider")
@@ -174,6 +175,33 @@ PANELS: tuple[Panel, ...] = (
         "short",
         "Their ledger does not answer; Budgets say what happens then.",
         {"{{namespace}}": f"sum by (namespace) (pointsman_ledger_away{{{OF_POD}}})"},
+    ),
+    Panel(
+        "Self-hosted models: saturation",
+        "percentunit",
+        "How full the emptiest endpoint is; from 100 % on all are full and calls overflow.",
+        {
+            "{{pool}} {{model}}": "max by (pool, model) "
+            f"(pointsman_model_saturation_ratio{{{OF_POOL}}})"
+        },
+    ),
+    Panel(
+        "Self-hosted models: endpoints",
+        "short",
+        "By state: those that take calls, start, sleep.",
+        {
+            "{{pool}} {{model}} {{state}}": "max by (pool, model, state) "
+            f"(pointsman_model_endpoints{{{OF_POOL}}})"
+        },
+    ),
+    Panel(
+        "Self-hosted models: cost per hour",
+        "currencyUSD",
+        "Of the accelerators behind all endpoints, whether or not calls are charged for them.",
+        {
+            "{{pool}} {{model}}": "max by (pool, model) "
+            f"(pointsman_model_hour_cost_usd{{{OF_POOL}}})"
+        },
     ),
     Panel(
         "Hub: streams and syncs",

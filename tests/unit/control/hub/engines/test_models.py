@@ -3,128 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pointsman_operator.compile.endpoints import pool_endpoints
 from pointsman_operator.hub.engines import limits
-from pointsman_operator.hub.engines.models import Models
 from pointsman_operator.hub.engines.pools import Pools
 from pointsman_operator.hub.engines.routers import Seen
 from pointsman_operator.hub.errors import HubError
-from pointsman_operator.hub.tables import Fence, Tables
-from pointsman_operator.kube.endpoints import Found, Place
-from pointsman_operator.ledger.database import Database
-from pointsman_operator.ledger.sqlite import SqliteStore
-from support import resources as make
+from pointsman_operator.hub.tables import Fence
+from pointsman_operator.kube.endpoints import Place
 from support.engines import engines
-from support.hub_process import route_table
-from support.ledger_world import HandClock
-
-POLICY, POOL = ("demo", "support"), ("demo", "main")
-FENCE = Fence("i", 2, "b")
-WITHIN_S = 20.0
-
-
-@dataclass
-class Spot:
-    """A place as the API server tells of it."""
-
-    place: Place
-    changed: Callable[[], None]
-    found: tuple[Found, ...] = ()
-    missing: str = ""
-    known: bool = False
-
-    async def run(self) -> None:
-        """Nothing comes by itself."""
-        await asyncio.Event().wait()
-
-    def tell(self, *urls: str, ready: bool = True) -> None:
-        """These are the endpoints from now on."""
-        self.found, self.known = tuple(Found(url, ready) for url in urls), True
-        self.changed()
-
-
-@dataclass
-class World:
-    """Models over a real database."""
-
-    tables: Tables
-    pools: Pools
-    spots: list[Spot] = field(default_factory=list)
-    woken: list[str] = field(default_factory=list)
-    controller: int = 0
-
-    def __post_init__(self) -> None:
-        self.models = Models(self.tables, self.pools, self)
-
-    def changed(self, namespace: str) -> None:
-        """The feed's side."""
-        self.woken.append(namespace)
-
-    def watching(self, place: Place, changed: Callable[[], None]) -> Spot:
-        """Remember the spot."""
-        self.spots.append(Spot(place, changed))
-        return self.spots[-1]
-
-    def heard(self) -> None:
-        """The controller's side."""
-        self.controller += 1
-
-    def told(self) -> dict[str, Any]:
-        """What the policy's sidecars were told last."""
-        found = self.models.news(POLICY)
-        event: dict[str, Any] = json.loads(found[1]) if found else {}
-        return dict(event.get("models", {}))
-
-    async def put(self, endpoints: dict[str, Any], **server: Any) -> None:
-        """A table with one model, and its pool."""
-        pool = make.parsed(make.pool(make.own("local", endpoints, engine="vLLM", **server)))
-        document = pool_endpoints(pool)  # type: ignore[arg-type]  # parsed as a ModelPool
-        assert document is not None
-        await self.pools.put(POOL, document.canonical(), FENCE)
-        pool_name = {"namespace": "demo", "name": "main"}
-        model = {"name": "main/local", "pool": pool_name, "provider": {"endpoints": "Service"}}
-        await self.tables.put(POLICY, route_table(models=[model]), FENCE)
-        self.models.changed()
+from support.models_world import (
+    FENCE,
+    POLICY,
+    POOL,
+    SERVICE,
+    ModelsWorld,
+    model_figures,
+    models_world,
+    until,
+)
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[ModelsWorld]:
     """Running, with nothing put."""
-    database = await Database.open(SqliteStore(tmp_path / "x.db"), HandClock())
-    tables = Tables(database)
-    made = World(tables, Pools(database, tables))
-    running = asyncio.create_task(made.models.run(made.watching, made.heard))
-    yield made
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await database.close()
+    async with models_world(tmp_path) as made:
+        yield made
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for it."""
-    async with asyncio.timeout(WITHIN_S):
-        while not holds():  # noqa: ASYNC110 - the state of others
-            await asyncio.sleep(0.02)
-
-
-def levels(world: World) -> dict[str, int]:
+def levels(world: ModelsWorld) -> dict[str, int]:
     """By URL, of what may be called."""
     rows = world.told().get("main/local", {}).get("endpoints", ())
     return {row["url"]: row["level"] for row in rows}
 
 
-SERVICE = {"service": {"name": "vllm", "port": 8000}}
-
-
-async def test_only_what_a_table_names_is_watched(world: World) -> None:
+async def test_only_what_a_table_names_is_watched(world: ModelsWorld) -> None:
     """And no longer than it does."""
     await world.put(SERVICE)
     await until(lambda: len(world.spots) == 1)
@@ -134,7 +50,7 @@ async def test_only_what_a_table_names_is_watched(world: World) -> None:
     await until(lambda: not list(world.models))
 
 
-async def test_nothing_is_told_before_it_is_known(world: World) -> None:
+async def test_nothing_is_told_before_it_is_known(world: ModelsWorld) -> None:
     """An endpoint is called only after its engine was asked whether it sleeps."""
     with engines(2) as (awake, sleeper):
         sleeper.sleeps(asleep=True)
@@ -148,7 +64,7 @@ async def test_nothing_is_told_before_it_is_known(world: World) -> None:
         await until(lambda: levels(world) == {awake.url: 0, sleeper.url: 0})
 
 
-async def test_a_full_engine_is_told_and_its_return_too(world: World) -> None:
+async def test_a_full_engine_is_told_and_its_return_too(world: ModelsWorld) -> None:
     """Level 4 while calls wait, 0 some seconds after; the controller hears of what lasts."""
     with engines(1) as (engine,):
         await world.put(SERVICE)
@@ -163,7 +79,7 @@ async def test_a_full_engine_is_told_and_its_return_too(world: World) -> None:
         await until(lambda: levels(world) == {engine.url: 0})
 
 
-async def test_states_say_why_nobody_can_be_called(world: World) -> None:
+async def test_states_say_why_nobody_can_be_called(world: ModelsWorld) -> None:
     """Absent, starting, asleep; and a vanished endpoint is told at once."""
 
     def state() -> str:
@@ -185,7 +101,7 @@ async def test_states_say_why_nobody_can_be_called(world: World) -> None:
         await until(lambda: state() == "Absent")
 
 
-async def test_an_engine_without_figures_is_called_by_what_routers_see(world: World) -> None:
+async def test_an_engine_without_figures_is_called_by_what_routers_see(world: ModelsWorld) -> None:
     """A page that is no page, too large, or not there: listed all the same."""
     with engines(1) as (engine,):
         engine.status = 500
@@ -199,7 +115,7 @@ async def test_an_engine_without_figures_is_called_by_what_routers_see(world: Wo
         assert engine.asked.count("/metrics") >= 1
 
 
-async def test_reports_count_only_for_the_reporters_own_models(world: World) -> None:
+async def test_reports_count_only_for_the_reporters_own_models(world: ModelsWorld) -> None:
     """Another policy's router, or an address that is no endpoint, changes nothing."""
     with engines(1) as (engine,):
         await world.put(SERVICE)
@@ -214,7 +130,7 @@ async def test_reports_count_only_for_the_reporters_own_models(world: World) -> 
         assert watch.endpoints[engine.url].routers.first_token_ms(now_s) is None
 
 
-async def test_a_page_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_is_bounded(world: ModelsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """An endless page is given up, and no figure of it counts."""
     monkeypatch.setattr(limits, "PAGE_BYTES_MAX", 1_000)
     with engines(1) as (engine,):
@@ -225,7 +141,7 @@ async def test_a_page_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) 
         await until(lambda: levels(world) == {engine.url: 0})
 
 
-async def test_pools_survive_a_restart_and_keep_the_fence(world: World) -> None:
+async def test_pools_survive_a_restart_and_keep_the_fence(world: ModelsWorld) -> None:
     """What was handed over is there after a restart; an older controller changes nothing."""
     await world.put(SERVICE)
     again = Pools(world.pools._database, world.tables)
@@ -240,3 +156,13 @@ async def test_pools_survive_a_restart_and_keep_the_fence(world: World) -> None:
         await world.pools.put(POOL, b"{}", FENCE)
     await world.pools.remove(POOL, FENCE)
     assert list(world.pools) == []
+
+
+async def test_the_hubs_metrics_show_them(tmp_path: Path) -> None:
+    """Endpoints by state, saturation, and what the accelerators behind them cost an hour."""
+    page = await model_figures(tmp_path)
+    of = '{model="main/local",pool="demo/main"'
+    assert f'pointsman_model_endpoints{of},state="ready"}} 1.0' in page
+    assert f'pointsman_model_endpoints{of},state="asleep"}} 1.0' in page
+    assert f"pointsman_model_saturation_ratio{of}}} 0.0" in page
+    assert f"pointsman_model_hour_cost_usd{of}}} 0.1" in page
