@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 
 from pointsman_sidecar import limits
 
+GATEWAY = "gateway"
+KINDS = ("pool", "policy")
+
 
 class SettingsError(Exception):
     """All that is wrong with the environment, one sentence a variable."""
@@ -30,6 +33,9 @@ class SettingsError(Exception):
 class Settings:
     """The settings; each variable's name is `POINTSMAN_` and the field in capitals."""
 
+    mode: str = "sidecar"
+    gateway: str = ""
+    gateway_plain: bool = False
     data_address: str = "127.0.0.1:4617"
     admin_address: str = "127.0.0.1:4618"
     debug_address: str = "127.0.0.1:4619"
@@ -74,6 +80,8 @@ class Settings:
             "dataThreads": self.data_threads,
             "drainSeconds": self.drain_seconds,
         }
+        if self.mode == GATEWAY:
+            config["gateway"] = self._gateway()
         if self.hub_url:
             hub = {
                 "url": self.hub_url,
@@ -93,6 +101,13 @@ class Settings:
                 "samplePercent": self.otlp_sample_percent,
             }
         return json.dumps(config).encode()
+
+    def _gateway(self) -> dict[str, Any]:
+        """Who may call: pods by tickets for a pool, or whoever has an API key of a policy."""
+        kind, _, name = self.gateway.partition("/")
+        if kind == "policy":
+            return {"callers": "ApiKeys", "plain": self.gateway_plain}
+        return {"callers": "Tickets", "audience": f"{self.namespace}/{name}"}
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -122,6 +137,12 @@ def contradictions(settings: Settings) -> list[str]:
         problems.append(
             "set POINTSMAN_HUB_URL, or POINTSMAN_TABLE_PATH: tables come from one of them"
         )
+    if (settings.mode == GATEWAY) != bool(settings.gateway):
+        problems.append("POINTSMAN_GATEWAY: pool/NAME or policy/NAME with POINTSMAN_MODE=gateway")
+    if settings.gateway.startswith("policy/") and settings.secrets_dir is None:
+        problems.append("POINTSMAN_SECRETS_DIR: where the API keys of callers lie")
+    if settings.gateway_plain and not settings.gateway.startswith("policy/"):
+        problems.append("POINTSMAN_GATEWAY_PLAIN: only with POINTSMAN_GATEWAY=policy/NAME")
     if settings.hub_url and settings.hub_token_file is None:
         problems.append(
             "POINTSMAN_HUB_TOKEN_FILE: the hub wants a token; name the file that holds it"
@@ -177,6 +198,21 @@ def url(text: str) -> str:
     return text.rstrip("/")
 
 
+def mode(text: str) -> str:
+    """`sidecar` or `gateway`."""
+    if text not in {"sidecar", GATEWAY}:
+        raise ValueError(f"{text!r} is neither sidecar nor gateway")
+    return text
+
+
+def role(text: str) -> str:
+    """Whose gateway it is."""
+    kind, slash, name = text.partition("/")
+    if kind not in KINDS or not slash or not name:
+        raise ValueError(f"{text!r} is neither pool/NAME nor policy/NAME")
+    return text
+
+
 def boolean(text: str) -> bool:
     """`true` or `false`."""
     if text.lower() not in {"true", "false"}:
@@ -203,7 +239,10 @@ def level(text: str) -> str:
 
 
 PARSERS: dict[str, Callable[[str], Any]] = {
-    "data_address": address,
+    "mode": mode,
+    "gateway": role,
+    "gateway_plain": boolean,
+    "data_address": pod_address,
     "admin_address": pod_address,
     "debug_address": address,
     "hub_url": url,

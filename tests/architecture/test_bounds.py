@@ -35,6 +35,8 @@ SERVING = (
 )
 # Numbers of a format, a standard, an estimate, an algorithm: another would be wrong, not larger.
 FACTS = {
+    "admission/api_key.rs": {"ID_BYTES", "SECRET_BYTES", "CHECKSUM_BYTES"},
+    "admission/pace.rs": {"MINUTE_US"},
     "budget/tally.rs": {"FEW_ROWS"},
     "call/mod.rs": {"ID_DIGITS"},
     "choose.rs": {"BYTES_PER_TOKEN", "TOKENS_PER_MESSAGE", "TOKENS_PER_IMAGE"},

@@ -125,6 +125,10 @@ _FULL_BUDGET = make.budget(
         "defaultMaxTokens": 100,
     },
 )
+ENTRY = make.policy(make.rule("all"), name="entry", target={"gateway": {"replicas": 3}})
+"""A policy with a gateway of its own, which the full one's target excludes."""
+KEYED = make.budget(name="keyed", subject={"key": {"names": ["ci"]}})
+"""A Budget by key, which the full one's header excludes."""
 FULL = (_FULL_POOL, _FULL_POLICY, _FULL_BUDGET)
 """One document of each kind in which nearly every field is set."""
 

@@ -27,6 +27,14 @@ STEP = {"percent": 80, "action": "Downgrade", "maxTier": 1}
 URL: dict[str, Any] = {"url": "http://127.0.0.1:9/v1"}
 SERVICE: dict[str, Any] = {"service": {"name": "s", "port": 80}}
 ROWS: list[tuple[str, dict[str, Any]]] = [
+    (
+        "at most one of selector and gateway",
+        make.policy(target={"selector": {"matchLabels": {"a": "b"}}, "gateway": {}}),
+    ),
+    (
+        "at most one of header and key",
+        make.budget(subject={"header": {"name": "x-team"}, "key": {"names": ["ci"]}}),
+    ),
     ("OpenAICompatible needs baseURL", make.pool(_hosted(type="OpenAICompatible"))),
     ("sent over https only", make.pool(_hosted(baseURL="http://a/v1", credential=SECRET))),
     ("exactly one of provider and selfHosted", make.pool({"name": "m"})),

@@ -30,6 +30,8 @@ THRESHOLDS_PER_BUDGET = 8
 """Steps between silence and refusal."""
 LABELS_PER_SELECTOR = 16
 """Labels that select workloads."""
+GATEWAY_REPLICAS = 64
+"""Pods of one gateway: each takes tens of thousands of calls a second."""
 CONDITIONS = 16
 """Conditions of one status."""
 
@@ -37,6 +39,8 @@ NAME_LENGTH = 63
 """A DNS label, so that names fit into Kubernetes object names and metric labels."""
 GLOB_LENGTH = 128
 """Globs over model names."""
+KEY_NAME_LENGTH = 64
+"""An API key's name: the engine cuts labels of attribution there."""
 TEXT_LENGTH = 256
 """Upstream model ids, header values, keywords."""
 URL_LENGTH = 512

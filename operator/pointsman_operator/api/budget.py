@@ -26,8 +26,33 @@ from pointsman_operator.api.rules import Rule, only_with
 Calendar = Literal["Hour", "Day", "Week", "Month", "Quarter", "Year"]
 
 
+KeyName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9 ._@/+-]{0,62}[A-Za-z0-9])?$",
+        max_length=bounds.KEY_NAME_LENGTH,
+    ),
+]
+"""An API key's name, as `pointsman keys create` takes it."""
+
+
+class KeyMatch(Struct):
+    """API keys by name."""
+
+    names: Annotated[tuple[KeyName, ...], Field(max_length=bounds.NAMES_PER_LIST), SET] = ()
+    """Names as `pointsman keys list` shows them; none: every call with a key."""
+
+
 class Subject(Struct):
     """Which requests count; all members must match, an absent one matches everything."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.header) || !has(self.key)",
+            message="at most one of header and key",
+            holds=lambda s: s.header is None or s.key is None,
+        ),
+    )
 
     namespaces: Annotated[tuple[Name, ...], Field(max_length=bounds.NAMES_PER_LIST), SET] = ()
     """Callers' namespaces; default: the Budget's own. Others only in a platform namespace."""
@@ -36,6 +61,9 @@ class Subject(Struct):
     header: HeaderMatch | None = None
     """Attribution by a request header. A caller may send any value: this is book-keeping, not
     security."""
+    key: KeyMatch | None = None
+    """API keys of the namespace's gateways, proven. In sidecars, whose pod is trusted, it is what
+    the header `x-pointsman-key` says."""
     models: Annotated[tuple[Glob, ...], Field(max_length=bounds.NAMES_PER_LIST), SET] = ()
     """Models as `pool/model`; `*` stands for any characters."""
 

@@ -68,6 +68,7 @@ KINDS: tuple[Kind, ...] = (
         (
             Column("Injected", ".status.injected"),
             Column("Programmed", ".status.programmed"),
+            Column("Gateway", ".status.gateway.url"),
             Column("Models", ".status.models", "integer", priority=1),
             Column("Rules", ".status.rules", "integer", priority=1),
             Column("Table", ".status.tableDigest", priority=1),

@@ -37,11 +37,29 @@ class Selector(Struct):
     """All must be on the workload's pods."""
 
 
+class Gateway(Struct):
+    """An entry for callers outside pods, who show an API key (`pointsman keys`)."""
+
+    replicas: Annotated[int, Field(ge=1, le=bounds.GATEWAY_REPLICAS)] = 2
+    """Pods that serve it; a key's limits hold for each of them."""
+
+
 class Target(Struct):
     """Whom the policy serves."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.selector) || !has(self.gateway)",
+            message="at most one of selector and gateway",
+            holds=lambda t: t.selector is None or t.gateway is None,
+        ),
+    )
+
     selector: Selector | None = None
     """Workloads of the policy's namespace; default: all of them."""
+    gateway: Gateway | None = None
+    """Callers outside pods instead, through Pods, Service and URL of the policy's own (see
+    `status.gateway.url`). Only in namespaces that the chart's `gatewayNamespaces` lists."""
 
 
 class PoolRef(Struct):
@@ -207,6 +225,15 @@ def undefined_signals(spec: RoutingPolicySpec) -> list[str]:
     return sorted(used - defined)
 
 
+class GatewayStatus(Struct):
+    """The policy's own entry."""
+
+    url: Annotated[str, Field(max_length=bounds.URL_LENGTH)]
+    """Base URL for SDKs, inside the cluster."""
+    ready: Annotated[str, Field(max_length=bounds.SHARE_LENGTH)] = "0/0"
+    """Replicas that take calls, of those that are wanted."""
+
+
 class RoutingPolicyStatus(Status):
     """What is true of the policy."""
 
@@ -222,6 +249,8 @@ class RoutingPolicyStatus(Status):
     """Pods that have a router, of those that ask for one."""
     programmed: Annotated[str, Field(max_length=bounds.SHARE_LENGTH)] = "0/0"
     """Routers that run this table, of those that there are."""
+    gateway: GatewayStatus | None = None
+    """For target: gateway."""
 
 
 class RoutingPolicy(Resource):

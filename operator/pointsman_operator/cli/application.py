@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from pointsman_operator.cli.inspect import budgets, explain, spend
+from pointsman_operator.cli.keys.commands import KEYS
 from pointsman_operator.cli.learning import LEARN
 from pointsman_operator.cli.playing import demo
 from pointsman_operator.cli.proxies import proxy_status
@@ -28,6 +29,7 @@ APPLICATION.command("explain")(explain)
 APPLICATION.command("spend")(spend)
 APPLICATION.command("budgets")(budgets)
 APPLICATION.command("proxy-status")(proxy_status)
+APPLICATION.add_typer(KEYS, name="keys")
 APPLICATION.add_typer(LEARN, name="learn")
 
 

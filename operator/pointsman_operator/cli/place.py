@@ -122,6 +122,7 @@ def give_up(error: HubError) -> NoReturn:
         HTTPStatus.NOT_FOUND: exits.NOT_FOUND,
         HTTPStatus.UNAUTHORIZED: exits.FORBIDDEN,
         HTTPStatus.FORBIDDEN: exits.FORBIDDEN,
+        HTTPStatus.CONFLICT: exits.REFUSED,
     }
     stop(str(error), status.get(error.status, exits.UNAVAILABLE), error.remedy)
 

@@ -153,11 +153,16 @@ def announce(stack: Stack, folder: Path, state: State, *, json_output: bool) -> 
     OUT.print(f"  base URL   [bold]{stack.base_url}[/]", highlight=False)
     OUT.print(f"  hub        {stack.hub_url}", highlight=False)
     OUT.print(f"  providers  {simulated or 'all real'}", highlight=False)
+    headers = "-H 'content-type: application/json'"
+    if stack.takes_keys:
+        OUT.print("  callers    need an API key, as at the policy's gateway in a cluster")
+        headers += ' -H "authorization: Bearer $KEY"'
     OUT.print("Try:")
+    if stack.takes_keys:
+        OUT.print(f"  KEY=$(pointsman keys create me{flag})", highlight=False)
     body = '{"model": "auto", "messages": [{"role": "user", "content": "What is 17 * 23?"}]}'
     OUT.print(
-        f"  curl -si {stack.base_url}/chat/completions -H 'content-type: application/json' \\\n"
-        f"    -d '{body}'",
+        f"  curl -si {stack.base_url}/chat/completions {headers} \\\n    -d '{body}'",
         highlight=False,
         soft_wrap=True,
     )

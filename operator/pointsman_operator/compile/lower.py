@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pointsman_operator.api import money
-from pointsman_operator.api.budget import Budget
+from pointsman_operator.api.budget import Budget, Subject
 from pointsman_operator.api.durations import milliseconds
 from pointsman_operator.api.meta import HeaderMatch
 from pointsman_operator.api.policy import Signal, When
@@ -24,6 +24,9 @@ from pointsman_operator.compile.table import (
     TableWhen,
     TableWindow,
 )
+
+KEY_HEADER = "x-pointsman-key"
+"""At a gateway the proven key's name, whatever the caller sent."""
 
 
 def lower_signal(signal: Signal) -> TableSignal:
@@ -81,6 +84,13 @@ def lower_timeouts(timeouts: Timeouts) -> TableTimeouts:
     )
 
 
+def lower_attribution(subject: Subject) -> TableHeader | None:
+    """Whose requests count: a header's, or a key's, which gateways put into a header of ours."""
+    if subject.key is not None:
+        return TableHeader(name=KEY_HEADER, values=tuple(sorted(subject.key.names)))
+    return lower_header(subject.header)
+
+
 def lower_overflow(overflow: Overflow) -> TableOverflow | None:
     """When the next candidate takes over; None: always, as most routes want."""
     if overflow == Overflow():
@@ -104,7 +114,7 @@ def lower_budget(budget: Budget, namespaces: frozenset[str]) -> TableBudget:
         subject=TableSubject(
             namespaces=() if namespaces == {own} else tuple(sorted(namespaces)),
             workloads=tuple(sorted(spec.subject.workloads)),
-            header=lower_header(spec.subject.header),
+            header=lower_attribution(spec.subject),
             models=tuple(sorted(spec.subject.models)),
         ),
         limits=tuple(

@@ -1,4 +1,7 @@
-"""Which policy serves a workload: higher priority, then the older, then the name."""
+"""Which policy serves a workload: higher priority, then the older, then the name.
+
+A policy with a gateway of its own serves callers outside pods only: it takes part in none of this.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,18 @@ def labels_of(policy: RoutingPolicy) -> Mapping[str, str]:
     return selector.match_labels if selector else {}
 
 
+def selects_pods(policy: RoutingPolicy) -> bool:
+    """Whether it serves workloads of its namespace."""
+    return policy.spec.target.gateway is None
+
+
 def target_of(policy: RoutingPolicy) -> dict[str, Any]:
-    """Whom a policy's table serves: the smallest `order` whose labels a pod has all of."""
+    """Whom a policy's table serves: its own gateway, or pods.
+
+    Of those the smallest `order` whose labels a pod has all of.
+    """
+    if not selects_pods(policy):
+        return {"gateway": f"policy/{policy.metadata.name}", "order": list(precedence(policy))}
     return {"labels": dict(sorted(labels_of(policy).items())), "order": list(precedence(policy))}
 
 
@@ -39,16 +52,18 @@ def serving_policy(
     chosen = [
         policy
         for policy in snapshot.policies_by_namespace.get(namespace, ())
-        if labels_of(policy).items() <= labels.items()
+        if selects_pods(policy) and labels_of(policy).items() <= labels.items()
     ]
     return min(chosen, key=precedence).object_name if chosen else None
 
 
 def conflicts(snapshot: Snapshot, policy: RoutingPolicy) -> list[Problem]:
     """What other policies take from this one: all that it selects, or a part by more labels."""
+    if not selects_pods(policy):
+        return []
     own = labels_of(policy).items()
     found = []
-    for other in snapshot.policies_by_namespace[policy.metadata.namespace]:
+    for other in filter(selects_pods, snapshot.policies_by_namespace[policy.metadata.namespace]):
         if other is policy or precedence(other) > precedence(policy):
             continue
         theirs = labels_of(other).items()

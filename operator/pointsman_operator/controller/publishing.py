@@ -12,7 +12,7 @@ from typing import Any
 
 from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
-from pointsman_operator.compile.precedence import target_of
+from pointsman_operator.compile.precedence import selects_pods, target_of
 from pointsman_operator.controller.pools import PoolPublisher
 from pointsman_operator.controller.truth_policy import Trouble
 from pointsman_operator.controller.world import World
@@ -164,7 +164,8 @@ class Publisher:
             value = there.get(name.name + SUFFIX, "")
             policy = self._world.snapshot.policies.get(name)
             if policy is not None:
-                packed[name.name] = self._packed(policy, value)
+                if selects_pods(policy):
+                    packed[name.name] = self._packed(policy, value)
             elif read_entry(value) is not None:
                 packed[name.name] = value
         return tables_config_map(namespace, self._fence.installation, self.bundle, packed)

@@ -21,7 +21,7 @@ from pointsman_operator.catalog.catalogue import bundled
 from pointsman_operator.compile import CompiledTable, Knowledge, Snapshot, compile_policy
 from pointsman_operator.compile.learnt import bundled_learnt
 from pointsman_operator.compile.lower import lower_budget
-from pointsman_operator.compile.precedence import labels_of, precedence
+from pointsman_operator.compile.precedence import labels_of, precedence, selects_pods
 from pointsman_operator.compile.snapshot import bound_namespaces, pools_of
 from pointsman_operator.compile.table import TableBudget
 from pointsman_operator.controller import limits
@@ -184,7 +184,10 @@ class World:
     def served(self, policy: RoutingPolicy) -> list[Pod]:
         """The running pods that a policy serves: the smallest precedence that selects them."""
         namespace = policy.metadata.namespace
-        rivals = sorted(self.snapshot.policies_by_namespace[namespace], key=precedence)
+        if not selects_pods(policy):
+            return []
+        here = filter(selects_pods, self.snapshot.policies_by_namespace[namespace])
+        rivals = sorted(here, key=precedence)
         own = labels_of(policy).items()
         earlier = [labels_of(rival).items() for rival in rivals[: rivals.index(policy)]]
         return [

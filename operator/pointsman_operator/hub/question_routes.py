@@ -17,7 +17,7 @@ from pointsman_operator.hub.decisions import unknown_decision
 from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.fleet import Sidecar
 from pointsman_operator.hub.gate import CALLER
-from pointsman_operator.hub.moments import since_moment
+from pointsman_operator.hub.moments import rfc3339, since_moment
 from pointsman_operator.hub.state import HubState
 from pointsman_operator.ledger.errors import StoreUnavailable
 from pointsman_operator.ledger.ledger import Balance
@@ -65,7 +65,9 @@ async def spend(
     for row in rows:
         total = total.plus(row.counters)
     return {
-        "rows": [{"key": row.key, **row.counters._asdict()} for row in rows],
+        "rows": [
+            {"key": row.key, **row.counters._asdict(), "last": rfc3339(row.last_ms)} for row in rows
+        ],
         "total": total._asdict(),
     }
 

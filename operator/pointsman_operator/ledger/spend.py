@@ -88,6 +88,8 @@ class SpendRow:
 
     key: str
     counters: Counters
+    last_ms: int = 0
+    """The minute (or hour, see `spend_by`) of its last booking."""
 
 
 def book_usage(connection: Connection, requests: Sequence[SyncRequest], now_ms: int) -> None:
@@ -132,6 +134,7 @@ async def spend_by(
             func.sum(spend.c.cost % PICO_PER_MICRO),
             func.sum(spend.c.unconfirmed // PICO_PER_MICRO),
             func.sum(spend.c.unconfirmed % PICO_PER_MICRO),
+            func.max(spend.c.minute_ms),
         )
         .join_from(spend, dimensions, spend.c.ref == dimensions.c.ref)
         .where(spend.c.minute_ms > since_ms - MINUTE_MS)
@@ -223,9 +226,9 @@ def _counters(source: Any) -> Counters:
 
 def _spend_row(key: str, *sums: SupportsInt) -> SpendRow:
     """A row of `spend_by`; PostgreSQL's sums are decimals."""
-    requests, read, written, cost, cost_rest, open_cost, open_rest = map(int, sums)
+    requests, read, written, cost, cost_rest, open_cost, open_rest, last_ms = map(int, sums)
     spent, unconfirmed = _pico(cost, cost_rest), _pico(open_cost, open_rest)
-    return SpendRow(key, Counters(requests, read, written, spent, unconfirmed))
+    return SpendRow(key, Counters(requests, read, written, spent, unconfirmed), last_ms)
 
 
 def _pico(micros: int, picos: int) -> int:

@@ -40,7 +40,7 @@ def test_all_problems_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("POINTSMAN_DATA_ADDRESS", "::1:4617"),
+        ("POINTSMAN_DEBUG_ADDRESS", "::1:4617"),
         ("POINTSMAN_DATA_ADDRESS", "127.0.0.1:70000"),
         ("POINTSMAN_HUB_URL", "ftp://hub"),
         ("POINTSMAN_HUB_URL", "https://user:pass@hub"),

@@ -56,6 +56,8 @@ class Stack:
         self._published: dict[str, str] = {}
         self.simulators: dict[str, Simulator] = {}
         self.policy = ObjectName("", "")
+        self.takes_keys = False
+        """Whether the policy is for callers who show an API key."""
         self.hub: Child | None = None
         self.sidecar: Child | None = None
 
@@ -79,6 +81,7 @@ class Stack:
         state.prepare()
         self._fence = f"{state.installation()},{state.next_start()},{self._boot}"
         self.policy = chosen_policy(judged.compiled, self._options.policy)
+        self.takes_keys = judged.snapshot.policies[self.policy].spec.target.gateway is not None
         self._start_simulators(judged)
         self.hub = Child(
             "the hub",
@@ -162,19 +165,28 @@ class Stack:
     def _sidecar_environment(self) -> dict[str, str]:
         """The sidecar's settings; provider keys in our environment are for it."""
         state, ports = self._options.state, self._options.ports
-        return dict(os.environ) | {
-            "POINTSMAN_DATA_ADDRESS": ports.data,
-            "POINTSMAN_ADMIN_ADDRESS": ports.admin,
-            "POINTSMAN_DEBUG_ADDRESS": ports.debug,
-            "POINTSMAN_HUB_URL": self.hub_url,
-            "POINTSMAN_HUB_TOKEN_FILE": str(state.token_file),
-            "POINTSMAN_SECRETS_DIR": str(state.secrets),
-            "POINTSMAN_STATE_DIR": str(state.folder("sidecar")),
-            "POINTSMAN_SIDECAR": f"local-{state.installation()}",
-            "POINTSMAN_NAMESPACE": self.policy.namespace,
-            "POINTSMAN_WORKLOAD": self.policy.name,
-            "POINTSMAN_POD": "local",
+        gateway = {
+            "POINTSMAN_MODE": "gateway",
+            "POINTSMAN_GATEWAY": f"policy/{self.policy.name}",
+            "POINTSMAN_GATEWAY_PLAIN": "true",
         }
+        return (
+            dict(os.environ)
+            | (gateway if self.takes_keys else {})
+            | {
+                "POINTSMAN_DATA_ADDRESS": ports.data,
+                "POINTSMAN_ADMIN_ADDRESS": ports.admin,
+                "POINTSMAN_DEBUG_ADDRESS": ports.debug,
+                "POINTSMAN_HUB_URL": self.hub_url,
+                "POINTSMAN_HUB_TOKEN_FILE": str(state.token_file),
+                "POINTSMAN_SECRETS_DIR": str(state.secrets),
+                "POINTSMAN_STATE_DIR": str(state.folder("sidecar")),
+                "POINTSMAN_SIDECAR": f"local-{state.installation()}",
+                "POINTSMAN_NAMESPACE": self.policy.namespace,
+                "POINTSMAN_WORKLOAD": self.policy.name,
+                "POINTSMAN_POD": "local",
+            }
+        )
 
 
 def hub_command(state: Path, address: str) -> tuple[str, ...]:

@@ -1,24 +1,40 @@
 //! Who may call a gateway, decided before anything of a call is read. One module a kind of caller; a
 //! sidecar has none of this: it serves its own pod.
 
+mod api_key;
+mod key_ring;
+mod pace;
 pub mod ticket;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use serde_json::{Value, json};
 
+use crate::clock::Clock;
 use crate::config::{Callers, Gateway as Settings};
 use crate::engine::EngineError;
 use crate::error::Refusal;
 use crate::plan::Plan;
 use crate::tls::Certificate;
+use api_key::Admitted;
 use ticket::{Known, Verifier};
+
+pub use api_key::{ApiKey, Fault, is_well_formed};
+pub use key_ring::KeyRing;
+pub use pace::Pace;
+
+/// The Secret of API keys, a folder of `secretsDir`.
+const API_KEYS: &str = "pointsman-api-keys";
 
 /// What makes an engine a gateway: TLS on its data port, and callers that it tells apart.
 #[derive(Debug)]
 pub struct Gateway {
     /// Its certificate and key.
     pub certificate: Certificate,
+    /// On loopback, where nobody listens in: no TLS.
+    pub plain: bool,
     callers: Door,
 }
 
@@ -26,6 +42,7 @@ pub struct Gateway {
 #[derive(Debug)]
 enum Door {
     Tickets(Verifier),
+    ApiKeys(KeyRing),
 }
 
 /// A caller that was let in.
@@ -33,20 +50,29 @@ enum Door {
 pub enum Guest {
     /// A pod of another namespace, by its sidecar.
     Pod(Arc<ticket::Ticket>),
+    /// Somebody outside, by an API key; holds one of its places in flight.
+    Key(KeyHolder),
 }
 
+/// Who showed an API key.
+#[derive(Debug)]
+pub struct KeyHolder(Admitted);
+
 impl Gateway {
-    /// A gateway that knows no caller yet and has no certificate.
+    /// A gateway that has no certificate and, but for API keys, knows no caller yet.
     ///
     /// # Errors
     /// The TLS library refuses its own defaults.
-    pub fn new(settings: &Settings) -> Result<Self, EngineError> {
+    pub fn new(settings: &Settings, secrets: Option<&Path>) -> Result<Self, EngineError> {
         let callers = match settings.callers {
             Callers::Tickets => Door::Tickets(Verifier::new(settings.audience.clone())),
+            Callers::ApiKeys => {
+                Door::ApiKeys(KeyRing::read(&secrets.unwrap_or(Path::new("")).join(API_KEYS)))
+            }
         };
         let certificate = Certificate::new()
             .map_err(|error| EngineError::Runtime(format!("TLS of the gateway: {error}")))?;
-        Ok(Self { certificate, callers })
+        Ok(Self { certificate, plain: settings.plain, callers })
     }
 
     /// Takes an `admission` document (docs/contracts-kubernetes.md 6).
@@ -56,8 +82,28 @@ impl Gateway {
     pub fn inform(&self, document: &[u8]) -> Result<(), String> {
         match &self.callers {
             Door::Tickets(verifier) => verifier.inform(Known::read(document)?),
+            // Its callers are told apart by the mount, whatever the hub says.
+            Door::ApiKeys(_) => {}
         }
         Ok(())
+    }
+
+    /// Looks whether what the mounts hold of callers has changed.
+    pub fn look(&self) {
+        if let Door::ApiKeys(ring) = &self.callers {
+            ring.look();
+        }
+    }
+
+    /// What is known of callers, for `Engine::state`; no more than counts and names of entries.
+    #[must_use]
+    pub fn state(&self) -> Value {
+        match &self.callers {
+            Door::Tickets(_) => json!({ "callers": "Tickets", "ready": self.is_ready() }),
+            Door::ApiKeys(ring) => {
+                json!({ "callers": "ApiKeys", "ready": self.is_ready(), "apiKeys": ring.state() })
+            }
+        }
     }
 
     /// Whether it can serve: it has a certificate and can tell callers apart.
@@ -65,18 +111,25 @@ impl Gateway {
     pub fn is_ready(&self) -> bool {
         let informed = match &self.callers {
             Door::Tickets(verifier) => verifier.is_informed(),
+            Door::ApiKeys(_) => true,
         };
-        informed && self.certificate.is_there()
+        informed && (self.plain || self.certificate.is_there())
     }
 
-    /// Lets a caller in, by its headers alone.
+    /// Lets a caller in, by its headers alone. An API key is taken out of them, and what it proves
+    /// replaces the attribution that they claim.
     ///
     /// # Errors
-    /// One answer for all who are not let in.
-    pub fn admit(&self, headers: &HeaderMap, wall_ms: i64) -> Result<Guest, Refusal> {
+    /// One answer for all without a good ticket; without a good API key, what is wrong with it.
+    pub fn admit(&self, headers: &mut HeaderMap, clock: &dyn Clock) -> Result<Guest, Refusal> {
         match &self.callers {
             Door::Tickets(verifier) => {
-                verifier.verify(headers, wall_ms).map(Guest::Pod).ok_or(Refusal::InvalidTicket)
+                let ticket = verifier.verify(headers, clock.wall_ms());
+                ticket.map(Guest::Pod).ok_or(Refusal::InvalidTicket)
+            }
+            Door::ApiKeys(ring) => {
+                let admitted = ring.admit(headers, clock).map_err(Refusal::Caller)?;
+                Ok(Guest::Key(KeyHolder(admitted)))
             }
         }
     }
@@ -91,14 +144,31 @@ impl Guest {
         match self {
             Self::Pod(ticket) if plan.table.admits(&ticket.namespace) => Ok(()),
             Self::Pod(_) => Err(Refusal::InvalidTicket),
+            Self::Key(_) => Ok(()),
         }
     }
 
-    /// Under which workload its calls are booked.
+    /// Under which workload its calls are booked; `None`: the gateway's own.
     #[must_use]
-    pub fn workload(&self) -> &str {
+    pub fn workload(&self) -> Option<&str> {
         match self {
-            Self::Pod(ticket) => &ticket.label,
+            Self::Pod(ticket) => Some(&ticket.label),
+            Self::Key(_) => None,
         }
+    }
+
+    /// Whether it may ask for a model of this name.
+    #[must_use]
+    pub fn may_ask(&self, model: &str) -> bool {
+        match self {
+            Self::Pod(_) => true,
+            Self::Key(holder) => holder.0.may_ask(model),
+        }
+    }
+
+    /// Whether it is a sidecar of ours, which says under which id it knows its call.
+    #[must_use]
+    pub const fn is_sidecar(&self) -> bool {
+        matches!(self, Self::Pod(_))
     }
 }

@@ -43,6 +43,7 @@ impl Background {
             admin::serve(self.admin, self.debug, &shared)?;
             let export = start_export(&shared, self.roots)?;
             tokio::task::spawn_local(watch_credentials(shared.clone()));
+            tokio::task::spawn_local(watch_callers(shared.clone()));
             let ledger = start_ledger(&shared)?;
             lead_drain(&shared, phase).await?;
             // Both are told before one is waited for. The ledger client may have died of a fault; the
@@ -85,6 +86,18 @@ async fn watch_credentials(shared: Arc<Shared>) {
     loop {
         tick.tick().await;
         shared.breakers.credentials.look(&shared.secrets, shared.clock.boot_ms());
+    }
+}
+
+/// Keeps what callers are known by as new as its mount.
+async fn watch_callers(shared: Arc<Shared>) {
+    let mut tick = tokio::time::interval(Duration::from_millis(limits::CALLERS_LOOK_MS));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Some(gateway) = &shared.gateway {
+            gateway.look();
+        }
     }
 }
 

@@ -67,6 +67,9 @@ pub struct Gateway {
     /// Whom tickets must be for: `NAMESPACE/POOL`.
     #[serde(default)]
     pub audience: String,
+    /// No TLS, on a loopback address only: `pointsman up`.
+    #[serde(default)]
+    pub plain: bool,
 }
 
 /// Kinds of callers.
@@ -74,6 +77,8 @@ pub struct Gateway {
 pub enum Callers {
     /// Pods of other namespaces, by tickets of the hub.
     Tickets,
+    /// Callers from outside pods, by the keys in `secretsDir/pointsman-api-keys`.
+    ApiKeys,
 }
 
 /// The admin ports.
@@ -125,6 +130,16 @@ impl Config {
         let tickets = |it: &Gateway| it.callers == Callers::Tickets && it.audience.is_empty();
         if config.gateway.as_ref().is_some_and(tickets) {
             return Err("engine configuration: gateway.audience is needed for Tickets".to_owned());
+        }
+        let keys = |it: &Gateway| it.callers == Callers::ApiKeys;
+        if config.gateway.as_ref().is_some_and(keys) && config.secrets_dir.is_none() {
+            return Err("engine configuration: secretsDir is needed for ApiKeys".to_owned());
+        }
+        let open = !config.data.address.ip().is_loopback();
+        if config.gateway.as_ref().is_some_and(|it| it.plain && open) {
+            return Err(
+                "engine configuration: gateway.plain is for loopback addresses only".to_owned()
+            );
         }
         if !(1..=64).contains(&config.data_threads) {
             return Err("engine configuration: dataThreads must be 1 to 64".to_owned());

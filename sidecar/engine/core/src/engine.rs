@@ -139,7 +139,11 @@ impl Engine {
         let (book, recovered) = open_book(&config, &boot, &clock);
         let stats = Stats::new();
         let spans = || Arc::new(Spans::new(stats.spans_dropped.clone()));
-        let gateway = config.gateway.as_ref().map(Gateway::new).transpose()?;
+        let gateway = {
+            let settings = config.gateway.as_ref();
+            let secrets = config.secrets_dir.as_deref();
+            settings.map(|it| Gateway::new(it, secrets)).transpose()?
+        };
         let shared = Shared {
             tickets: Tickets::default(),
             gateway,
@@ -369,6 +373,7 @@ impl Shared {
             "targets": targets.collect::<serde_json::Map<_, _>>(),
             "endpoints": groups.collect::<serde_json::Map<_, _>>(),
             "credentials": self.secrets.survey(plan.iter().flat_map(|plan| plan.credentials()), now_ms),
+            "gateway": self.gateway.as_ref().map(Gateway::state),
             "journal": self.book.journal_trouble().unwrap_or("ok"),
             "ledger_is_away": self.book.ledger_is_away(),
             "spans_dropped": self.stats.spans_dropped.get(),

@@ -2,6 +2,7 @@
 //! `classify` turns an upstream answer into a class, `refusal` holds every answer that is our own;
 //! `attempt` decides by the functions here and by nothing else.
 
+mod caller;
 mod classify;
 mod message;
 mod money;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+pub use caller::CallerNo;
 pub use classify::{Classified, classify, classify_event};
 pub use money::{BudgetNo, LimitName};
 pub use refusal::{NoCandidate, Refusal};

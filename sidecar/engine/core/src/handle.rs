@@ -21,7 +21,7 @@ use crate::call::{Call, Endpoint, Outcome};
 use crate::choose;
 use crate::dispatch::{self, Attempted, Begun, Failure, Opened, Whole};
 use crate::engine::Shared;
-use crate::error::{Class, Cooldown, NoCandidate, Refusal};
+use crate::error::{CallerNo, Class, Cooldown, NoCandidate, Refusal};
 use crate::headers;
 use crate::intake;
 use crate::large::Large;
@@ -74,8 +74,8 @@ impl Worker {
 
 /// Answers one request.
 pub async fn handle(worker: Rc<Worker>, request: Request<Incoming>) -> Reply {
-    let (head, body) = request.into_parts();
-    let (plan, guest) = match admit(&worker, &head).await {
+    let (mut head, body) = request.into_parts();
+    let (plan, guest) = match admit(&worker, &mut head).await {
         Ok(admitted) => admitted,
         Err(refusal) => return turn_away(&worker, &refusal),
     };
@@ -87,7 +87,7 @@ pub async fn handle(worker: Rc<Worker>, request: Request<Incoming>) -> Reply {
             }
             serve(call, head, body).await
         }
-        Ok(None) => models::answer(&plan.table, head.uri.path())
+        Ok(None) => models::answer(&plan.table, head.uri.path(), guest.as_ref())
             .unwrap_or_else(|refusal| turn_away(&worker, &refusal)),
         Err(refusal) => turn_away(&worker, &refusal),
     }
@@ -121,6 +121,9 @@ async fn prepare(call: &mut Call, head: &Parts, body: Incoming) -> Result<Vec<By
     call.scan = intake.scan;
     call.held = Some(intake.held);
     call.stages.scan = call.elapsed_us();
+    if !call.may_ask() {
+        return Err(Refusal::Caller(CallerNo::Model { model: call.requested().to_owned() }));
+    }
     call.enter_stage("choose");
     let mut chosen = choose::choose(call, &head.headers);
     if let Some((group, until)) = call.unheard() {
@@ -198,10 +201,10 @@ fn next_place(call: &Call, failure: &Failure, place: usize, usable: usize) -> Op
 }
 
 /// Bounds that hold before a body is read, and the Plan; at a gateway also who calls.
-async fn admit(worker: &Worker, head: &Parts) -> Result<(Arc<Plan>, Option<Guest>), Refusal> {
+async fn admit(worker: &Worker, head: &mut Parts) -> Result<(Arc<Plan>, Option<Guest>), Refusal> {
     intake::check_head(head)?;
     let Some(gateway) = &worker.shared.gateway else { return Ok((plan(worker).await?, None)) };
-    let guest = gateway.admit(&head.headers, worker.shared.clock.wall_ms())?;
+    let guest = gateway.admit(&mut head.headers, &*worker.shared.clock)?;
     let plan = plan(worker).await?;
     guest.check(&plan)?;
     Ok((plan, Some(guest)))

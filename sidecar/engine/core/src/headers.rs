@@ -22,6 +22,13 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-pointsman-request-
 pub const TEAM: HeaderName = HeaderName::from_static("x-pointsman-team");
 /// Whose cost it is.
 pub const KEY: HeaderName = HeaderName::from_static("x-pointsman-key");
+/// Where the SDKs of OpenAI, Anthropic, Azure and Google put an API key.
+pub const API_KEYS: [HeaderName; 4] = [
+    http::header::AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
 /// Tells SDKs not to try again.
 pub const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Our id of an attempt, for the provider's support.

@@ -313,3 +313,10 @@ pub const TICKET_SKEW_S: i64 = 60;
 pub const TLS_HANDSHAKE_MS: u64 = 10_000;
 /// A gateway waits as long as its caller does, whose policy has the real limits: the API's largest.
 pub const GATEWAY_WAIT_MS: u64 = 3_600_000;
+// --- API keys (`admission`) ---
+/// API keys of one gateway; a Secret holds about as many.
+pub const API_KEYS: usize = 4_096;
+/// One key's entry; its globs are most of it.
+pub const API_KEY_ENTRY_BYTES: u64 = 16 << 10;
+/// Between two looks whether the callers that are known have changed: a change acts within two seconds.
+pub const CALLERS_LOOK_MS: u64 = 1_000;

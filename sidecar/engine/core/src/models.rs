@@ -7,8 +7,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 use serde_json::{Value, json};
 
+use crate::admission::Guest;
 use crate::answer::Answer;
-use crate::error::Refusal;
+use crate::error::{CallerNo, Refusal};
 use crate::handle::Reply;
 use crate::table::RouteTable;
 
@@ -21,14 +22,25 @@ pub fn is_path(path: &str) -> bool {
     path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The list, or one entry of it.
+/// The list, or one entry of it, as far as the caller may ask for it.
 ///
 /// # Errors
-/// The name is none of ours.
-pub fn answer(table: &RouteTable, path: &str) -> Result<Reply, Refusal> {
+/// The name is none of ours, or not for this caller.
+pub fn answer(table: &RouteTable, path: &str, guest: Option<&Guest>) -> Result<Reply, Refusal> {
+    let may_ask = |name: &str| guest.is_none_or(|guest| guest.may_ask(name));
     let document = match path.strip_prefix(PATH).and_then(|rest| rest.strip_prefix('/')) {
-        None => json!({"object": "list", "data": list(table)}),
-        Some(escaped) => one(table, &unescaped(escaped))?,
+        None => {
+            let mut entries = list(table);
+            entries.retain(|entry| entry["id"].as_str().is_some_and(may_ask));
+            json!({"object": "list", "data": entries})
+        }
+        Some(escaped) => {
+            let name = unescaped(escaped);
+            if !may_ask(&name) {
+                return Err(Refusal::Caller(CallerNo::Model { model: name }));
+            }
+            one(table, &name)?
+        }
     };
     let mut reply = Response::new(Answer::whole(Bytes::from(document.to_string())));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -188,7 +188,8 @@ async fn serve_connection(
 
 /// The caller's socket; `None` where the handshake with a gateway fails, which concerns nobody else.
 async fn open(stream: TcpStream, shared: &Shared) -> Option<Wire> {
-    let Some(gateway) = &shared.gateway else { return Some(Wire::Plain(stream)) };
+    let gateway = shared.gateway.as_ref().filter(|gateway| !gateway.plain);
+    let Some(gateway) = gateway else { return Some(Wire::Plain(stream)) };
     let limit = Duration::from_millis(limits::TLS_HANDSHAKE_MS);
     let handshake = gateway.certificate.acceptor().accept(stream);
     let tls = tokio::time::timeout(limit, handshake).await.ok()?.ok()?;

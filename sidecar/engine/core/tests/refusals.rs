@@ -1,7 +1,7 @@
 //! Every answer of our own, in OpenAI's shape.
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use pointsman_core::error::{BudgetNo, Class, LimitName, NoCandidate, Refusal};
+use pointsman_core::error::{BudgetNo, CallerNo, Class, LimitName, NoCandidate, Refusal};
 use pointsman_core::fleet::State;
 
 fn every_variant() -> Vec<Refusal> {
@@ -33,6 +33,14 @@ fn every_variant() -> Vec<Refusal> {
         Refusal::Internal,
         Refusal::NotFound { path: text() },
         Refusal::MethodNotAllowed { allow: "POST" },
+        Refusal::Caller(CallerNo::Missing),
+        Refusal::Caller(CallerNo::Malformed),
+        Refusal::Caller(CallerNo::Unknown),
+        Refusal::Caller(CallerNo::Expired),
+        Refusal::Caller(CallerNo::Disabled),
+        Refusal::Caller(CallerNo::Model { model: text() }),
+        Refusal::Caller(CallerNo::TooFast { per_minute: 3, wait_s: 20 }),
+        Refusal::Caller(CallerNo::InFlight { most: 2 }),
     ];
     all.extend(every_budget_no(&hostile).map(|no| Refusal::Budget { no, of: limit(&hostile) }));
     all.extend(Class::ALL.map(|class| Refusal::UpstreamFailed { class, attempts: 3 }));

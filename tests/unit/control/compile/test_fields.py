@@ -18,7 +18,7 @@ from pointsman_operator.compile import (
 from pointsman_operator.compile.endpoints import pool_endpoints
 from pointsman_operator.generate.schema import structural
 from support import resources as make
-from support.documents import FULL
+from support.documents import ENTRY, FULL, KEYED
 
 OTHERS = (
     *("changed", "1.5", "90s", "main/local", "main/changed", "https://changed.example/v1"),
@@ -87,6 +87,7 @@ def _effect(documents: list[dict[str, Any]]) -> tuple[Any, ...] | None:
         list(statuses(snapshot, compiled).values()),
         [pool_endpoints(pool) for pool in snapshot.pools.values()],
         [serving_policy(snapshot, "demo", {"app": app}) for app in ("support", "changed")],
+        [policy.spec.target.gateway for policy in snapshot.policies.values()],
     )
 
 
@@ -110,15 +111,18 @@ def _changed(value: Any) -> list[Any]:
     return list(OTHERS)
 
 
-@pytest.mark.parametrize("index", range(3), ids=lambda index: FULL[index]["kind"])
+DOCUMENTS = (*FULL, ENTRY, KEYED)
+
+
+@pytest.mark.parametrize("index", range(len(DOCUMENTS)), ids=lambda it: DOCUMENTS[it]["kind"])
 def test_i10_every_leaf_of_a_full_document_acts(index: int) -> None:
     """Each value, changed or removed, changes the table, the problems, the status or who serves."""
-    world = [*deepcopy(list(FULL)), _rival(), _guest()]
+    world = [*deepcopy(list(DOCUMENTS)), _rival(), _guest()]
     before = _effect(world)
     assert before is not None
     silent: set[str] = set()
     refused: set[str] = set()
-    for path in _leaves(FULL[index]["spec"]):
+    for path in _leaves(DOCUMENTS[index]["spec"]):
         name = _name(index, path)
         effects = (_effect(spoiled) for spoiled in _variants(world, index, path))
         accepted = False
@@ -135,9 +139,13 @@ def test_i10_every_leaf_of_a_full_document_acts(index: int) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_full_documents_leave_no_field_out(kind: Any) -> None:
     """The test above sees every field of the schema, so a new field needs an effect."""
-    (index,) = [index for index, document in enumerate(FULL) if document["kind"] == kind.name]
-    seen = {_name(index, path[:end]) for path in _leaves(FULL[index]["spec"])
-            for end in range(1, len(path) + 1)}  # fmt: skip
+    seen = {
+        _name(index, path[:end])
+        for index, document in enumerate(DOCUMENTS)
+        if document["kind"] == kind.name
+        for path in _leaves(document["spec"])
+        for end in range(1, len(path) + 1)
+    }
     fields = set(_fields(structural(kind.spec), kind.name))
     assert fields - seen - ELSEWHERE - ONE_VALUED == set()
 
@@ -173,4 +181,5 @@ def _variants(
 
 
 def _name(index: int, path: tuple[str | int, ...]) -> str:
-    return ".".join([FULL[index]["kind"], *(step for step in path if isinstance(step, str))])
+    kind = DOCUMENTS[index]["kind"]
+    return ".".join([kind, *(step for step in path if isinstance(step, str))])

@@ -13,6 +13,7 @@ from pointsman_operator.compile import (
     serving_policy,
     simulate,
 )
+from pointsman_operator.compile.precedence import target_of
 from support import resources as make
 
 SUPPORT = {"app": "support"}
@@ -115,3 +116,20 @@ def test_dependents_follow_pools_and_namespaces() -> None:
     assert snapshot.dependents(other.ref) == {ObjectName("prod", "other")}
     gone = make.parsed(make.budget(namespace="platform"))
     assert snapshot.dependents(gone.ref) == snapshot.policies.keys()
+
+
+def test_a_policy_with_a_gateway_serves_no_workload() -> None:
+    """Neither does it take any from others, nor is it told that others take some."""
+    document = make.policy(name="entry", target={"gateway": {"replicas": 2}}, priority=9)
+    document["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
+    entry = make.parsed(document)
+    assert isinstance(entry, RoutingPolicy)
+    plain = _policy("plain", None, "2026-01-01T00:00:00Z")
+    assert _serving(SUPPORT, entry) is None
+    assert _serving(SUPPORT, entry, plain) == "plain"
+    assert target_of(entry) == {
+        "gateway": "policy/entry",
+        "order": [-9, "2020-01-01T00:00:00Z", "entry"],
+    }
+    codes = {problem.code for problem in compile(Snapshot.of((entry, plain))).problems}
+    assert ProblemCode.CONFLICTED not in codes

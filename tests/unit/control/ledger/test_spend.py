@@ -24,7 +24,8 @@ def test_counters_are_booked_once(world: LedgerWorld) -> None:
     """Cumulative numbers: a replay adds nothing, progress adds the difference."""
     for cost in (5, 5, 9, 7):
         world.sync(usage=[usage(cost, cost)])
-    assert spent(world) == [SpendRow("m", Counters(9, 90, 27, 9))]
+    minute_ms = world.clock.time_ms - world.clock.time_ms % MINUTE_MS
+    assert spent(world) == [SpendRow("m", Counters(9, 90, 27, 9), minute_ms)]
 
 
 def test_boots_and_sidecars_add_up(world: LedgerWorld) -> None:
@@ -79,10 +80,11 @@ def test_old_minutes_become_hours(world: LedgerWorld) -> None:
     for minute in range(3):
         world.sync("a", str(minute), usage=[usage(1, 1)])
         world.clock.time_ms += MINUTE_MS
+    last_ms = world.clock.time_ms - world.clock.time_ms % HOUR_MS
     world.clock.time_ms += limits.SPEND_MINUTES_KEPT_MS + HOUR_MS
     for _ in range(2):
         world.run(world.ledger.sweep())
-        assert spent(world) == [SpendRow("m", Counters(3, 30, 9, 3))]
+        assert spent(world) == [SpendRow("m", Counters(3, 30, 9, 3), last_ms)]
     hour_ms = world.clock.time_ms - limits.SPEND_MINUTES_KEPT_MS - HOUR_MS - 10 * MINUTE_MS
     assert spent(world, since_ms=hour_ms + MINUTE_MS) == []
 

@@ -225,7 +225,7 @@ impl Call {
     /// At a gateway: whose call it is, under the id that the caller's sidecar gave it.
     pub fn welcome(&mut self, guest: Guest, head: &http::HeaderMap) {
         let mut attempt = 0;
-        if let Some((id, number)) = callers_id(head) {
+        if let Some((id, number)) = callers_id(head).filter(|_| guest.is_sidecar()) {
             self.id = id;
             attempt = number;
         }
@@ -236,7 +236,13 @@ impl Call {
     #[must_use]
     pub fn workload(&self) -> &str {
         let own = &self.worker.shared.config.identity.workload;
-        self.guest.as_ref().map_or(own.as_str(), |visit| visit.guest.workload())
+        self.guest.as_ref().and_then(|visit| visit.guest.workload()).unwrap_or(own)
+    }
+
+    /// Whether the caller may ask for the model that it asks for.
+    #[must_use]
+    pub fn may_ask(&self) -> bool {
+        self.guest.as_ref().is_none_or(|visit| visit.guest.may_ask(self.requested()))
     }
 
     /// Counts attempts from 1, at a gateway as the caller's sidecar counts them.
@@ -307,6 +313,7 @@ impl Call {
         self.record(outcome);
         self.export_spans(outcome);
         self.target = None;
+        self.guest = None;
     }
 }
 

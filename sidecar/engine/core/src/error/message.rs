@@ -61,6 +61,7 @@ fn of_request(refusal: &Refusal) -> Option<String> {
         Refusal::MethodNotAllowed { allow } => format!("This path takes {allow} only."),
         Refusal::NoCandidate(why) => of_no_candidate(why),
         Refusal::Budget { no, of } => no.message(of),
+        Refusal::Caller(no) => no.message(),
         _ => return None,
     })
 }

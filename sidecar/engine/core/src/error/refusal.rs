@@ -1,13 +1,13 @@
 //! Every answer that Pointsman itself gives: one variant each, in OpenAI's error shape.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-use super::Class;
 use super::message::{message, short};
 use super::money::{BudgetNo, LimitName};
+use super::{CallerNo, Class};
 use crate::fleet::State;
 use crate::limits;
 
@@ -82,6 +82,8 @@ pub enum Refusal {
         /// Which limit decided.
         of: LimitName,
     },
+    /// The caller is not let in.
+    Caller(CallerNo),
     /// We have no room.
     Shed,
     /// The process ends, and the drain's time is over.
@@ -157,10 +159,10 @@ pub(super) enum Retry {
     After(u64),
 }
 
-const INVALID: &str = "invalid_request_error";
+pub(super) const INVALID: &str = "invalid_request_error";
 pub(super) const SERVER: &str = "server_error";
 pub(super) const QUOTA: &str = "insufficient_quota";
-const RATE: &str = "rate_limit_error";
+pub(super) const RATE: &str = "rate_limit_error";
 
 impl Refusal {
     /// HTTP status.
@@ -205,6 +207,9 @@ impl Refusal {
         if let Self::MethodNotAllowed { allow } = self {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
+        if facts.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         (facts.status, headers)
     }
 
@@ -231,7 +236,9 @@ impl Refusal {
     fn param(&self) -> Option<String> {
         match self {
             Self::DuplicateKey { key: param } | Self::BadValue { param, .. } => Some(short(param)),
-            Self::MissingModel | Self::ModelNotFound { .. } => Some("model".to_owned()),
+            Self::MissingModel
+            | Self::ModelNotFound { .. }
+            | Self::Caller(CallerNo::Model { .. }) => Some("model".to_owned()),
             Self::NoCandidate(NoCandidate::Context { .. }) => Some("messages".to_owned()),
             _ => None,
         }
@@ -285,6 +292,7 @@ impl Refusal {
                 fact(status, SERVER, code, code, Class::SlowFirstToken, Never)
             }
             Self::Budget { no, .. } => no.facts(),
+            Self::Caller(no) => no.facts(),
             Self::Shed => shed("overloaded", 1),
             Self::Draining => shed("shutting_down", 1),
             Self::Internal => {
