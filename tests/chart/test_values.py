@@ -11,6 +11,8 @@ from harness.helm import Helm, HelmError
 from support.charts import CHART, flags, rendered
 
 COLLECTOR = "http://collector.observability:4318"
+DATABASE = {"hub.storage.type": "PostgreSQL", "hub.storage.postgresql.existingSecret": "db"}
+CA = "hub.storage.postgresql.ca"
 WRONG = [
     ({"replicaCount": 2}, "replicaCount"),
     ({"controller.replica": 2}, "replica"),
@@ -26,6 +28,11 @@ WRONG = [
     ({"hub.replicas": 2}, "replicas"),
     ({"hub.storage.type": "Postgres"}, "/hub/storage/type"),
     ({"hub.storage.size": "large"}, "/hub/storage/size"),
+    ({"hub.storage.type": "PostgreSQL"}, "/hub/storage/postgresql/existingSecret"),
+    ({"hub.storage.postgresql.existingSecret": "db"}, "/hub/storage/postgresql/existingSecret"),
+    ({"hub.storage.postgresql.url": "postgresql://h/d"}, "url"),
+    ({**DATABASE, "hub.storage.postgresql.key": "a b"}, "/hub/storage/postgresql/key"),
+    ({**DATABASE, f"{CA}.configMap": "a", f"{CA}.secret": "b"}, "/hub/storage/postgresql/ca"),
     ({"hub.extraEnv": [{"value": "x"}]}, "/hub/extraEnv/0"),
     ({"namespaces": ["Not_A_Name"]}, "/namespaces/0"),
     ({"platformNamespaces": "one"}, "/platformNamespaces"),
@@ -130,6 +137,7 @@ EFFECTS: list[dict[str, Any]] = [
     {"injector.replicas": 3},
     {"injector.timeoutSeconds": 9},
     {"hub.storage.type": "EmptyDir"},
+    DATABASE,
     {"hub.storage.size": "7Gi"},
     {"hub.storage.storageClassName": "fast"},
     {"sidecar.logLevel": "debug"},
