@@ -57,7 +57,16 @@ KEYS_AGAIN_S = 10.0
 CLOCK_SKEW_S = 10
 REVIEWS_AT_ONCE = 4
 REVIEWS_WAITING = 256
-"""TokenReviews in flight and waiting; they are paced as writes are (20 a second)."""
+"""TokenReviews in flight and waiting."""
+REVIEWS_PER_S = 18.0
+REVIEWS_IN_A_ROW = 2
+"""Never more than 20 in any second, whoever comes back at once."""
+REVIEW_WITHIN_S = 15.0
+"""Waiting and asking; a caller whom nobody can tell by then is told to come back."""
+LISTED_WITHIN_S = 8.0
+"""After a start callers wait this long for the list of pods, rather than cost a review each."""
+UNCONFIRMED_FOR_S = 5.0
+"""A token whose signature is good, where whether its pod exists could not be asked."""
 REVIEWED_FOR_S = 60.0
 """A reviewed token is asked about again after this long."""
 REFUSED_FOR_S = 5.0

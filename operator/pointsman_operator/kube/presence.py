@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pointsman_operator.kube import limits
@@ -21,7 +23,19 @@ class Presence:
         self._by_name: dict[Key, str] = {}
         self._here: set[str] = set()
         self._left: OrderedDict[str, None] = OrderedDict()
+        self._listed_by: float | None = None
         self.watch = MetadataWatch(connection, "/api/v1/pods", _uid, self._changed, RUNNING)
+
+    async def listed(self) -> None:
+        """Return once the pods were listed, or could not be, or soon after the start anyway."""
+        if self.watch.tried.is_set():
+            return
+        loop = asyncio.get_running_loop()
+        if self._listed_by is None:
+            self._listed_by = loop.time() + limits.LISTED_WITHIN_S
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._listed_by):
+                await self.watch.tried.wait()
 
     def is_here(self, uid: str) -> bool:
         """Whether the pod was seen and is still there."""

@@ -13,7 +13,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import jwt
 from pointsman_operator.kube import limits
 from pointsman_operator.kube.api import Api, ApiError
 from pointsman_operator.kube.connection import Connection
+from pointsman_operator.kube.pacing import Pace
 from pointsman_operator.kube.presence import Presence
 
 AUDIENCE = "pointsman"
@@ -114,6 +115,7 @@ class Tokens:
         self._known: OrderedDict[str, Identity] = OrderedDict()
         self._refused: OrderedDict[str, float] = OrderedDict()
         self._reviewing = asyncio.Semaphore(limits.REVIEWS_AT_ONCE)
+        self._pace = Pace(limits.REVIEWS_PER_S, limits.REVIEWS_IN_A_ROW)
         self._reviews_waiting = 0
 
     async def identify(self, token: str) -> Identity | None:
@@ -148,14 +150,21 @@ class Tokens:
         if key is None:
             return await self._review(token, ours=True)
         found = self._offline(token, key)
-        if found is None or not found.pod_uid or self._presence.is_here(found.pod_uid):
+        return await self._with_pod(token, found) if found and found.pod_uid else found
+
+    async def _with_pod(self, token: str, found: Identity) -> Identity | None:
+        """The identity, if its pod exists."""
+        # After a restart all come back at once: by the list of pods, not by a review each.
+        await self._presence.listed()
+        if self._presence.is_here(found.pod_uid):
             return found
         # A pod that the watch has not shown yet, or never will.
         try:
             return await self._review(token, ours=True)
         except CannotTellError:
             # The signature is good; only whether the pod still exists cannot be asked now.
-            return found
+            again_s = time.time() + limits.UNCONFIRMED_FOR_S
+            return replace(found, expires_s=min(found.expires_s, again_s))
 
     def _offline(self, token: str, key: jwt.PyJWK) -> Identity | None:
         try:
@@ -194,8 +203,11 @@ class Tokens:
         }
         self._reviews_waiting += 1
         try:
-            async with self._reviewing:
+            async with asyncio.timeout(limits.REVIEW_WITHIN_S), self._reviewing:
+                await self._pace.take()
                 answer = await self._api.create(REVIEWS, document)
+        except TimeoutError as error:
+            raise CannotTellError("no review in time") from error
         except ApiError as error:
             raise CannotTellError(f"TokenReview: {error}") from error
         finally:

@@ -62,6 +62,8 @@ class Watch(Generic[Kept]):
         """`path` is the kind's, as in `/api/v1/pods`; `changed` is told None where one is gone."""
         self.path = path
         self.synced = asyncio.Event()
+        self.tried = asyncio.Event()
+        """The first list is complete, or has failed."""
         self.relists = 0
         self._connection = connection
         self._keep = keep
@@ -107,6 +109,7 @@ class Watch(Generic[Kept]):
             except (httpx.HTTPError, OSError) as error:
                 level = logging.INFO if self.synced.is_set() else logging.WARNING
                 _log.log(level, "watch of %s: %r; resuming", self.path, error)
+            self.tried.set()
             pause_s = (
                 limits.RECONNECT_FIRST_S
                 if self._heard_at != heard
@@ -134,6 +137,7 @@ class Watch(Generic[Kept]):
         for key in [key for key in self._known if key not in seen]:
             self._drop(key)
         self.synced.set()
+        self.tried.set()
         return str(page["metadata"]["resourceVersion"])
 
     async def _watch(self, http: httpx.AsyncClient, since: str) -> str:
