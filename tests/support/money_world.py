@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from support.eventually import eventually
-from support.hub_process import HubProcess
+from support.hub_process import HubProcess, on_postgresql
 from support.processes import Sidecar, Simulator, canonical, free_port
 from support.tables import PRICES, model, table
 from support.tree import ROOT
@@ -150,12 +150,19 @@ def assert_conserved(row: dict[str, Any]) -> None:
 
 
 @contextmanager
-def money_world(folder: Path, *, moved: bool = False, **sim: Any) -> Iterator[MoneyWorld]:
-    """A hub and a simulator, no sidecar yet; with `moved`, `set_clock` moves the hub's clock."""
+def money_world(
+    folder: Path, *, moved: bool = False, url: str = "", **sim: Any
+) -> Iterator[MoneyWorld]:
+    """A hub and a simulator, no sidecar yet; with `moved`, `set_clock` moves the hub's clock.
+
+    With the URL of a PostgreSQL database the hub keeps its ledger there.
+    """
     state = folder / "hub"
     state.mkdir()
     # A fixed port: sidecars find the hub again after its restart.
     hub = HubProcess(state, ["--listen", f"127.0.0.1:{free_port()}"])
+    if url:
+        hub.arguments += on_postgresql(url, state)
     if moved:
         (folder / CLOCK).write_text(str(-YEAR_MS))
         hub.entry = [MOVED_HUB, str(folder / CLOCK)]

@@ -94,6 +94,14 @@ class PostgresqlServer:
         yield name
         self.ask(f"DROP SCHEMA IF EXISTS {name} CASCADE")
 
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """A database for one test, as a user has it; its URL."""
+        name = f"own_{next(_NUMBERS)}"
+        self.ask(f"CREATE DATABASE {name} OWNER {ROLE}")
+        yield f"postgresql://{ROLE}:secret@/{name}?host={quote(str(self.folder), safe='')}"
+        self.ask(f"DROP DATABASE {name} WITH (FORCE)")
+
     def ask(self, statement: str, database: str = ROLE) -> list[tuple[object, ...]]:
         """Run a statement as the administrator; its rows."""
         with psycopg.connect(self._admin(database), autocommit=True) as connection:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pointsman_sidecar.hub import Backoff
-from pointsman_sidecar.limits import STREAM_IDLE_S
+from pointsman_sidecar.limits import RECONNECT_MAX_S, STREAM_IDLE_S
 from support.counted_cluster import NAMESPACE, CountedCluster
 from support.eventually import eventually
 
@@ -33,6 +33,7 @@ class ReturningFleet:
     def __init__(self, cluster: CountedCluster, count: int, trust: ssl.SSLContext) -> None:
         self.members = [Member(f"uid-{n}", cluster.add(f"uid-{n}")) for n in range(count)]
         self._trust = trust
+        self._spread = count / 5_000
         self._address = ("", 0)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -61,6 +62,8 @@ class ReturningFleet:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _member(self, member: Member) -> None:
+        # A fleet does not start in one moment; that it comes back in one is what is measured.
+        await asyncio.sleep(Backoff(RECONNECT_MAX_S).wait_s() * self._spread)
         backoff = Backoff()
         while True:
             with suppress(*ENDED):
