@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import pods, sdk
-from harness.kubectl import Kubectl
+from harness.kubectl import Kubectl, KubectlError
 from support import resources
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "scenarios" / "in_pods"
 CHAT = (PROGRAMS / "chat.py").read_text()
 IDLE = "import signal; signal.sigwait({signal.SIGTERM})"
+SECRET = "pointsman-credentials"  # noqa: S105 - its name
 PRICING = {"inputPerMTok": "0.25", "cachedInputPerMTok": "0.025", "outputPerMTok": "2"}
 
 
@@ -49,6 +50,22 @@ def app(name: str = "app", replicas: int = 1, program: str = IDLE) -> dict[str, 
     return pods.deployment(name, runs, replicas=replicas, volumes=volumes)
 
 
+def keyed(model: dict[str, Any]) -> dict[str, Any]:
+    """The same model, called with the namespace's key."""
+    reference = {"secretRef": {"name": SECRET, "key": "api-key"}}
+    return {**model, "provider": {**model["provider"], "credential": reference}}
+
+
+def credentials(key: str, host: str) -> dict[str, Any]:
+    """The Secret of a namespace's keys, with one that may be sent to a host."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": SECRET},
+        "stringData": {"api-key": key, "allowed-hosts": host},
+    }
+
+
 def annotate(kubectl: Kubectl, name: str = "app") -> None:
     """`kubectl annotate`, and wait until the pods have come back with a router."""
     kubectl("annotate", f"deployment/{name}", "pointsman.dev/inject=true")
@@ -58,6 +75,14 @@ def annotate(kubectl: Kubectl, name: str = "app") -> None:
 def chat(kubectl: Kubectl, times: int = 1) -> list[str]:
     """The models that answered calls of the SDK in the app's container."""
     return [line.split()[1] for line in asked(kubectl, times)]
+
+
+def answered(kubectl: Kubectl) -> bool:
+    """Whether a call is answered now."""
+    try:
+        return bool(chat(kubectl))
+    except KubectlError:
+        return False
 
 
 def asked(kubectl: Kubectl, times: int = 1) -> list[str]:

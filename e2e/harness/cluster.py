@@ -136,6 +136,13 @@ class Cluster(ControlPlane):
         first = self.supervisor.pid
         return int(Path(f"/proc/{first}/task/{first}/children").read_text().split()[0])
 
+    def refresh_every(self, seconds: int) -> None:
+        """Restart the kubelet with another `refresh_s`; pods run on, `exec` waits for it."""
+        self.kill("kubelet")
+        daemons.write_kubelet(self.layout, self.cgroup, refresh_s=seconds)
+        self.start("kubelet")
+        self.wait_node_ready()
+
     def kill_container(self, namespace: str, pod: str, container: str) -> None:
         """SIGKILL the first process of a container, as the OOM killer would."""
         status = self.kubectl.within(namespace).json("get", "pod", pod)["status"]

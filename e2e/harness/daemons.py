@@ -61,10 +61,16 @@ def write_files(layout: Layout, cgroup: str, *, refresh_s: int) -> None:
     """Every file that the daemons read; `refresh_s`: how often the kubelet looks at its pods."""
     folder = layout.folder
     (folder / "containerd.toml").write_text(_containerd_toml(layout))
-    (folder / "kubelet.yaml").write_text(yaml.safe_dump(_kubelet(layout, cgroup, refresh_s)))
+    write_kubelet(layout, cgroup, refresh_s=refresh_s)
     (folder / "resolv.conf").write_text(f"nameserver {DNS_ADDRESS}\n")
     (folder / "cni").mkdir()
     (folder / "cni" / "10-bridge.conflist").write_text(json.dumps(_network()))
+
+
+def write_kubelet(layout: Layout, cgroup: str, *, refresh_s: int) -> None:
+    """The kubelet's configuration; it reads it when it starts."""
+    document = _kubelet(layout, cgroup, refresh_s)
+    (layout.folder / "kubelet.yaml").write_text(yaml.safe_dump(document))
 
 
 def _containerd_toml(layout: Layout) -> str:

@@ -74,6 +74,11 @@ class Provider:
         """Replace its behaviour (docs/contracts.md 7)."""
         self._ask("_sim/behaviour", json.dumps(list(rules)))
 
+    def take(self, key: str) -> None:
+        """Answer whoever bears this key, and nobody else."""
+        right = {"match": {"header": {"authorization": f"Bearer {key}"}}, "do": {}}
+        self.script(right, {"do": {"status": 401}})
+
     def stats(self) -> dict[str, Any]:
         """Its counts."""
         found: dict[str, Any] = json.loads(self._ask("_sim/stats"))

@@ -17,7 +17,7 @@ from typing import Any, Self
 HERE = Path(__file__).resolve().parent
 PYTHON = (sys.executable, "-I")
 LOOK_EVERY_S = 0.03
-JANITOR_S = 60.0
+JANITOR_S = 180.0
 LOG_TAIL_LINES = 30
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
 
 import pytest
 
 from harness import apps
+from harness.cluster import KUBELET_REFRESH_S
 from harness.installation import Installation
-from harness.kubectl import Kubectl, KubectlError
+from harness.kubectl import KubectlError
 from harness.provider import Provider
 from support.eventually import eventually
+from support.money_world import say
 
 pytestmark = pytest.mark.timeout(600)
 
-SECRET = "pointsman-credentials"  # noqa: S105 - its name
+DEFAULT_REFRESH_S, ROTATED_WITHIN_S = 60, 120
 
 
 def test_a_secret_that_is_missing_is_named_and_used_once_it_is_there_and_when_it_changes(
@@ -23,44 +25,48 @@ def test_a_secret_that_is_missing_is_named_and_used_once_it_is_there_and_when_it
     """`SecretMissing` before; then answers, also with a rotated key; no container restarts."""
     kubectl = installed.cluster.kubectl.within(restricted)
     simulated = Provider(installed.cluster, restricted)
-    _take(simulated, "sk-one")
+    simulated.take("sk-one")
     pool, *others = apps.three(restricted, simulated.https_url)
-    reference = {"name": SECRET, "key": "api-key"}
-    pool["spec"]["models"][0]["provider"]["credential"] = {"secretRef": reference}
+    pool["spec"]["models"] = [apps.keyed(model) for model in pool["spec"]["models"]]
     kubectl.apply(pool, *others, apps.app())
     apps.annotate(kubectl)
     with pytest.raises(KubectlError, match="openai"):
         apps.chat(kubectl)
     eventually(lambda: "SecretMissing" in apps.explained(kubectl, "mpool/main"), 30)
-    kubectl.apply(_secret("sk-one", simulated.host))
-    eventually(lambda: _answered(kubectl), 60)
+    kubectl.apply(apps.credentials("sk-one", simulated.host))
+    eventually(lambda: apps.answered(kubectl), 60)
     eventually(lambda: "SecretMissing" not in apps.explained(kubectl, "mpool/main"), 30)
-    _take(simulated, "sk-two")
-    kubectl.apply(_secret("sk-two", simulated.host))
-    eventually(lambda: _answered(kubectl), 60)
+    simulated.take("sk-two")
+    kubectl.apply(apps.credentials("sk-two", simulated.host))
+    eventually(lambda: apps.answered(kubectl), 60)
     (pod,) = apps.running(kubectl)
     router = apps.router(pod)
     assert router is not None
     assert router["restartCount"] == 0
 
 
-def _take(simulated: Provider, key: str) -> None:
-    """Let the provider accept one key."""
-    right = {"match": {"header": {"authorization": f"Bearer {key}"}}, "do": {}}
-    simulated.script(right, {"do": {"status": 401}})
-
-
-def _secret(key: str, host: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": SECRET},
-        "stringData": {"api-key": key, "allowed-hosts": host},
-    }
-
-
-def _answered(kubectl: Kubectl) -> bool:
+def test_a_rotated_key_is_used_in_two_minutes_at_the_kubelets_defaults(
+    installed: Installation, restricted: str
+) -> None:
+    """Mounted Secrets follow within a minute or so there; no container restarts."""
+    kubectl = installed.cluster.kubectl.within(restricted)
+    simulated = Provider(installed.cluster, restricted)
+    simulated.take("sk-one")
+    pool, *others = apps.three(restricted, simulated.https_url)
+    pool["spec"]["models"] = [apps.keyed(model) for model in pool["spec"]["models"]]
+    kubectl.apply(apps.credentials("sk-one", simulated.host), pool, *others, apps.app())
+    apps.annotate(kubectl)
+    installed.cluster.refresh_every(DEFAULT_REFRESH_S)
     try:
-        return apps.chat(kubectl) == ["sim-m0"]
-    except KubectlError:
-        return False
+        eventually(lambda: apps.answered(kubectl), 60)
+        simulated.take("sk-two")
+        kubectl.apply(apps.credentials("sk-two", simulated.host))
+        began = time.monotonic()
+        eventually(lambda: apps.answered(kubectl), ROTATED_WITHIN_S)
+        say(f"the rotated key was used after {time.monotonic() - began:.0f} s")
+    finally:
+        installed.cluster.refresh_every(KUBELET_REFRESH_S)
+    (pod,) = apps.running(kubectl)
+    router = apps.router(pod)
+    assert router is not None
+    assert router["restartCount"] == 0

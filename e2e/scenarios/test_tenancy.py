@@ -26,7 +26,6 @@ from support.eventually import eventually
 pytestmark = pytest.mark.timeout(600)
 
 ASKING, PRYING = ((apps.PROGRAMS / f"{name}.py").read_text() for name in ("asking", "prying"))
-SECRET = "pointsman-credentials"  # noqa: S105 - its name
 HUB = f"https://pointsman-hub.{HOME}.svc/metrics"
 WAY = (("pods", "list"), ("configmaps", "get"), ("pods/portforward", "get,create"))
 """What a person needs on the way to the hub."""
@@ -70,6 +69,7 @@ def tenants(installed: Installation) -> Iterator[tuple[Tenant, Tenant]]:
         for name in ("plum", "pear"):
             title = f"tenant-{name}"
             namespace = stack.enter_context(fresh_namespace(installed.cluster, title, RESTRICTED))
+            stack.callback(_forget, installed, name)
             made.append(_tenant(installed, name, namespace))
         for tenant in made:
             apps.annotate(tenant.kubectl)
@@ -98,7 +98,7 @@ def test_neither_sees_the_others_keys(tenants: tuple[Tenant, Tenant]) -> None:
     for own, other in (tenants, tenants[::-1]):
         (pod,) = apps.running(own.kubectl)
         volumes = json.dumps(pod["spec"]["volumes"])
-        assert SECRET in volumes
+        assert apps.SECRET in volumes
         assert other.namespace not in json.dumps(pod)
         for each in (own, other):
             written = own.kubectl("get", "configmaps,pods,mpool,rpol,bud,events", "-o", "yaml")
@@ -136,20 +136,14 @@ def _tenant(installed: Installation, name: str, namespace: str) -> Tenant:
     simulated = Provider(installed.cluster, namespace)
     person = _person(installed, name, namespace)
     tenant = Tenant(name, namespace, kubectl, person)
-    right = {"match": {"header": {"authorization": f"Bearer {tenant.key}"}}, "do": {}}
-    simulated.script(right, {"do": {"status": 401}})
-    model = apps.model(name, simulated.https_url)
-    model["provider"]["credential"] = {"secretRef": {"name": SECRET, "key": "api-key"}}
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": SECRET},
-        "stringData": {"api-key": tenant.key, "allowed-hosts": simulated.host},
-    }
+    simulated.take(tenant.key)
+    model = apps.keyed(apps.model(name, simulated.https_url))
     rule = resources.rule("all", f"main/{name}") | {"when": {"models": ["auto"]}}
     place = {"namespace": namespace}
     three = resources.pool(model, **place), resources.policy(rule, **place)
-    kubectl.apply(secret, *three, resources.budget(**place), apps.app())
+    kubectl.apply(
+        apps.credentials(tenant.key, simulated.host), *three, resources.budget(**place), apps.app()
+    )
     return tenant
 
 
@@ -162,7 +156,17 @@ def _person(installed: Installation, name: str, namespace: str) -> Path:
     kubectl("create", "role", name, "--verb=get", kinds)
     kubectl("create", "rolebinding", name, f"--role={name}", account)
     for resource, verbs in WAY:
-        role = f"{name}-{resource.replace('/', '-')}"
+        role = _role(name, resource)
         installed.kubectl("create", "role", role, f"--verb={verbs}", f"--resource={resource}")
         installed.kubectl("create", "rolebinding", role, f"--role={role}", account)
     return installed.cluster.kubeconfig_for_service_account(namespace, name, seconds=3600)
+
+
+def _forget(installed: Installation, name: str) -> None:
+    """What is left of a person in Pointsman's own namespace."""
+    roles = [f"{kind}/{_role(name, it)}" for it, _ in WAY for kind in ("role", "rolebinding")]
+    installed.kubectl("delete", "--ignore-not-found", *roles)
+
+
+def _role(name: str, resource: str) -> str:
+    return f"{name}-{resource.replace('/', '-')}"

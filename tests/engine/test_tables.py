@@ -25,7 +25,7 @@ def test_a_new_table_is_in_force_for_the_next_call(here: Line) -> None:
 
 
 BROKEN: list[dict[str, Any]] = [
-    {"minReader": 2},
+    {"minReader": 9},
     {
         "rules": [
             {

@@ -28,7 +28,7 @@ from pointsman_operator.compile.snapshot import (
     simulate,
 )
 from pointsman_operator.compile.status import statuses
-from pointsman_operator.compile.table import RouteTable, TableName, digest
+from pointsman_operator.compile.table import RouteTable, TableName, digest, least_reader
 
 __all__ = [
     "Compiled",
@@ -116,10 +116,12 @@ def _compile(
 ) -> CompiledTable:
     scope = open_scope(policy, snapshot.pools, pools, snapshot.knowledge.gateways)
     namespace = policy.metadata.namespace
+    models = tuple(scope.models[name] for name in sorted(scope.models))
     table = RouteTable(
+        min_reader=least_reader(models),
         policy=TableName(namespace=namespace, name=policy.metadata.name),
         catalogue=snapshot.knowledge.catalogue.digest,
-        models=tuple(scope.models[name] for name in sorted(scope.models)),
+        models=models,
         signals=tuple(
             lower_signal(signal)
             for signal in sorted(policy.spec.signals, key=lambda signal: signal.name)

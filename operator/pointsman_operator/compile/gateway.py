@@ -27,6 +27,7 @@ from pointsman_operator.compile.table import (
     TableName,
     TableProvider,
     TableWay,
+    least_reader,
 )
 
 
@@ -99,13 +100,15 @@ def gateway_table(snapshot: Snapshot, pool: ModelPool, resolved: ResolvedPool) -
     """The table of a pool's gateway: its models by their full names, and who may call."""
     name, allowed = pool.object_name, pool.spec.allowed_namespaces
     everybody = allowed.source == "All"
+    models = tuple(
+        resolved.models[model].model_copy(update={"aliases": (), "head": None})
+        for model in sorted(resolved.models)
+    )
     return RouteTable(
+        min_reader=least_reader(models),
         policy=TableName(namespace=name.namespace, name=table_name(name).name),
         catalogue=snapshot.knowledge.catalogue.digest,
-        models=tuple(
-            resolved.models[model].model_copy(update={"aliases": (), "head": None})
-            for model in sorted(resolved.models)
-        ),
+        models=models,
         signals=(),
         rules=(),
         default=TableDefault(action="Deny"),

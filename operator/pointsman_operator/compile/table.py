@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -286,12 +287,22 @@ class TableGateway(Part):
     """Other namespaces; none: all."""
 
 
+Reader = Literal[1, 2]
+"""Versions of reading. Older sidecars go on with every table that does not need the newer one."""
+
+
+def least_reader(models: Iterable[TableModel]) -> Reader:
+    """2: models for which reader 1 has no address (by pod selector) or no ticket (by a gateway)."""
+    ways = (model.provider for model in models)
+    return 2 if any(way.endpoints == "Pods" or way.gateway is not None for way in ways) else 1
+
+
 class RouteTable(Part):
     """One policy's slice of the world."""
 
     version: Literal[1] = 1
-    min_reader: Literal[1] = 1
-    """The oldest reader that understands this table."""
+    min_reader: Reader = 1
+    """The oldest reader that understands this table: `least_reader`."""
     policy: TableName
     catalogue: str
     """Digest of the price catalogue behind the prices."""

@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_table_for_a_newer_reader_is_refused_even_when_its_shape_is_unknown() {
-        let error = read(br#"{"minReader": 2, "rules": "something new"}"#).unwrap_err();
+        let error = read(br#"{"minReader": 9, "rules": "something new"}"#).unwrap_err();
         assert_eq!(error.reason(), "SidecarOutdated");
         assert!(error.to_string().contains("upgrade the sidecar"));
     }

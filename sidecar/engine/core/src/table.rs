@@ -16,7 +16,7 @@ pub use route::{
 };
 
 /// The newest table version that this engine reads.
-pub const READER_VERSION: u32 = 1;
+pub const READER_VERSION: u32 = 2;
 
 /// One policy's slice of the world: what may be called, how to choose, what it may cost.
 #[derive(Debug, Clone, Deserialize)]
