@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.line import Line, line
-from support.tables import model, route, table
+from support.tables import PRICES, model, route, table
 
 CARD = "my card is 4111 1111 1111 1111"
 SIGNALS = [
@@ -175,3 +175,18 @@ def test_weights_are_shares(routed: Line) -> None:
     routed.script("a", {"text": "x"})
     chosen = Counter(routed.chat(model="weighted").headers["x-pointsman-model"] for _ in range(200))
     assert 120 <= chosen["main/a"] <= 180
+
+
+def test_metrics_tell_what_the_best_model_would_have_cost(routed: Line) -> None:
+    """The same tokens at the prices of the dear, good candidate; the saving is the rest."""
+    labels = '{model="main/b",provider="sim-b"}'
+    names = [f"pointsman_{name}_usd_total{labels}" for name in ("cost", "baseline_cost")]
+    before = [routed.sidecar.metric(name) for name in names]
+    seen = record(routed, model="cheapest")
+    assert seen["model"] == "main/b"
+    after = [routed.sidecar.metric(name) for name in names]
+    cost, baseline = (now - was for now, was in zip(after, before, strict=True))
+    used = seen["usage"]
+    assert cost == pytest.approx((used["input"] * 15 + used["output"] * 60) / 1e12)
+    dear = used["input"] * PRICES["input"] + used["output"] * PRICES["output"]
+    assert baseline == pytest.approx(dear / 1e12)

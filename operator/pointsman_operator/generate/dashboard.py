@@ -82,6 +82,25 @@ PANELS: tuple[Panel, ...] = (
         {"{{namespace}}": "3600 * " + _rate("pointsman_cost_usd_total", "namespace")},
     ),
     Panel(
+        "Saving per hour by namespace",
+        "currencyUSD",
+        "What the same tokens would have cost at each route's candidate of the highest quality, "
+        "less what was booked. Another model might have answered at another length.",
+        {
+            "{{namespace}}": f"3600 * ({_rate('pointsman_baseline_cost_usd_total', 'namespace')} - "
+            f"{_rate('pointsman_cost_usd_total', 'namespace')})"
+        },
+    ),
+    Panel(
+        "Saving",
+        "percentunit",
+        "Share of that cost which choosing saves.",
+        {
+            "saved": f"1 - sum(rate(pointsman_cost_usd_total{{{OF_MODEL}}}[{EVERY}])) / "
+            f"sum(rate(pointsman_baseline_cost_usd_total{{{OF_MODEL}}}[{EVERY}]))"
+        },
+    ),
+    Panel(
         "Call duration",
         "s",
         "From a call's head to its last byte.",

@@ -3,6 +3,7 @@
 
 mod health;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -119,6 +120,9 @@ pub struct PlannedRoute {
     pub candidates: Vec<usize>,
     /// Retries on the same target, over all threads and tables of this rule.
     pub retry_budget: Arc<RetryBudget>,
+    /// The candidate of the highest quality (`Quality::prior`; of equals the cheaper one): what its
+    /// calls would cost without a choice. `None`: no candidates.
+    pub best: Option<usize>,
     lambda: AtomicI64,
 }
 
@@ -128,6 +132,15 @@ impl PlannedRoute {
     pub fn lambda(&self) -> i64 {
         self.lambda.load(Relaxed)
     }
+}
+
+fn best_of(table: &RouteTable, candidates: &[usize]) -> Option<usize> {
+    let price = |model: &Model| model.pricing.input.saturating_add(model.pricing.output);
+    let rank = |place: &&usize| {
+        let model = &table.models[**place];
+        (model.quality.prior, Reverse(price(model)))
+    };
+    candidates.iter().max_by_key(rank).copied()
 }
 
 /// Which route a call takes.
@@ -178,16 +191,17 @@ impl Plan {
             .enumerate()
             .map(|(index, model)| (model.name.as_str(), index))
             .collect();
-        let plan_route = |name: &str, route: &Route| PlannedRoute {
-            name: name.into(),
-            route: route.clone(),
-            candidates: route
-                .candidates
-                .iter()
-                .filter_map(|one| places.get(one.model.as_str()).copied())
-                .collect(),
-            retry_budget: breakers.retries_of(name),
-            lambda: AtomicI64::new(route.quality.lambda0),
+        let plan_route = |name: &str, route: &Route| {
+            let places = route.candidates.iter().filter_map(|one| places.get(one.model.as_str()));
+            let candidates: Vec<usize> = places.copied().collect();
+            PlannedRoute {
+                name: name.into(),
+                route: route.clone(),
+                best: best_of(&table, &candidates),
+                candidates,
+                retry_budget: breakers.retries_of(name),
+                lambda: AtomicI64::new(route.quality.lambda0),
+            }
         };
         let mut routes: Vec<_> =
             table.rules.iter().map(|rule| plan_route(&rule.name, &rule.route)).collect();

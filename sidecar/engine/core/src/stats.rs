@@ -39,6 +39,7 @@ pub struct Stats {
     attempts: Family<AttemptLabels, Counter>,
     tokens: Family<TokenLabels, Counter>,
     cost: Family<ModelLabels, Counter<f64, AtomicU64>>,
+    baseline: Family<ModelLabels, Counter<f64, AtomicU64>>,
     duration: Seconds,
     first_token: Seconds,
     breakers: Family<ModelLabels, Gauge>,
@@ -86,6 +87,7 @@ impl Stats {
             attempts: Family::default(),
             tokens: Family::default(),
             cost: Family::default(),
+            baseline: Family::default(),
             duration: Family::new_with_constructor(seconds_histogram),
             first_token: Family::new_with_constructor(seconds_histogram),
             breakers: Family::default(),
@@ -113,6 +115,11 @@ impl Stats {
         registry.register("attempts", "Upstream attempts by error class", self.attempts.clone());
         registry.register("tokens", "Tokens by direction", self.tokens.clone());
         registry.register("cost_usd", "Booked cost in US dollars", self.cost.clone());
+        registry.register(
+            "baseline_cost_usd",
+            "What the same tokens would have cost at the route's candidate of the highest quality",
+            self.baseline.clone(),
+        );
         let seconds = Unit::Seconds;
         registry.register_with_unit(
             "request_duration",
@@ -186,6 +193,7 @@ impl Stats {
             input: tokens(INPUT),
             output: tokens(OUTPUT),
             cost: self.cost.get_or_create(&labels).clone(),
+            baseline: self.baseline.get_or_create(&labels).clone(),
             duration: self.duration.get_or_create(&labels).clone(),
             first_token: self.first_token.get_or_create(&labels).clone(),
             breaker: self.breakers.get_or_create(&labels).clone(),
@@ -284,6 +292,7 @@ impl Stats {
                 self.endpoints.remove(&LevelLabels { model, provider, level });
             }
             self.cost.remove(&labels);
+            self.baseline.remove(&labels);
             self.duration.remove(&labels);
             self.first_token.remove(&labels);
             self.breakers.remove(&labels);
@@ -331,6 +340,8 @@ pub struct ModelStats {
     pub output: Counter,
     /// US dollars.
     pub cost: Counter<f64, AtomicU64>,
+    /// US dollars that its calls would have cost at the route's best model.
+    pub baseline: Counter<f64, AtomicU64>,
     /// Head to last byte.
     pub duration: Histogram,
     /// Head to first content.

@@ -53,8 +53,20 @@ impl Call {
         planned.stats.input.inc_by(self.booked.usage.input);
         planned.stats.output.inc_by(self.booked.usage.output);
         if self.booked.cost > 0 {
-            planned.stats.cost.inc_by(self.booked.cost as f64 / price::USD as f64);
+            planned.stats.cost.inc_by(dollars(self.booked.cost));
         }
+        let baseline = self.baseline_cost();
+        if baseline > 0 {
+            planned.stats.baseline.inc_by(dollars(baseline));
+        }
+    }
+
+    /// What the booked tokens would have cost at the best of the route's candidates. An estimate: another
+    /// model counts the same text a little otherwise and may answer at another length.
+    fn baseline_cost(&self) -> u64 {
+        let best = self.route().and_then(|route| route.best);
+        let priced = |place: usize| &self.plan.table.models[place].pricing;
+        best.map_or(self.booked.cost, |place| price::cost(priced(place), &self.booked.usage))
     }
 
     pub(super) fn record(&self, outcome: Outcome) {
@@ -183,6 +195,10 @@ impl Call {
             ),
         }
     }
+}
+
+fn dollars(picodollars: u64) -> f64 {
+    picodollars as f64 / price::USD as f64
 }
 
 fn seconds(us: u64) -> f64 {
