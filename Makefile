@@ -13,6 +13,9 @@ DEMO ?=
 # Options for `make cluster`, e.g. CLUSTER="--tier control-plane".
 CLUSTER ?=
 
+# Options for `make scale`, e.g. SCALE="--only hub-streams".
+SCALE ?=
+
 # Options for `make images`, e.g. IMAGES="--prefix registry.example.com/platform/".
 IMAGES ?=
 
@@ -20,7 +23,7 @@ IMAGES ?=
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make pins"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo cluster verify test e2e bench images soak gen pins
+.PHONY: help setup engine demo cluster verify test e2e bench scale images soak gen pins
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -53,6 +56,10 @@ e2e: ## Only what needs a real Kubernetes: control plane and scenarios with real
 bench: ## Added latency, throughput, CPU and memory beside nginx and a bare proxy; writes build/bench.json
 	@$(SETUP) bench --profile release
 	@PYTHONPATH=tests $(BIN)/python -P -m bench
+
+scale: ## Thousands of streams and lease holders on one hub, and more; writes build/scale.json (docs/scale.md)
+	@$(SETUP) verify --profile demo
+	@PYTHONPATH=tests $(BIN)/python -P -m scale $(SCALE)
 
 images: ## Both container images, from wheels built here (IMAGES="--help" lists the options)
 	@$(SETUP) verify --profile release

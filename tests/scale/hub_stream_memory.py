@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import asyncio.sslproto
-import datetime as dt
 import json
 import ssl
 import subprocess
@@ -21,13 +20,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import uvicorn
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from fastapi import FastAPI
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from scale.certificate import write_certificate
 
 LIMIT_KIB = 60
 WARM_STREAMS = 50
@@ -94,7 +93,7 @@ def _arguments() -> argparse.Namespace:
 
 def _measure(loop: str, buffer_kib: int, answer: str, streams: int) -> dict[str, float | str]:
     with tempfile.TemporaryDirectory() as folder:
-        _write_certificate(Path(folder))
+        write_certificate(Path(folder))
         port = str(20000 + streams % 7919)
         shared = ["--folder", folder, "--port", port]
         (Path(folder) / "token").write_text(TOKEN)
@@ -220,31 +219,6 @@ async def _until_listening(port: int) -> None:
             writer.close()
             return
     raise RuntimeError("the server did not start")
-
-
-def _write_certificate(folder: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "tls.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
 
 
 if __name__ == "__main__":
