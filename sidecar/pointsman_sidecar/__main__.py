@@ -21,8 +21,9 @@ from pointsman_sidecar.files import FileSource
 from pointsman_sidecar.fleet import Fleet
 from pointsman_sidecar.hub import hub_of
 from pointsman_sidecar.memory import memory_limit_bytes
+from pointsman_sidecar.passes import Passes
 from pointsman_sidecar.report import Reporter
-from pointsman_sidecar.settings import Settings, SettingsError, read_settings
+from pointsman_sidecar.settings import GATEWAY, Settings, SettingsError, read_settings
 from pointsman_sidecar.supervisor import Duty, HubSource, Supervisor
 from pointsman_sidecar.table import Tables
 from pointsman_sidecar.trust import HubTrust
@@ -77,16 +78,20 @@ def serve(settings: Settings, engine: Engine) -> int:
     tables.restore()
     fleet = Fleet(engine, kept(settings.state_dir, "fleet.json"))
     fleet.restore()
+    passes = Passes(engine, kept(settings.state_dir, "tickets.json"))
+    passes.restore()
     duties: dict[str, Duty] = {}
     if (trust := trust_of(settings)) is not None:
         # Before anybody connects: the engine reads the file, too.
         trust.refresh()
         duties["trust"] = trust.run
     hub = hub_of(settings, boot)
-    reporter = Reporter(hub, engine, tables)
+    certified = settings.mode == GATEWAY and not settings.gateway_plain
+    facts = {"csr": engine.certificate_request()} if certified else {}
+    reporter = Reporter(hub, engine, tables, facts)
     duties["report"] = reporter.run
     if hub is not None:
-        duties["hub"] = HubSource(hub, engine, tables, fleet, reporter.ask).run
+        duties["hub"] = HubSource(hub, engine, tables, fleet, reporter.ask, passes).run
     if settings.table_path is not None:
         duties["file"] = FileSource(settings.table_path, tables, settings.labels_file).run
     supervisor = Supervisor(duties)

@@ -38,6 +38,8 @@ class Hub:
     namespace: str
     workload: str
     labels_file: Path | None = None
+    gateway: str = ""
+    """`pool/NAME` or `policy/NAME`; empty: a sidecar."""
 
     def connect(self, timeout_s: float) -> http.client.HTTPConnection:
         """A connection for one thread; it opens at its first request, and again after `close`."""
@@ -108,6 +110,7 @@ def hub_of(settings: Settings, boot: str) -> Hub | None:
         namespace=settings.namespace,
         workload=settings.workload,
         labels_file=settings.labels_file,
+        gateway=settings.gateway,
     )
 
 

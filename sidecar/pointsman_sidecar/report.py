@@ -59,7 +59,15 @@ class Recorder(Protocol):
 class Reporter:
     """Sends decisions and the digest in force; answers the hub's `explain` questions."""
 
-    def __init__(self, hub: Hub | None, engine: Recorder, tables: Tables) -> None:
+    def __init__(
+        self,
+        hub: Hub | None,
+        engine: Recorder,
+        tables: Tables,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        """`facts` are told with every report: what does not change while the process lives."""
+        self._facts = dict(facts or {})
         self._hub = hub
         self._engine = engine
         self._tables = tables
@@ -132,7 +140,7 @@ class Reporter:
         if time.monotonic() - self._looked_at > limits.STATE_EVERY_S:
             state = json.loads(self._engine.state())
             self._health = {name: state[name] for name in OF_THE_STATE if name in state}
-            self._health |= seen_of_endpoints(state)
+            self._health |= self._facts | seen_of_endpoints(state)
             self._looked_at = time.monotonic()
         trouble = "; ".join(text for _, text in sorted(self._tables.trouble.items()))
         if not trouble:

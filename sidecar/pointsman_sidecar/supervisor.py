@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from pointsman_sidecar import limits
 from pointsman_sidecar.fleet import Fleet
 from pointsman_sidecar.hub import FAILURES, Backoff, Hub
+from pointsman_sidecar.passes import Passes
 from pointsman_sidecar.table import Loader, TableError, Tables, unpack
 from pointsman_sidecar.target import read_labels
 
@@ -78,12 +79,14 @@ class HubSource:
         tables: Tables,
         fleet: Fleet,
         explain: Callable[[str], None],
+        passes: Passes,
     ) -> None:
         self._hub = hub
         self._engine = engine
         self._tables = tables
         self._fleet = fleet
         self._explain = explain
+        self._passes = passes
 
     def run(self, stop: threading.Event) -> None:
         """Connect, follow, and connect again, until told to stop.
@@ -128,7 +131,7 @@ class HubSource:
             case "explain":
                 self._explain(str(event.get("id", "")))
             case _:
-                pass
+                self._passes.take(event)
 
     def _events(self) -> Iterator[dict[str, Any]]:
         """One connection's events; it ends when the pod's labels, which it is chosen by, change."""
@@ -140,6 +143,8 @@ class HubSource:
             "workload": self._hub.workload,
             "digest": self._tables.digest_from_hub,
         }
+        if self._hub.gateway:
+            query["gateway"] = self._hub.gateway
         if labels is not None:
             query["labels"] = json.dumps(labels, sort_keys=True, separators=(",", ":"))
         with closing(self._hub.stream(query)) as pieces:

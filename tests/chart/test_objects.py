@@ -61,6 +61,17 @@ def test_with_a_list_of_namespaces_the_rights_end_there(helm: Helm) -> None:
     assert _sorted(engines["rules"]) == _sorted(permissions.of_engines())
 
 
+def test_gateways_may_run_in_the_namespaces_that_are_listed_and_nowhere_else(helm: Helm) -> None:
+    """A Role in each, of the controller alone; without a list there is none."""
+    found = rendered(helm, {"gatewayNamespaces": ["ai"]})
+    role = one(found, "Role", f"{RELEASE}-gateways", "ai")
+    assert _sorted(role["rules"]) == _sorted(permissions.of_gateways())
+    binding = one(found, "RoleBinding", f"{RELEASE}-gateways", "ai")
+    assert [it["name"] for it in binding["subjects"]] == [f"{RELEASE}-controller"]
+    names = [it["metadata"]["name"] for it in rendered(helm)]
+    assert f"{RELEASE}-gateways" not in names
+
+
 def test_nobody_may_read_secrets_of_others_or_write_workloads(helm: Helm) -> None:
     """A stolen token of ours opens no key and changes no app."""
     for document in rendered(helm):

@@ -19,6 +19,7 @@ class RecordingEngine:
     records: list[dict[str, object]] = field(default_factory=list)
     ring: dict[str, dict[str, object]] = field(default_factory=dict)
     health: dict[str, object] = field(default_factory=dict)
+    passes: list[tuple[str, bytes]] = field(default_factory=list)
     beats: int = 0
     doubts: int = 0
 
@@ -39,6 +40,20 @@ class RecordingEngine:
         if "unreadable" in models:
             raise EngineError("unreadable: no endpoints")
         self.fleets.append(models)
+
+    def tickets(self, document: bytes) -> None:
+        """Keep tickets unless they are none."""
+        if not isinstance(json.loads(document), dict):
+            raise EngineError("no tickets document")
+        self.passes.append(("tickets", document))
+
+    def admission(self, document: bytes) -> None:
+        """Keep who may enter."""
+        self.passes.append(("admission", document))
+
+    def certificate(self, chain: bytes) -> None:
+        """Keep a certificate."""
+        self.passes.append(("certificate", chain))
 
     def explain(self, request_id: str, /) -> bytes | None:
         """Answer from the ring."""

@@ -11,6 +11,8 @@ from pointsman_operator.api.meta import ObjectName
 Kind = Literal["pool", "policy"]
 """Whose gateway it is: a ModelPool's, for pods; a RoutingPolicy's, for callers with API keys."""
 _PREFIX = {"pool": "pointsman-gateway-", "policy": "pointsman-entry-"}
+PREFIXES = tuple(_PREFIX.values())
+"""How the names of gateways' ServiceAccounts begin."""
 
 
 def service_name(kind: Kind, name: str) -> str:

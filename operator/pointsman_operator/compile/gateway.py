@@ -36,6 +36,11 @@ def table_name(pool: ObjectName) -> ObjectName:
     return ObjectName(pool.namespace, f"pool:{pool.name}")
 
 
+def is_gateway_table(name: ObjectName) -> bool:
+    """Whether a table is a pool's gateway's: a policy's name holds no colon."""
+    return name.name.startswith("pool:")
+
+
 def by_gateway(model: TableModel) -> TableModel:
     """The model as a policy of another namespace calls it: no key, no endpoint, no provider."""
     pool = ObjectName(model.pool.namespace, model.pool.name)

@@ -57,6 +57,8 @@ class Authority:
     ) -> None:
         self.changed: Callable[[], None] = lambda: None
         """Called when others have to be told whom to trust."""
+        self.signing: Pair | None = None
+        """What signs leaves now; None: nothing of ours does."""
         self._settings = settings
         self._api = api
         self._hub = hub
@@ -105,6 +107,7 @@ class Authority:
         if roots.signing is not None:
             self._measure("root", roots.signing)
         await self._publish(roots)
+        self.signing = roots.signing
         return roots.bundle
 
     async def _given(self) -> str:

@@ -1,9 +1,9 @@
 """`python -m pointsman_operator cleanup`: what an uninstallation leaves in others' namespaces.
 
 Run by the chart after everything else is gone, so that no controller writes it again: the tables'
-ConfigMaps of this installation, found by label, and the Lease. Sidecars that still run keep their
-last good table in memory. Exit codes: 0 done, 64 a setting that cannot be, 69 no API server, 75
-some of it is still there: run it again.
+ConfigMaps and the gateways of this installation, found by label, and the Lease. Sidecars that still
+run keep their last good table in memory. Exit codes: 0 done, 64 a setting that cannot be, 69 no
+API server, 75 some of it is still there: run it again.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pointsman_operator.controller.logs import log_as_json
 from pointsman_operator.controller.settings import ControllerSettings, read_settings
 from pointsman_operator.kube.api import Api, ApiError
 from pointsman_operator.kube.connection import Connection, NoConnectionError, connect
+from pointsman_operator.owned.gateway import LABEL
+from pointsman_operator.owned.gateway_objects import FOLDERS, path_of
 from pointsman_operator.owned.marks import INSTALLATION, MANAGED_BY, MANAGER
 from pointsman_operator.owned.tables_config_map import NAME
 
@@ -56,6 +58,8 @@ async def clean_up(api: Api, settings: ControllerSettings) -> int:
         uid = str(authority["metadata"]["uid"])
         for namespace in settings.namespaces or ("",):
             deleted += await _config_maps(api, namespace, uid)
+        for namespace in settings.gateway_namespaces:
+            await _gateways(api, namespace, uid)
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{settings.namespace}/leases"
     path = f"{leases}/{settings.prefix}-controller"
     lease = await api.get(path)
@@ -76,6 +80,15 @@ async def _config_maps(api: Api, namespace: str, uid: str) -> int:
         path = f"/api/v1/namespaces/{metadata['namespace']}/configmaps/{NAME}"
         await api.delete(path, str(metadata["uid"]))
     return len(found)
+
+
+async def _gateways(api: Api, namespace: str, uid: str) -> None:
+    query = {"labelSelector": f"{MANAGED_BY}={MANAGER},{INSTALLATION}={uid},{LABEL}"}
+    for kind in FOLDERS:
+        for each in (await api.get(path_of(kind, namespace), query) or {}).get("items", []):
+            metadata = each["metadata"]
+            path = path_of(kind, namespace, str(metadata["name"]))
+            await api.delete(path, str(metadata["uid"]))
 
 
 async def _run(settings: ControllerSettings, connection: Connection) -> int:

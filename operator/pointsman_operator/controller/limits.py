@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 WORKERS = 8
 """Keys in work at once; each waits for the API server or the hub most of the time."""
 SETTLE_S = 0.02
@@ -30,6 +32,10 @@ NAMES_SHOWN = 5
 """Pods, Secrets, models that one message names."""
 AUTHORITY_EVERY_S = 60.0
 """How often the certificates are looked at: a Secret that was emptied is filled again."""
+GATEWAYS_EVERY_S = 1.0
+"""How often it is looked whether gateways are needed, and what they ask for; mostly in memory."""
+GATEWAY_CERTIFICATE_RENEWED_AFTER = dt.timedelta(days=60)
+"""Two thirds of a leaf's life."""
 KOPF_RESTART_S = 5.0
 """Pause before kopf is started again after it gave up."""
 SHUTDOWN_WITHIN_S = 5.0

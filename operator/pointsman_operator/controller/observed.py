@@ -63,6 +63,10 @@ class Sidecar:
     """Model -> breaker's state."""
     credentials: Mapping[str, str]
     """`secret/key` -> `ok`, `missing`, `host_not_allowed`."""
+    gateway: str = ""
+    """`pool/NAME` or `policy/NAME`; empty: a sidecar."""
+    csr: str = ""
+    """A gateway's request for a certificate (PEM)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,8 @@ def read_sidecar(row: Mapping[str, Any]) -> Sidecar:
         ledger=str(row.get("ledger") or ""),
         targets=_mapping(row.get("targets")),
         credentials=_mapping(row.get("credentials")),
+        gateway=str(row.get("gateway") or ""),
+        csr=str(row.get("csr") or ""),
     )
 
 

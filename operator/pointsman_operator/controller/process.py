@@ -13,6 +13,7 @@ from pointsman_operator.controller import limits
 from pointsman_operator.controller.authority import Authority
 from pointsman_operator.controller.comparing import Comparison
 from pointsman_operator.controller.following import HubFollower
+from pointsman_operator.controller.gateways import Gateways
 from pointsman_operator.controller.metrics import Metrics
 from pointsman_operator.controller.observed import Pod, read_pod
 from pointsman_operator.controller.probes import Probes
@@ -21,7 +22,7 @@ from pointsman_operator.controller.reconcile import Reconciler
 from pointsman_operator.controller.settings import ControllerSettings
 from pointsman_operator.controller.telling import Teller
 from pointsman_operator.controller.watching import Watcher
-from pointsman_operator.controller.world import World, ref_of
+from pointsman_operator.controller.world import World, cluster_knowledge, ref_of
 from pointsman_operator.inject.names import INJECTION
 from pointsman_operator.kube import limits as kube_limits
 from pointsman_operator.kube.api import Api, ApiError
@@ -46,7 +47,10 @@ class Controller:
         self._boot = uuid.uuid4().hex
         self._leadership = Leadership()
         self._metrics = Metrics()
-        self._world = World(platform_namespaces=frozenset(settings.platform_namespaces))
+        self._world = World(
+            platform_namespaces=frozenset(settings.platform_namespaces),
+            knowledge=cluster_knowledge(settings.gateway_namespaces),
+        )
         self._hub = Hub(settings.hub, settings.hub_token_file)
         # Renewals must not wait behind writes, nor need the Lease that they renew.
         self._lease_api = Api(connection, check=lambda: None)
@@ -88,6 +92,15 @@ class Controller:
         follower = HubFollower(self._world, self._hub, publisher, reconciler)
         authority = Authority(self._settings, self._api, self._hub, publisher, self._metrics)
         authority.changed = reconciler.all
+        gateways = Gateways(
+            self._settings,
+            self._world,
+            self._api,
+            self._hub,
+            publisher,
+            authority,
+            fence.installation,
+        )
         comparison = Comparison(
             self._api, self._world, reconciler, self._metrics, self._settings.namespaces
         )
@@ -103,6 +116,7 @@ class Controller:
                 *(reconciler.run() for _ in range(limits.WORKERS)),
                 *(follower.follow_fleet(), follower.follow_budgets()),
                 *(comparison.run(), authority.run(), self._look_at_all(), self._learn_enough()),
+                gateways.run(),
             ]
             for task in tasks:
                 group.create_task(task)  # type: ignore[arg-type]

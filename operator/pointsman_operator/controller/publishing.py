@@ -12,6 +12,7 @@ from typing import Any
 
 from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
+from pointsman_operator.compile.gateway import is_gateway_table
 from pointsman_operator.compile.precedence import selects_pods, target_of
 from pointsman_operator.controller.pools import PoolPublisher
 from pointsman_operator.controller.truth_policy import Trouble
@@ -71,18 +72,29 @@ class Publisher:
                 return False
             return await self._withdraw(name)
         compiled = self._world.compiled(name)
-        target = target_of(policy)
-        if self._at_hub.get(name) == (compiled.digest, target):
-            return False
-        self._leadership.check()
         try:
-            await self._hub.put_table(name, compiled.data, self._fence, target)
+            sent = await self.put(name, compiled.data, compiled.digest, target_of(policy))
         except HubRefusedError as error:
             self.trouble[name] = Trouble(Reason.HUB_REFUSED, str(error))
             raise
-        self._at_hub[name] = (compiled.digest, target)
         self.trouble.pop(name, None)
+        return sent
+
+    async def put(
+        self, name: ObjectName, data: bytes, digest: str, target: Mapping[str, Any]
+    ) -> bool:
+        """Bring the hub one table, unless it has it; whether it was sent. Raises as `to_hub`."""
+        if self._at_hub.get(name) == (digest, target):
+            return False
+        self._leadership.check()
+        await self._hub.put_table(name, data, self._fence, target)
+        self._at_hub[name] = (digest, target)
         return True
+
+    async def withdraw_gateways(self, wanted: set[ObjectName]) -> None:
+        """Take tables of gateways that are not wanted from the hub. Raises as `to_hub`."""
+        for name in [it for it in self._at_hub if is_gateway_table(it) and it not in wanted]:
+            await self._withdraw(name)
 
     async def compare_hub(self) -> set[ObjectName]:
         """Ask the hub what it serves; the policies that must be put or withdrawn.
@@ -101,7 +113,7 @@ class Publisher:
         wanted = set(self._world.snapshot.policies)
         if not any(row["fence"] == self._fence.as_dict() for row in rows.values()) and wanted:
             self._at_hub.pop(min(wanted), None)
-        return wanted | rows.keys()
+        return wanted | {name for name in rows if not is_gateway_table(name)}
 
     async def to_config_map(self, namespace: str) -> bool:
         """Bring the namespace's ConfigMap to its policies; whether anything was written.

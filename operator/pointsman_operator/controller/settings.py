@@ -62,6 +62,16 @@ class ControllerSettings(BaseModel):
     """Namespaces to serve, separated by commas; default: all."""
     platform_namespaces: Names = ()
     """Namespaces whose Budgets may bind other namespaces, separated by commas."""
+    gateway_namespaces: Names = ()
+    """Namespaces in which gateways for their pools may run, separated by commas."""
+    sidecar_image: str = "pointsman-sidecar"
+    """The image of gateways, as pods shall pull it."""
+    sidecar_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When kubelets pull it."""
+    sidecar_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """What gateways log."""
+    pull_secrets: Names = ()
+    """Secrets with which gateways' pods pull, in their own namespaces, separated by commas."""
     hub_url: str = ""
     """The hub; default: https://PREFIX-hub.NAMESPACE.svc:443."""
     hub_token_file: Path = Path("/var/run/pointsman/token/token")

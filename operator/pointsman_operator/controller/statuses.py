@@ -11,7 +11,7 @@ from pointsman_operator.api.meta import ObjectName
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.api.pool import ModelPool
 from pointsman_operator.api.problems import ProblemCode
-from pointsman_operator.compile import budget_problems
+from pointsman_operator.compile import budget_problems, gateway_pools
 from pointsman_operator.compile.precedence import conflicts
 from pointsman_operator.compile.resolve import resolve_pool
 from pointsman_operator.compile.snapshot import bound_namespaces, pools_of
@@ -66,6 +66,7 @@ def policy_view(
         namespace_label=world.namespaces.get(policy.metadata.namespace, ""),
         sidecars=world.sidecars,
         hub=world.hub,
+        without_gateway=world.without_gateway(policy.object_name),
         trouble=trouble,
         now=now,
     )
@@ -93,6 +94,9 @@ def _pool(world: World, pool: ModelPool) -> Draft:
         for policy in world.snapshot.policies.values()
         if name in pools_of(policy)
     ]
+    used = list(uses)
+    if name in gateway_pools(world.snapshot):
+        used.append(PoolUse(world.gateway(name), world.gateway_reports(name)))
     secrets = {
         f"{held.secret}/{held.key}"
         for model in resolved.models.values()
@@ -102,10 +106,10 @@ def _pool(world: World, pool: ModelPool) -> Draft:
     facts = {
         **pool_facts(resolved),
         "policies": len(uses),
-        "targets": pool_targets(name, uses),
+        "targets": pool_targets(name, used),
         **endpoint_share(own, seen),
     }
-    findings = pool_findings(name, secrets, uses) + engine_findings(own, seen, world.hub)
+    findings = pool_findings(name, secrets, used) + engine_findings(own, seen, world.hub)
     return Draft(conditions_of(pool, resolved.problems), findings, facts)
 
 

@@ -6,11 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pointsman_operator.api.meta import ObjectName
 from pointsman_operator.compile import CompiledTable
 from pointsman_operator.controller import limits
 from pointsman_operator.controller.findings import Finding, State, finding, names
 from pointsman_operator.controller.observed import Pod, Sidecar
-from pointsman_operator.controller.truth_refs import judge_providers, judge_secrets, own_models
+from pointsman_operator.controller.truth_refs import (
+    judge_gateways,
+    judge_providers,
+    judge_secrets,
+    own_models,
+)
 from pointsman_operator.kube.reasons import Reason
 
 OUTDATED = "SidecarOutdated"
@@ -43,6 +49,8 @@ class PolicyView:
     trouble: Trouble | None
     now: float
     """Unix seconds."""
+    without_gateway: Sequence[ObjectName] = ()
+    """Pools of other namespaces that no ready gateway serves."""
 
     @property
     def asking(self) -> list[Pod]:
@@ -70,7 +78,7 @@ def policy_findings(compiled: CompiledTable, view: PolicyView) -> list[Finding]:
     models = own_models(compiled)
     reports = view.reporting
     return [
-        judge_secrets(models, reports),
+        judge_gateways(view.without_gateway) or judge_secrets(models, reports),
         _programmed(compiled, view),
         _injected(view),
         judge_providers(models, reports),

@@ -51,7 +51,9 @@ def pool_targets(pool: ObjectName, uses: Sequence[PoolUse]) -> list[dict[str, An
 def _resolved(pool: ObjectName, secrets: set[str], uses: Sequence[PoolUse]) -> Finding:
     if not secrets:
         return finding("ResolvedRefs", "True", Reason.RESOLVED)
-    judged = [judge_secrets(_own(pool, use), use.reports) for use in uses]
+    # Where a gateway stands between, the caller's sidecar knows nothing of keys.
+    keyed = [use for use in uses if any(model.secret for model in _own(pool, use))]
+    judged = [judge_secrets(_own(pool, use), use.reports) for use in keyed]
     for status in ("False", "True"):
         for verdict in judged:
             if verdict.status == status:

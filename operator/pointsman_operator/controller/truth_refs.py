@@ -69,6 +69,14 @@ def judge_secrets(models: Sequence[OwnModel], reports: Sequence[Sidecar]) -> Fin
     return finding("ResolvedRefs", "True", Reason.RESOLVED)
 
 
+def judge_gateways(without: Sequence[ObjectName]) -> Finding | None:
+    """ResolvedRefs where pools of other namespaces lack a gateway that is ready; None: none."""
+    if not without:
+        return None
+    text = f"no gateway serves ModelPool {names(map(str, without))}"
+    return finding("ResolvedRefs", "False", Reason.GATEWAY_NOT_READY, text)
+
+
 def judge_providers(models: Sequence[OwnModel], reports: Sequence[Sidecar]) -> Finding:
     """ProvidersReachable: False where no sidecar that has called a model still calls it.
 

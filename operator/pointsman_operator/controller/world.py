@@ -18,7 +18,13 @@ from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.api.pool import ModelPool
 from pointsman_operator.api.problems import Problem
 from pointsman_operator.catalog.catalogue import bundled
-from pointsman_operator.compile import CompiledTable, Knowledge, Snapshot, compile_policy
+from pointsman_operator.compile import (
+    CompiledTable,
+    Knowledge,
+    Snapshot,
+    compile_gateway,
+    compile_policy,
+)
 from pointsman_operator.compile.learnt import bundled_learnt
 from pointsman_operator.compile.lower import lower_budget
 from pointsman_operator.compile.precedence import labels_of, precedence, selects_pods
@@ -82,6 +88,9 @@ class World:
     """Why it cannot be asked; empty: it answers."""
     _snapshot: Snapshot | None = None
     _compiled: dict[ObjectName, _Compilation] = field(default_factory=dict)
+    _gateways: dict[ObjectName, tuple[tuple[object, ...], CompiledTable]] = field(
+        default_factory=dict
+    )
 
     @property
     def snapshot(self) -> Snapshot:
@@ -147,11 +156,45 @@ class World:
         for policy in snapshot.policies_by_namespace.get(namespace, ()):
             found.add(policy.ref)
             found |= {ObjectRef("ModelPool", p.namespace, p.name) for p in pools_of(policy)}
+        if namespace in (self.knowledge.gateways or ()):
+            # Its pods may be gateways, which policies of other namespaces depend on.
+            for policy in snapshot.policies.values():
+                if any(pool.namespace == namespace for pool in pools_of(policy)):
+                    found.add(policy.ref)
         return frozenset(found | {b.ref for b in snapshot.budgets_by_namespace.get(namespace, ())})
 
     def compiled(self, name: ObjectName) -> CompiledTable:
         """A policy's table, compiled again only when something that it reads has changed."""
         return self._compilation(name).table
+
+    def gateway(self, pool: ObjectName) -> CompiledTable:
+        """The table of a pool's gateway, compiled again only when something of it has changed."""
+        snapshot = self.snapshot
+        inputs = (snapshot.pools[pool], *snapshot.budgets_by_namespace.get(pool.namespace, ()))
+        known = self._gateways.get(pool)
+        if known is None or not _same(known[0], inputs):
+            known = self._gateways[pool] = (inputs, compile_gateway(snapshot, pool))
+        return known[1]
+
+    def gateway_reports(self, pool: ObjectName) -> list[Sidecar]:
+        """The pods of a pool's gateway whose stream is open."""
+        role = f"pool/{pool.name}"
+        return [
+            it
+            for it in self.sidecars.values()
+            if it.gateway == role and it.namespace == pool.namespace and it.connected
+        ]
+
+    def without_gateway(self, policy: ObjectName) -> list[ObjectName]:
+        """Pools of other namespaces that a policy's table uses and no ready gateway serves."""
+        models = self.compiled(policy).table.models
+        foreign = {it.pool for it in models if it.provider.gateway is not None}
+        pools = sorted(ObjectName(it.namespace, it.name) for it in foreign)
+        return [
+            pool
+            for pool in pools
+            if not any(it.digest == self.gateway(pool).digest for it in self.gateway_reports(pool))
+        ]
 
     def digests_holding(self, budget: Budget) -> frozenset[str]:
         """Of the tables of late that hold a Budget just as it is now."""
@@ -291,6 +334,11 @@ class World:
             self.knowledge,
             self.platform_namespaces,
         )
+
+
+def cluster_knowledge(gateway_namespaces: Iterable[str]) -> Knowledge:
+    """What is known in a cluster; pools of other namespaces are behind gateways."""
+    return Knowledge(bundled(), bundled_learnt(), gateways=frozenset(gateway_namespaces))
 
 
 def ref_of(document: Mapping[str, Any]) -> ObjectRef:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Protocol
 
+from pointsman_operator.api.gateways import PREFIXES, service_name
 from pointsman_operator.hub.errors import HubError
 
 FORBIDDEN = HTTPStatus.FORBIDDEN
@@ -42,6 +43,8 @@ class Caller:
     pod: str = ""
     uid: str = ""
     """A pod's UID, which is its sidecar's name."""
+    account: str = ""
+    """A pod's ServiceAccount."""
     groups: tuple[str, ...] = ()
     extra: Mapping[str, tuple[str, ...]] | None = None
     """What the API server knows of a person beside; rights may depend on it."""
@@ -102,6 +105,22 @@ def own_namespace(caller: Caller, sidecar: str, namespace: str) -> str:
     if namespace and namespace != caller.namespace:
         raise HubError(FORBIDDEN, "forbidden", "`namespace` is not that of this token's pod")
     return caller.namespace
+
+
+def is_gateway(caller: Caller) -> bool:
+    """Whether it is a pod of a gateway: only the controller makes ServiceAccounts of these names.
+
+    Its namespace decides all the same; whoever may make such a pod there may read its Secrets.
+    """
+    return caller.role is Role.POD and caller.account.startswith(PREFIXES)
+
+
+def check_gateway(caller: Caller, gateway: str) -> None:
+    """Whether it is that gateway (`pool/NAME` or `policy/NAME`); raises `HubError`."""
+    kind, _, name = gateway.partition("/")
+    known = kind in {"pool", "policy"} and bool(name)
+    if not known or caller.role is not Role.POD or caller.account != service_name(kind, name):  # type: ignore[arg-type]  # checked before
+        raise HubError(FORBIDDEN, "forbidden", "`gateway` is not that of this token's pod")
 
 
 def check_controller(caller: Caller) -> None:

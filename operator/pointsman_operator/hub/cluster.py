@@ -76,6 +76,16 @@ def cluster_callers(connection: Connection, controller: str, folder: Path) -> Ca
         def left(pod_uid: str) -> None:
             state.feed.dismiss(pod_uid)
             state.fleet.forget(pod_uid)
+            state.guarded.forget(pod_uid)
+            if state.guarded.tickets.revoke(pod_uid):
+                state.feed.wake_gateways()
+
+        async def look_once() -> None:
+            """Pods that left while no hub ran hold tickets that are void, too."""
+            await presence.watch.synced.wait()
+            for pod_uid in state.guarded.tickets.holders():
+                if not presence.is_here(pod_uid):
+                    left(pod_uid)
 
         presence = Presence(connection, left)
         api = Api(connection, lambda: None)
@@ -84,13 +94,15 @@ def cluster_callers(connection: Connection, controller: str, folder: Path) -> Ca
         following = asyncio.create_task(
             state.models.run(partial(EndpointWatch, connection), state.fleet.changed)
         )
+        looking = asyncio.create_task(look_once())
         try:
             known = ClusterCallers(Tokens(keys, api, presence), Rights(api), controller)
             yield known, known
         finally:
             watching.cancel()
             following.cancel()
-            await asyncio.gather(watching, following, return_exceptions=True)
+            looking.cancel()
+            await asyncio.gather(watching, following, looking, return_exceptions=True)
             api.close()
 
     return callers
@@ -103,6 +115,7 @@ def _caller(role: Role, found: Identity) -> Caller:
         namespace=found.namespace,
         pod=found.pod,
         uid=found.pod_uid,
+        account=found.service_account,
         groups=found.groups,
         extra=dict(found.extra),
     )

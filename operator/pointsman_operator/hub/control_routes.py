@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.access import caller_of, hub_state
 from pointsman_operator.hub.callers import Caller, check_controller, check_right
+from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.fleet import Sidecar
 from pointsman_operator.hub.messages import ReleaseRequest, TuningRequest
 from pointsman_operator.hub.moments import rfc3339
@@ -118,6 +119,17 @@ async def put_tuning(
     stored = await state.tunings.put((namespace, policy), tuning.lambdas)
     state.feed.changed(namespace)
     return {"epoch": stored.epoch}
+
+
+@router.put("/certificates/{pod}", dependencies=[OnlyController])
+async def put_certificate(state: State, pod: str, request: Request) -> dict[str, str]:
+    """What the controller signed for a gateway's pod goes to its stream."""
+    chain = await request.body()
+    if len(chain) > limits.CERTIFICATE_BYTES_MAX or not chain.startswith(b"-----BEGIN CERTIF"):
+        raise HubError(400, "bad_certificate", "the body is a chain of certificates in PEM")
+    state.guarded.certify(pod, chain.decode("ascii", "replace"))
+    state.feed.wake_gateways()
+    return {}
 
 
 @router.get("/fleet", dependencies=[OnlyController])

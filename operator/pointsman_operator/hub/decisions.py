@@ -50,14 +50,19 @@ class Decisions:
         if reported:
             await self._reports.submit(reported)
 
-    async def find(self, decision: str) -> Record:
-        """The record of that id, from the store or a sidecar's ring; raises `HubError`."""
+    async def find(self, decision: str, namespace: str = "") -> Record:
+        """The record of that id, from the store or a sidecar's ring; raises `HubError`.
+
+        With a namespace: what its gateway recorded, if one took part.
+        """
+        names = [gateway_record(decision, namespace), decision] if namespace else [decision]
         async with self._database.reading() as connection:
-            query = select(records.c.body).where(records.c.id == decision)
-            stored = (await connection.execute(query)).scalar()
-        if stored is not None:
-            found: Record = json.loads(stored)
-            return found
+            query = select(records.c.id, records.c.body).where(records.c.id.in_(names))
+            stored = {row.id: row.body for row in await connection.execute(query)}
+        for name in names:
+            if name in stored:
+                found: Record = json.loads(stored[name])
+                return found | {"id": decision}
         return await self._ask(decision)
 
     async def _ask(self, decision: str) -> Record:
@@ -98,6 +103,11 @@ class Decisions:
 
         await self._database.write(work)
         return [None] * len(batch)
+
+
+def gateway_record(decision: str, namespace: str) -> str:
+    """Under which id a gateway's record of a call is kept, beside its caller's."""
+    return f"{decision}:{namespace}"
 
 
 def unknown_decision(decision: str) -> HubError:

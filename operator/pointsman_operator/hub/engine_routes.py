@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.access import caller_of, hub_state
-from pointsman_operator.hub.callers import Caller, Role, own_namespace
+from pointsman_operator.hub.callers import Caller, Role, check_gateway, is_gateway, own_namespace
+from pointsman_operator.hub.decisions import gateway_record
 from pointsman_operator.hub.feed import StreamAnswer, Subscriber
 from pointsman_operator.hub.fleet import Rejected
 from pointsman_operator.hub.messages import Report
@@ -39,14 +40,18 @@ async def stream(
     workload: Asked = "",
     digest: Asked = "",
     labels: Annotated[str, Query(max_length=limits.TARGET_BYTES_MAX)] = "",
+    *,
+    gateway: Asked = "",
 ) -> Response:
     """The sidecar's table, tuning and questions, for as long as it listens."""
     own = own_namespace(who, sidecar, namespace)
-    served = Served(own, workload, parse_labels(labels))
+    if gateway:
+        check_gateway(who, gateway)
+    served = Served(own, workload, parse_labels(labels), gateway)
     state.feed.check_room()
     entry = state.fleet.heard(sidecar, boot)
     entry.served = served
-    entry.says(namespace=own, workload=workload, digest=digest, pod=who.pod)
+    entry.says(namespace=own, workload=workload, digest=digest, pod=who.pod, gateway=gateway)
     return StreamAnswer(state.feed, Subscriber(entry, served, digest))
 
 
@@ -88,6 +93,7 @@ async def reports(state: State, who: Who, report: Report) -> dict[str, str]:
         targets=report.targets,
         credentials=report.credentials,
         last_error=report.last_error,
+        csr=report.csr if is_gateway(who) else "",
     )
     table = state.tables.serving(entry.served) if report.endpoints and entry.served else None
     if table is not None:
@@ -95,6 +101,9 @@ async def reports(state: State, who: Who, report: Report) -> dict[str, str]:
         state.models.take(table.policy, router, report.endpoints)
     # Whose record it is says the token, not the record.
     mine = [record | {"namespace": own} if own else record for record in report.records]
+    if is_gateway(who):
+        # The caller's sidecar has one of the same id: each namespace sees its own.
+        mine = [record | {"id": gateway_record(record["id"], own)} for record in mine]
     await state.decisions.keep(mine)
     return {}
 
@@ -103,4 +112,5 @@ def bounds_of(state: HubState, who: Caller, namespace: str) -> Bounds | None:
     """What a pod may book on: its own namespace's accounts. None: the local sidecar, on all."""
     if who.role is Role.LOCAL:
         return None
-    return Bounds(namespace, state.tables.accounts_of(namespace))
+    accounts = state.tables.accounts_of(namespace)
+    return Bounds(namespace, accounts, guests=is_gateway(who))

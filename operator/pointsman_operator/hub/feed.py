@@ -19,8 +19,10 @@ from starlette.types import Receive, Scope, Send
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.fleet import Sidecar
-from pointsman_operator.hub.tables import PolicyName, Tables
+from pointsman_operator.hub.guarded import NO_WAYS, Guarded, Told
+from pointsman_operator.hub.tables import PolicyName, RouteTable, Tables
 from pointsman_operator.hub.targets import Served
+from pointsman_operator.hub.tickets import Bearer
 from pointsman_operator.hub.tunings import Tunings
 
 PING = b'{"event":"ping"}\n'
@@ -39,7 +41,7 @@ class Subscriber:
 
     __slots__ = (
         *("_changed", "_woken", "digest", "epoch", "fleet"),
-        *("open", "questions", "served", "sidecar"),
+        *("open", "questions", "served", "sidecar", "told"),
     )
 
     def __init__(self, sidecar: Sidecar, served: Served, digest: str) -> None:
@@ -50,6 +52,7 @@ class Subscriber:
         self.fleet: tuple[str, str, int] | None = None
         self.questions: deque[str] = deque(maxlen=limits.QUESTIONS_MAX)
         self.open = True
+        self.told = Told()
         self._changed = False
         self._woken: asyncio.Future[None] | None = None
 
@@ -74,11 +77,12 @@ class Subscriber:
 class Feed:
     """All subscribers, and what concerns them."""
 
-    def __init__(self, tables: Tables, tunings: Tunings) -> None:
+    def __init__(self, tables: Tables, tunings: Tunings, guarded: Guarded) -> None:
         self.models: News | None = None
         """Who knows of self-hosted models; None: nobody yet."""
         self._tables = tables
         self._tunings = tunings
+        self._guarded = guarded
         self._subscribers: set[Subscriber] = set()
         self._closed = False
 
@@ -105,6 +109,12 @@ class Feed:
         """A table or tuning of that namespace has changed."""
         for subscriber in self._subscribers:
             if subscriber.served.namespace == namespace:
+                subscriber.wake()
+
+    def wake_gateways(self) -> None:
+        """Keys, void tickets or certificates have changed."""
+        for subscriber in self._subscribers:
+            if subscriber.served.gateway:
                 subscriber.wake()
 
     def ask(self, decision: str) -> int:
@@ -137,6 +147,7 @@ class Feed:
             subscriber.digest = table.digest
             # The engine takes a table with the lambdas it was compiled with.
             subscriber.epoch = subscriber.fleet = None
+        lines += self._guarded_lines(subscriber, table)
         tuning = self._tunings.of(table.policy) if table else None
         if table and tuning and (*table.policy, tuning.epoch) != subscriber.epoch:
             lines.append(tuning.line)
@@ -149,6 +160,14 @@ class Feed:
             question = {"event": "explain", "id": subscriber.questions.popleft()}
             lines.append(json.dumps(question).encode() + b"\n")
         return lines
+
+    def _guarded_lines(self, subscriber: Subscriber, table: RouteTable | None) -> list[bytes]:
+        served, pod = subscriber.served, subscriber.sidecar.sidecar
+        if served.gateway:
+            return self._guarded.for_gateway(subscriber.told, pod)
+        ways = self._tables.ways(table) if table else NO_WAYS
+        bearer = Bearer(pod, served.namespace, served.workload.replace("/", "_"))
+        return self._guarded.for_caller(subscriber.told, ways, bearer)
 
 
 class StreamAnswer(Response):

@@ -41,6 +41,10 @@ class Facts:
     credentials: Mapping[str, str] = field(default_factory=dict)
     """`ok`, `missing` or `host_not_allowed` by `secret/key`."""
     last_error: str = ""
+    gateway: str = ""
+    """`pool/NAME` or `policy/NAME`, as its ServiceAccount proves; empty: a sidecar."""
+    csr: str = ""
+    """A gateway's request for a certificate (PEM)."""
 
 
 class Sidecar:

@@ -50,3 +50,20 @@ SWEEP_EVERY_S = 10.0
 """Silent leases, old spend."""
 SHUTDOWN_WITHIN_S = 5
 """Time for running requests after SIGTERM; streams end at once."""
+
+TICKET_LIFE_S = 3_600
+"""A ticket's life, where no Budget asks for a longer outage."""
+TICKET_LIFE_MAX_S = 86_400
+"""The longest: a deleted pod's ticket is remembered as void for as long."""
+TICKET_GRACE_S = 300
+"""Clocks differ: a ticket counts as expired so much later."""
+TICKETS_TENDED_EVERY_S = 1.0
+"""How soon it is on disk who holds a ticket."""
+SIGNING_KEY_LIFE_S = 30 * 86_400
+"""Then another key signs."""
+SIGNING_KEY_SPREAD_S = 600
+"""A new key signs only after gateways have had this long to learn of it."""
+CERTIFICATE_BYTES_MAX = 65_536
+"""A chain of certificates, and the request for one."""
+CERTIFICATES_MAX = 4_096
+"""Gateways whose certificate is remembered, so that a stream that comes back gets it."""

@@ -34,13 +34,20 @@ router = APIRouter()
 
 @router.get("/v1/decisions/{decision}")
 async def decision(
-    state: State, who: Who, request: Request, decision: DecisionId
+    state: State,
+    who: Who,
+    request: Request,
+    decision: DecisionId,
+    namespace: NamespaceQuery = "",
 ) -> dict[str, Any]:
-    """One request's record; one that the caller may not see is answered as an unknown one is."""
-    record = await state.decisions.find(decision)
+    """One request's record; one that the caller may not see is answered as an unknown one is.
+
+    With a namespace: its gateway's record, where the call came from another one.
+    """
+    record = await state.decisions.find(decision, namespace)
     try:
-        namespace = namespace_of(record)
-        await check_right(who, request.app.state.rights, "get", "routingpolicies", namespace)
+        own = namespace_of(record)
+        await check_right(who, request.app.state.rights, "get", "routingpolicies", own)
     except HubError as error:
         if error.status == FORBIDDEN:
             raise unknown_decision(decision) from error

@@ -73,3 +73,20 @@ records = Table(
     Column("time_ms", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
 )
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", Text, primary_key=True),
+    Column("seed", LargeBinary, nullable=False),
+    Column("made_s", BigInteger, nullable=False),
+)
+"""What signs tickets for gateways."""
+
+ticket_holders = Table(
+    "ticket_holders",
+    metadata,
+    Column("pod", Text, primary_key=True),
+    Column("expires_s", BigInteger, nullable=False),
+)
+"""Pods (by UID) that may hold a good ticket: one that left while no hub ran is found by it."""

@@ -14,8 +14,10 @@ from pointsman_operator.hub.engines.models import Models
 from pointsman_operator.hub.engines.pools import Pools
 from pointsman_operator.hub.feed import Feed
 from pointsman_operator.hub.fleet import Fleet
+from pointsman_operator.hub.guarded import Guarded
 from pointsman_operator.hub.metrics import HubMetrics
 from pointsman_operator.hub.tables import Tables
+from pointsman_operator.hub.tickets import Tickets
 from pointsman_operator.hub.tunings import Tunings
 from pointsman_operator.ledger import limits as ledger_limits
 from pointsman_operator.ledger.clock import Clock
@@ -34,6 +36,7 @@ class HubState:
     ledger: Ledger
     tables: Tables
     tunings: Tunings
+    guarded: Guarded
     feed: Feed
     fleet: Fleet
     decisions: Decisions
@@ -68,11 +71,13 @@ async def opened(
             LOGGER.warning("restored (%s): leases are void, incarnation %d begins", why, number)
         state = await _assembled(database, ledger)
         sweeping = asyncio.create_task(_sweep(ledger))
+        tending = asyncio.create_task(_tend(state))
         try:
             yield state
         finally:
             sweeping.cancel()
-            await asyncio.gather(sweeping, return_exceptions=True)
+            tending.cancel()
+            await asyncio.gather(sweeping, tending, return_exceptions=True)
             await state.decisions.close()
             await ledger.close()
     finally:
@@ -99,18 +104,21 @@ async def _there(
 
 
 async def _assembled(database: Database, ledger: Ledger) -> HubState:
-    tables, tunings = Tables(database), Tunings(database)
+    tables, tunings, tickets = Tables(database), Tunings(database), Tickets(database)
     await tables.load()
     await tunings.load()
     pools = Pools(database, tables)
     await pools.load()
-    feed = Feed(tables, tunings)
+    await tickets.load()
+    guarded = Guarded(tickets)
+    feed = Feed(tables, tunings, guarded)
     feed.models = models = Models(tables, pools, feed)
     state = HubState(
         database=database,
         ledger=ledger,
         tables=tables,
         tunings=tunings,
+        guarded=guarded,
         feed=feed,
         fleet=Fleet(database.clock),
         decisions=Decisions(database, feed),
@@ -133,3 +141,14 @@ async def _sweep(ledger: Ledger) -> None:
         else:
             if lost:
                 LOGGER.warning("%d leases fell silent; their rest counts as spent", lost)
+
+
+async def _tend(state: HubState) -> None:
+    """Who holds tickets goes to disk soon; keys are replaced in time."""
+    while True:
+        await asyncio.sleep(limits.TICKETS_TENDED_EVERY_S)
+        try:
+            if await state.guarded.tickets.tend():
+                state.feed.wake_gateways()
+        except LedgerError as error:
+            LOGGER.warning("tickets have to wait: %s", error)

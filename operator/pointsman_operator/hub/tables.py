@@ -21,8 +21,9 @@ from sqlalchemy import Connection, delete, insert, select
 
 from pointsman_operator.hub import limits, schema
 from pointsman_operator.hub.errors import HubError
+from pointsman_operator.hub.guarded import NO_WAYS, Ways, ways_of
 from pointsman_operator.hub.removed import ended
-from pointsman_operator.hub.targets import Served, Target, first_serving
+from pointsman_operator.hub.targets import Served, Target, first_serving, of_gateway
 from pointsman_operator.ledger.accounts import Account, read_accounts
 from pointsman_operator.ledger.database import Database
 
@@ -84,6 +85,7 @@ class Tables:
         self._lines: dict[PolicyName, bytes] = {}
         self._accounts: dict[PolicyName, list[Account]] = {}
         self._found_models: dict[PolicyName, tuple[FoundModel, ...]] = {}
+        self._ways: dict[PolicyName, Ways] = {}
         self._removed: dict[PolicyName, RouteTable] = {}
         self._changing = asyncio.Lock()
         self._fence: Fence | None = None
@@ -139,6 +141,9 @@ class Tables:
         """
         there = self._of_namespace.get(served.namespace, {})
         gone = [table for name, table in self._removed.items() if name[0] == served.namespace]
+        if served.gateway:
+            found = of_gateway(there.values(), served.gateway)
+            return found or of_gateway(gone, served.gateway)
         if served.labels is not None:
             found = first_serving(there.values(), served.labels)
             return found or first_serving(gone, served.labels)
@@ -148,6 +153,10 @@ class Tables:
         if there:
             return self._removed.get(named)
         return max(gone, key=lambda table: table.put, default=None)
+
+    def ways(self, table: RouteTable) -> Ways:
+        """The gateways that the table uses."""
+        return self._ways.get(table.policy, NO_WAYS)
 
     def line(self, table: RouteTable) -> bytes:
         """The table's event, one object however many streams send it."""
@@ -223,6 +232,7 @@ class Tables:
         self._of_namespace.get(policy[0], {}).pop(policy, None)
         self._accounts.pop(policy, None)
         self._found_models.pop(policy, None)
+        self._ways.pop(policy, None)
         for name in forgotten:
             del self._removed[name]
             self._lines.pop(name, None)
@@ -244,6 +254,7 @@ class Tables:
         content = table.content()
         self._accounts[table.policy] = read_accounts(content)
         self._found_models[table.policy] = _found_models(content)
+        self._ways[table.policy] = ways_of(content)
 
     def check_fence(self, fence: Fence) -> None:
         """Whether this controller still leads; raises `HubError`."""

@@ -26,10 +26,12 @@ class Target(BaseModel):
     labels: Annotated[dict[str, str], Field(max_length=limits.LABELS_MAX)] = {}
     order: tuple[int, str, str]
     """Negative priority, time of creation, name."""
+    gateway: Annotated[str, Field(max_length=limits.LABEL_CHARACTERS_MAX)] = ""
+    """`pool/NAME` or `policy/NAME`: it serves the pods of that gateway, and no others."""
 
     def serves(self, labels: Labels) -> bool:
         """Whether a pod with these labels is meant."""
-        return self.labels.items() <= labels.items()
+        return not self.gateway and self.labels.items() <= labels.items()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Served:
     workload: str
     labels: Labels | None
     """None: a sidecar outside a cluster, served by its workload's name."""
+    gateway: str = ""
+    """`pool/NAME` or `policy/NAME`; empty: it is no gateway."""
 
 
 def parse_target(header: str) -> Target | None:
@@ -83,6 +87,12 @@ class Targeted(Protocol):
 
 
 T = TypeVar("T", bound=Targeted)
+
+
+def of_gateway(items: Iterable[T], gateway: str) -> T | None:
+    """The one that a gateway serves."""
+    found = (it for it in items if it.target is not None and it.target.gateway == gateway)
+    return next(found, None)
 
 
 def first_serving(items: Iterable[T], labels: Labels) -> T | None:

@@ -116,6 +116,10 @@ class Hub:
             if error.status != NOT_FOUND:
                 raise
 
+    async def put_certificate(self, pod: str, chain: str) -> None:
+        """What was signed (PEM) for the gateway in the pod of that UID."""
+        await self._call("PUT", f"/v1/certificates/{pod}", content=chain.encode())
+
     async def fleet(self, after: int | None) -> dict[str, Any]:
         """All sidecars; waits for a change after that revision, not longer than the hub likes."""
         query = {"wait": str(limits.FLEET_WAIT_S)}

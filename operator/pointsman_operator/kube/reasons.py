@@ -106,6 +106,12 @@ class Reason(StrEnum):
         "An app container's `envFrom` may set a base URL, so none was added: calls may bypass.",
         'annotate the pod template `pointsman.dev/env-injection: "force"`, or drop the `envFrom`',
     )
+    GATEWAY_NOT_READY = (
+        "GatewayNotReady",
+        "ResolvedRefs",
+        "A ModelPool of another namespace has no gateway that is ready and runs its table.",
+        "look at the Deployment `pointsman-gateway-POOL` in the pool's namespace and at its pods",
+    )
     SECRET_MISSING = (
         "SecretMissing",
         "ResolvedRefs",

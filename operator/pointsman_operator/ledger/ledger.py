@@ -22,7 +22,7 @@ from pointsman_operator.ledger.clock import moment
 from pointsman_operator.ledger.database import Database, note
 from pointsman_operator.ledger.demand import Demand, PotKey
 from pointsman_operator.ledger.errors import NotReleasable
-from pointsman_operator.ledger.messages import SyncAnswer, SyncRequest
+from pointsman_operator.ledger.messages import SyncAnswer, SyncRequest, Usage
 from pointsman_operator.ledger.schema import leases, pots
 from pointsman_operator.ledger.spend import SpendBy, SpendRow, book_usage, roll_up, spend_by
 from pointsman_operator.ledger.store import (
@@ -78,8 +78,7 @@ class Ledger:
         """
         if bounds is not None:
             # Whose usage it is says the token, not the holder.
-            own = {"namespace": bounds.namespace}
-            usage = [counters.model_copy(update=own) for counters in request.usage]
+            usage = [_owned(counters, bounds) for counters in request.usage]
             request = request.model_copy(update={"usage": usage})
         return await self._syncs.submit((request, bounds))
 
@@ -237,3 +236,9 @@ def _balance(
         current=pot.key in current,
         turned_away=demand.turned_away(pot.key),
     )
+
+
+def _owned(counters: Usage, bounds: Bounds) -> Usage:
+    """A slash in a workload's name says that a gateway served it: nobody else may write one."""
+    named = counters.workload if bounds.guests else counters.workload.replace("/", "_")
+    return counters.model_copy(update={"namespace": bounds.namespace, "workload": named})

@@ -142,6 +142,9 @@ async def spend_by(
     )
     if namespace:
         query = query.where(dimensions.c.namespace == namespace)
+    else:
+        # What a gateway booked for a guest, the guest's own sidecar booked as well.
+        query = query.where(dimensions.c.workload.not_like("%/%"))
     rows = [_spend_row(*row) for row in await connection.execute(query)]
     return sorted(rows, key=lambda row: (-row.counters.cost, row.key))
 

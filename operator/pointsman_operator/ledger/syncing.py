@@ -41,6 +41,8 @@ class Bounds:
     namespace: str
     accounts: frozenset[str]
     """Those of its namespace's tables; also its namespace's own Budgets, be they deleted."""
+    guests: bool = False
+    """It is a gateway: it serves workloads of other namespaces, whose names hold a slash."""
 
     def allow(self, account: str) -> bool:
         """Whether the holder may."""

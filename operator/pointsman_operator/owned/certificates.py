@@ -53,23 +53,45 @@ def issue_root(name: str, now: dt.datetime) -> Pair:
 
 def issue_leaf(root: Pair, names: Sequence[str], now: dt.datetime) -> Pair:
     """A server's certificate for these DNS names, signed by the root."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    signed, signer = _leaf(root, key.public_key(), names, now)
+    return _pair(signed.sign(signer, hashes.SHA256()), key)
+
+
+def issue_requested(root: Pair, request: str, names: Sequence[str], now: dt.datetime) -> str:
+    """A certificate (PEM) for the key of a request; the names are ours to say.
+
+    Raises ValueError where it is no request, or not signed by its own key.
+    """
+    asked = x509.load_pem_x509_csr(request.encode())
+    public = asked.public_key()
+    if not asked.is_signature_valid or not isinstance(public, ec.EllipticCurvePublicKey):
+        raise ValueError("the request is not signed by the elliptic key that it names")
+    signed, signer = _leaf(root, public, names, now)
+    certificate = signed.sign(signer, hashes.SHA256())
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _leaf(
+    root: Pair, public: ec.EllipticCurvePublicKey, names: Sequence[str], now: dt.datetime
+) -> tuple[x509.CertificateBuilder, ec.EllipticCurvePrivateKey]:
+    """A server's certificate but for the signature, and who signs."""
     authority = x509.load_pem_x509_certificate(root.certificate.encode())
     signer = serialization.load_pem_private_key(root.key.encode(), password=None)
     if not isinstance(signer, ec.EllipticCurvePrivateKey):
         raise TypeError("the root's key is not of the kind that we make")
-    key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     builder = (
-        _builder(subject, authority.subject, key.public_key(), now, LEAF_LASTS)
+        _builder(subject, authority.subject, public, now, LEAF_LASTS)
         .add_extension(alternatives, critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(issuer_key, critical=False)
     )
-    return _pair(builder.sign(signer, hashes.SHA256()), key)
+    return builder, signer
 
 
 def made_at(certificate: x509.Certificate) -> dt.datetime:

@@ -16,6 +16,7 @@ from pointsman_sidecar import limits
 from pointsman_sidecar.files import FileSource
 from pointsman_sidecar.fleet import Fleet
 from pointsman_sidecar.hub import Backoff, Hub
+from pointsman_sidecar.passes import Passes
 from pointsman_sidecar.supervisor import HubSource, StreamError, Supervisor, lines
 from pointsman_sidecar.table import Envelope, Tables, digest_of
 from support.border import RecordingEngine
@@ -40,7 +41,9 @@ class Following:
         self.stop = threading.Event()
         address = Hub(hub.url, token, None, "uid-1", "boot-1", "demo", "support")
         fleet = Fleet(self.engine, None)
-        source = HubSource(address, self.engine, self.tables, fleet, self.asked.append)
+        source = HubSource(
+            address, self.engine, self.tables, fleet, self.asked.append, Passes(self.engine, None)
+        )
         self.thread = threading.Thread(target=source.run, args=(self.stop,))
         self.thread.start()
 
@@ -102,7 +105,9 @@ def test_the_stream_tells_labels_and_follows_them(hub: ScriptedHub, tmp_path: Pa
     labels.write_text('app="a"\n')
     address = Hub(hub.url, token, None, "uid-1", "boot-1", "demo", "support", labels)
     engine = RecordingEngine()
-    source = HubSource(address, engine, Tables(engine, None), Fleet(engine, None), print)
+    source = HubSource(
+        address, engine, Tables(engine, None), Fleet(engine, None), print, Passes(engine, None)
+    )
     stop = threading.Event()
     thread = threading.Thread(target=source.run, args=(stop,))
     thread.start()

@@ -15,8 +15,10 @@ from pointsman_operator.hub import limits
 from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.feed import Feed, StreamAnswer, Subscriber
 from pointsman_operator.hub.fleet import Fleet
+from pointsman_operator.hub.guarded import Guarded
 from pointsman_operator.hub.tables import Fence, Tables
 from pointsman_operator.hub.targets import Served
+from pointsman_operator.hub.tickets import Tickets
 from pointsman_operator.hub.tunings import Tunings
 from pointsman_operator.ledger.database import Database
 from pointsman_operator.ledger.sqlite import SqliteStore
@@ -79,7 +81,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     """Nothing put yet."""
     database = await Database.open(SqliteStore(tmp_path / "x.db"), HandClock())
     tables = Tables(database)
-    yield World(tables, Feed(tables, Tunings(database)), Fleet(database.clock))
+    yield World(
+        tables, Feed(tables, Tunings(database), Guarded(Tickets(database))), Fleet(database.clock)
+    )
     await database.close()
 
 

@@ -1,0 +1,42 @@
+"""What the hub says of gateways reaches the engine, and tickets outlive a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pointsman_sidecar.passes import Passes
+from support.border import RecordingEngine
+
+
+def test_tickets_are_kept_for_the_next_start_readable_by_its_user_only(tmp_path: Path) -> None:
+    """A restarted sidecar calls gateways also while the hub is away."""
+    kept = tmp_path / "tickets.json"
+    Passes(RecordingEngine(), kept).take({"event": "tickets", "tickets": {"a/main": "one.two"}})
+    assert kept.stat().st_mode & 0o777 == 0o600
+    fresh = RecordingEngine()
+    Passes(fresh, kept).restore()
+    assert fresh.passes == [("tickets", b'{"a/main": "one.two"}')]
+
+
+def test_what_is_refused_or_not_ours_changes_nothing(tmp_path: Path) -> None:
+    """A broken event is logged, a newer hub's left alone, garbage on disk no reason to end."""
+    engine, kept = RecordingEngine(), tmp_path / "tickets.json"
+    passes = Passes(engine, kept)
+    passes.take({"event": "tickets"})
+    passes.take({"event": "something new"})
+    assert (engine.passes, kept.exists()) == ([], False)
+    kept.write_text("[]")
+    passes.restore()
+    assert engine.passes == []
+
+
+def test_a_gateway_gets_its_guests_and_its_certificate() -> None:
+    """Keys and void tickets as the hub says them, the chain as it is."""
+    engine = RecordingEngine()
+    passes = Passes(engine, None)
+    passes.take({"event": "admission", "keys": {"k": "x"}, "revoked": ["uid"], "newer": 1})
+    passes.take({"event": "certificate", "chain": "PEM"})
+    assert engine.passes == [
+        ("admission", b'{"keys": {"k": "x"}, "revoked": ["uid"]}'),
+        ("certificate", b"PEM"),
+    ]
