@@ -111,6 +111,7 @@ struct Visit {
 /// State of one call.
 #[derive(Debug)]
 pub struct Call {
+    slot: Option<Slot>,
     worker: Rc<Worker>,
     /// The one Plan of this call (I4).
     pub plan: Arc<Plan>,
@@ -184,9 +185,8 @@ impl Call {
     ) -> Self {
         let clock = &worker.shared.clock;
         let (started_us, wall_ms) = (clock.boot_us(), clock.wall_ms());
-        // Last: what is counted here, `end` takes back, and only a call that exists can end.
-        worker.shared.in_flight.fetch_add(1, Relaxed);
         Self {
+            slot: Some(Slot::taken(worker.clone())),
             id: request_id(),
             started_us,
             wall_ms,
@@ -303,7 +303,6 @@ impl Call {
         }
         self.status = status;
         self.stages.total = total_us;
-        self.worker.shared.in_flight.fetch_sub(1, Relaxed);
         self.held = None;
         if let Some(charge) = self.charge.take() {
             charge.settle(self.booked.cost);
@@ -314,6 +313,8 @@ impl Call {
         self.export_spans(outcome);
         self.target = None;
         self.guest = None;
+        // Last: who sees that nothing is in flight finds everything settled.
+        self.slot = None;
     }
 }
 
@@ -337,6 +338,23 @@ impl Drop for Call {
         self.attempt_abandoned(class);
         let status = if outcome == Outcome::Failed { 500 } else { 503 };
         self.end(outcome, status);
+    }
+}
+
+/// Counts a call in flight; given back also where its end panics.
+#[derive(Debug)]
+struct Slot(Rc<Worker>);
+
+impl Slot {
+    fn taken(worker: Rc<Worker>) -> Self {
+        worker.shared.in_flight.fetch_add(1, Relaxed);
+        Self(worker)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.shared.in_flight.fetch_sub(1, Relaxed);
     }
 }
 
