@@ -5,7 +5,8 @@ hub process serves HTTP on a temporary folder. In this process N callers each pl
 closed loop on a connection of their own: every sync reports one lease that has spent a cent more
 and one usage row that has grown, and wants the next cent. Waits are from the request's first byte
 to the answer's last, processor time is the hub process's own (utime + stime over all threads),
-commits are counted by the mark beside the database. On a busy machine the waits are the machine's;
+commits are counted by the mark beside the
+database, or by PostgreSQL's row. On a busy machine the waits are the machine's;
 the processor time a sync is the figure to compare.
 """
 
@@ -18,13 +19,17 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.hub_process import ACCOUNT, HubProcess, budget, route_table
+from support.hub_process import ACCOUNT, HubProcess, budget, on_postgresql, route_table
+from support.postgresql_server import postgresql_server
 
 CENT = 10**10
 LIMIT = 9_000_000 * 10**12
@@ -117,6 +122,11 @@ async def measure(hub: HubProcess, callers: int, syncs: int) -> dict[str, Any]:
 
 
 def _commits(hub: HubProcess) -> int:
+    url = hub.folder / "postgresql-url"
+    if url.exists():
+        with psycopg.connect(url.read_text()) as connection:
+            row = connection.execute("SELECT value FROM meta WHERE key = 'commits'").fetchone()
+        return int(row[0]) if row else 0
     return int((hub.folder / "hub.db.lock").read_bytes()[:MARK_DIGITS])
 
 
@@ -130,10 +140,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--callers", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--syncs", type=int, default=640)
+    parser.add_argument(
+        "--postgresql", action="store_true", help="the ledger in a server of its own, on a socket"
+    )
     arguments = parser.parse_args()
     sys.stdout.write(f"{__doc__}\n")
-    with tempfile.TemporaryDirectory() as folder:
-        hub = HubProcess(Path(folder), ["--log-level", "warning"])
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        options = ["--log-level", "warning"]
+        if arguments.postgresql:
+            server = stack.enter_context(postgresql_server())
+            server.stop()
+            # As a server is run: every commit reaches the disk, as SQLite's does.
+            server.start("-c", "fsync=on")
+            options += on_postgresql(stack.enter_context(server.database()), folder)
+        hub = HubProcess(folder, options)
         hub.start()
         try:
             hub.put_table(route_table(budget(LIMIT)))
