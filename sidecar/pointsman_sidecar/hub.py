@@ -110,7 +110,8 @@ def hub_of(settings: Settings, boot: str) -> Hub | None:
         namespace=settings.namespace,
         workload=settings.workload,
         labels_file=settings.labels_file,
-        gateway=settings.gateway,
+        # On this machine the only policy is served; gateways are told apart by tokens of pods.
+        gateway="" if settings.gateway_plain else settings.gateway,
     )
 
 

@@ -10,14 +10,13 @@ from pointsman_operator.api.meta import ObjectName
 
 Kind = Literal["pool", "policy"]
 """Whose gateway it is: a ModelPool's, for pods; a RoutingPolicy's, for callers with API keys."""
-_PREFIX = {"pool": "pointsman-gateway-", "policy": "pointsman-entry-"}
-PREFIXES = tuple(_PREFIX.values())
+PREFIXES = {"pool": "pointsman-gateway-", "policy": "pointsman-entry-"}
 """How the names of gateways' ServiceAccounts begin."""
 
 
 def service_name(kind: Kind, name: str) -> str:
     """The name of its Service, Deployment and ServiceAccount: a DNS label, however long."""
-    full = _PREFIX[kind] + name
+    full = PREFIXES[kind] + name
     if len(full) <= bounds.NAME_LENGTH:
         return full
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]

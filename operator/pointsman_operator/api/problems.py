@@ -42,7 +42,7 @@ class ProblemCode(StrEnum):
     )
     GATEWAY_NAMESPACE_NOT_ALLOWED = (
         "GatewayNamespaceNotAllowed",
-        "A ModelPool of another namespace needs a gateway there, and none may run.",
+        "A foreign ModelPool, or the policy's own target, needs a gateway where none may run.",
     )
     POOL_NOT_LISTED = "PoolNotListed", "A candidate's pool is not in `spec.pools`."
     MODEL_NOT_FOUND = "ModelNotFound", "A candidate names a model that its pool does not have."

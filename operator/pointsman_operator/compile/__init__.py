@@ -15,7 +15,12 @@ from pointsman_operator.api.meta import ObjectName
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.api.problems import Problem, ProblemCode
 from pointsman_operator.compile import problems as make
-from pointsman_operator.compile.gateway import gateway_pools, gateway_table, table_name
+from pointsman_operator.compile.gateway import (
+    entry_problem,
+    gateway_pools,
+    gateway_table,
+    table_name,
+)
 from pointsman_operator.compile.lower import lower_budget, lower_signal
 from pointsman_operator.compile.policy import lower_default, lower_rules, open_scope
 from pointsman_operator.compile.precedence import conflicts, serving_policy
@@ -134,7 +139,8 @@ def _compile(
         ),
     )
     data = table.canonical()
-    found = (*scope.problems, *conflicts(snapshot, policy))
+    entry = entry_problem(policy, snapshot.knowledge.gateways)
+    found = (*scope.problems, *conflicts(snapshot, policy), *((entry,) if entry else ()))
     ordered = tuple(sorted(found, key=lambda problem: problem.sort_key))
     return CompiledTable(policy.object_name, table, data, digest(data), ordered)
 

@@ -101,6 +101,25 @@ def gateway_pools(snapshot: Snapshot) -> frozenset[ObjectName]:
     )
 
 
+def gateway_policies(snapshot: Snapshot) -> dict[ObjectName, int]:
+    """The policies that have a gateway of their own, where such may run; with its replicas."""
+    listed = snapshot.knowledge.gateways or frozenset()
+    return {
+        name: policy.spec.target.gateway.replicas
+        for name, policy in snapshot.policies.items()
+        if policy.spec.target.gateway is not None and name.namespace in listed
+    }
+
+
+def entry_problem(policy: RoutingPolicy, gateways: frozenset[str] | None) -> Problem | None:
+    """Why a policy cannot have the gateway that it asks for; None where it can or asks for none."""
+    if policy.spec.target.gateway is None or gateways is None:
+        return None
+    if policy.metadata.namespace in gateways:
+        return None
+    return problems.entry_not_allowed(policy.ref)
+
+
 def gateway_table(snapshot: Snapshot, pool: ModelPool, resolved: ResolvedPool) -> RouteTable:
     """The table of a pool's gateway: its models by their full names, and who may call."""
     name, allowed = pool.object_name, pool.spec.allowed_namespaces

@@ -41,7 +41,8 @@ def target_of(policy: RoutingPolicy) -> dict[str, Any]:
     Of those the smallest `order` whose labels a pod has all of.
     """
     if not selects_pods(policy):
-        return {"gateway": f"policy/{policy.metadata.name}", "order": list(precedence(policy))}
+        gateway = f"policy/{policy.metadata.name}"
+        return {"gateway": gateway, "labels": {}, "order": list(precedence(policy))}
     return {"labels": dict(sorted(labels_of(policy).items())), "order": list(precedence(policy))}
 
 

@@ -39,6 +39,17 @@ def gateway_not_allowed(ref: ObjectRef, path: str, pool: ObjectName) -> Problem:
     )
 
 
+def entry_not_allowed(ref: ObjectRef) -> Problem:
+    """The policy's own namespace is not one in which gateways may run."""
+    return Problem(
+        ProblemCode.GATEWAY_NAMESPACE_NOT_ALLOWED,
+        ref,
+        "spec.target.gateway",
+        f"no gateway may run in namespace {ref.namespace}",
+        f"add {ref.namespace} to the chart's gatewayNamespaces",
+    )
+
+
 def pass_through_gateway(ref: ObjectRef, pool: ObjectName) -> Problem:
     """A gateway takes the names of its pool's models only."""
     return Problem(

@@ -1,4 +1,4 @@
-"""The gateways of pools that other namespaces use: objects, table, certificate, and their end.
+"""The gateways of pools and policies: objects, tables of pools, certificates, and their end.
 
 Called by `process`; level-triggered like all else: each look brings what is there to what the world
 says. What was applied is remembered, so that a look costs the API server nothing.
@@ -11,14 +11,14 @@ import datetime as dt
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman_operator.api.gateways import host, service_name
+from pointsman_operator.api.gateways import host
 from pointsman_operator.api.meta import ObjectName
 from pointsman_operator.compile import gateway_pools
-from pointsman_operator.compile.gateway import table_name
+from pointsman_operator.compile.gateway import gateway_policies, table_name
 from pointsman_operator.controller import limits
 from pointsman_operator.controller.authority import Authority
 from pointsman_operator.controller.observed import Sidecar
@@ -85,11 +85,15 @@ class Gateways:
 
     async def look(self) -> None:
         """Bring everything to what the world says, once."""
-        wanted = gateway_pools(self._world.snapshot)
+        snapshot = self._world.snapshot
+        wanted = gateway_pools(snapshot)
+        gateways = [Gateway("pool", pool) for pool in sorted(wanted)]
+        policies = sorted(gateway_policies(snapshot).items())
+        gateways += [Gateway("policy", policy, replicas) for policy, replicas in policies]
         if self._publisher.bundle:
-            for pool in sorted(wanted):
-                await self._apply(Gateway("pool", pool))
-        await self._remove_others(wanted)
+            for gateway in gateways:
+                await self._apply(gateway)
+        await self._remove_others(gateways)
         await self._certify()
         # The hub comes last: where it is away, the objects are there all the same.
         for pool in sorted(wanted):
@@ -112,9 +116,9 @@ class Gateways:
             await self._api.apply(path, document)
         self._applied[name] = (content, now_s)
 
-    async def _remove_others(self, wanted: frozenset[ObjectName]) -> None:
+    async def _remove_others(self, wanted: Sequence[Gateway]) -> None:
         """Objects of ours that are not needed, found by label; seldom, and when one fell away."""
-        kept = {ObjectName(pool.namespace, service_name("pool", pool.name)) for pool in wanted}
+        kept = {ObjectName(gateway.of.namespace, gateway.name) for gateway in wanted}
         over = [name for name in self._applied if name not in kept]
         now_s = time.monotonic()
         if not over and now_s < self._swept_s + limits.FULL_LOOK_S:
@@ -130,7 +134,7 @@ class Gateways:
         for kind in FOLDERS:
             found = await self._api.get(path_of(kind, namespace), {"labelSelector": labels})
             for item in (found or {}).get("items", ()):
-                if _name(item) in kept or not _is_pools(item):
+                if _name(item) in kept:
                     continue
                 name, uid = str(item["metadata"]["name"]), str(item["metadata"]["uid"])
                 _log.info("%s %s/%s is needed no more", kind, namespace, name)
@@ -190,7 +194,3 @@ class Gateways:
 
 def _name(item: Mapping[str, Any]) -> ObjectName:
     return ObjectName(str(item["metadata"]["namespace"]), str(item["metadata"]["name"]))
-
-
-def _is_pools(item: Mapping[str, Any]) -> bool:
-    return str(item["metadata"]["labels"][LABEL]).startswith("pool.")

@@ -12,6 +12,7 @@ from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.api.pool import ModelPool
 from pointsman_operator.api.problems import ProblemCode
 from pointsman_operator.compile import budget_problems, gateway_pools
+from pointsman_operator.compile.gateway import gateway_policies
 from pointsman_operator.compile.precedence import conflicts
 from pointsman_operator.compile.resolve import resolve_pool
 from pointsman_operator.compile.snapshot import bound_namespaces, pools_of
@@ -23,6 +24,7 @@ from pointsman_operator.controller.truth_engines import (
     engine_findings,
     found_models,
 )
+from pointsman_operator.controller.truth_entry import EntryView, entry_facts, entry_findings
 from pointsman_operator.controller.truth_policy import (
     PolicyView,
     Trouble,
@@ -77,6 +79,18 @@ def _policy(world: World, policy: RoutingPolicy, trouble: Trouble | None, now: f
     # A rival may have come since the table was compiled: it changes who is served, not the table.
     own = [it for it in compiled.problems if it.code is not ProblemCode.CONFLICTED]
     problems = (*own, *conflicts(world.snapshot, policy))
+    if policy.spec.target.gateway is not None:
+        entry = EntryView(
+            name=policy.object_name,
+            replicas=policy.spec.target.gateway.replicas,
+            reports=world.entry_reports(policy.object_name),
+            hub=world.hub,
+            trouble=trouble,
+            without_gateway=world.without_gateway(policy.object_name),
+            allowed=policy.object_name in gateway_policies(world.snapshot),
+        )
+        facts = {**policy_facts(compiled), **entry_facts(compiled, entry)}
+        return Draft(conditions_of(policy, problems), entry_findings(compiled, entry), facts)
     view = policy_view(world, policy, trouble, now)
     return Draft(
         conditions_of(policy, problems),

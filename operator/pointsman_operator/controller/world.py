@@ -178,11 +178,17 @@ class World:
 
     def gateway_reports(self, pool: ObjectName) -> list[Sidecar]:
         """The pods of a pool's gateway whose stream is open."""
-        role = f"pool/{pool.name}"
+        return self._reports_of(f"pool/{pool.name}", pool.namespace)
+
+    def entry_reports(self, policy: ObjectName) -> list[Sidecar]:
+        """The pods of a policy's own gateway whose stream is open."""
+        return self._reports_of(f"policy/{policy.name}", policy.namespace)
+
+    def _reports_of(self, role: str, namespace: str) -> list[Sidecar]:
         return [
             it
             for it in self.sidecars.values()
-            if it.gateway == role and it.namespace == pool.namespace and it.connected
+            if it.gateway == role and it.namespace == namespace and it.connected
         ]
 
     def without_gateway(self, policy: ObjectName) -> list[ObjectName]:

@@ -112,7 +112,12 @@ def is_gateway(caller: Caller) -> bool:
 
     Its namespace decides all the same; whoever may make such a pod there may read its Secrets.
     """
-    return caller.role is Role.POD and caller.account.startswith(PREFIXES)
+    return caller.role is Role.POD and caller.account.startswith(tuple(PREFIXES.values()))
+
+
+def serves_guests(caller: Caller) -> bool:
+    """Whether its callers' own sidecars book the same calls: so at a pool's gateway only."""
+    return is_gateway(caller) and caller.account.startswith(PREFIXES["pool"])
 
 
 def check_gateway(caller: Caller, gateway: str) -> None:

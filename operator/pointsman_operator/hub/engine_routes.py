@@ -11,7 +11,14 @@ from pydantic import ValidationError
 
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.access import caller_of, hub_state
-from pointsman_operator.hub.callers import Caller, Role, check_gateway, is_gateway, own_namespace
+from pointsman_operator.hub.callers import (
+    Caller,
+    Role,
+    check_gateway,
+    is_gateway,
+    own_namespace,
+    serves_guests,
+)
 from pointsman_operator.hub.decisions import gateway_record
 from pointsman_operator.hub.feed import StreamAnswer, Subscriber
 from pointsman_operator.hub.fleet import Rejected
@@ -101,7 +108,7 @@ async def reports(state: State, who: Who, report: Report) -> dict[str, str]:
         state.models.take(table.policy, router, report.endpoints)
     # Whose record it is says the token, not the record.
     mine = [record | {"namespace": own} if own else record for record in report.records]
-    if is_gateway(who):
+    if serves_guests(who):
         # The caller's sidecar has one of the same id: each namespace sees its own.
         mine = [record | {"id": gateway_record(record["id"], own)} for record in mine]
     await state.decisions.keep(mine)
@@ -113,4 +120,4 @@ def bounds_of(state: HubState, who: Caller, namespace: str) -> Bounds | None:
     if who.role is Role.LOCAL:
         return None
     accounts = state.tables.accounts_of(namespace)
-    return Bounds(namespace, accounts, guests=is_gateway(who))
+    return Bounds(namespace, accounts, guests=serves_guests(who))

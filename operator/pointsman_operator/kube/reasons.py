@@ -112,6 +112,12 @@ class Reason(StrEnum):
         "A ModelPool of another namespace has no gateway that is ready and runs its table.",
         "look at the Deployment `pointsman-gateway-POOL` in the pool's namespace and at its pods",
     )
+    ENTRY_NOT_READY = (
+        "EntryNotReady",
+        "Programmed",
+        "No pod of the policy's own gateway runs its table yet.",
+        "look at the Deployment `pointsman-entry-POLICY` in its namespace and at its pods",
+    )
     SECRET_MISSING = (
         "SecretMissing",
         "ResolvedRefs",

@@ -129,6 +129,7 @@ def test_a_policy_with_a_gateway_serves_no_workload() -> None:
     assert _serving(SUPPORT, entry, plain) == "plain"
     assert target_of(entry) == {
         "gateway": "policy/entry",
+        "labels": {},
         "order": [-9, "2020-01-01T00:00:00Z", "entry"],
     }
     codes = {problem.code for problem in compile(Snapshot.of((entry, plain))).problems}
