@@ -18,6 +18,8 @@ class Engine:
         self.asked: list[str] = []
         """Paths, in order."""
         self.status = 200
+        self.sleep_answer: bytes | None = None
+        """What `/is_sleeping` says; None: there is no such path."""
         engine = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -25,9 +27,10 @@ class Engine:
 
             def do_GET(self) -> None:
                 engine.asked.append(self.path)
-                found = self.path == "/metrics"
-                body = engine.page.encode() if found else b"{}"
-                self.send_response(engine.status if found else 404)
+                answers = {"/metrics": engine.page.encode(), "/is_sleeping": engine.sleep_answer}
+                body = answers.get(self.path)
+                self.send_response(404 if body is None else engine.status)
+                body = body or b"{}"
                 self.send_header("content-type", "text/plain; version=0.0.4")
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()

@@ -78,6 +78,7 @@ class ModelWatch:
         self._scraper = scraper
         self._watch = watching(place, self._take_found)
         self._following = asyncio.create_task(self._watch.run())
+        self._following.add_done_callback(self._ended)
         self._scraping: dict[str, asyncio.Task[None]] = {}
         self._saturated = False
         self._other_since_s: float | None = None
@@ -149,7 +150,14 @@ class ModelWatch:
             if url not in self.endpoints:
                 endpoint = self.endpoints[url] = Endpoint(url)
                 self._scraping[url] = asyncio.create_task(self._scrape(endpoint))
+                self._scraping[url].add_done_callback(self._ended)
             self.endpoints[url].ready = it.ready
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """These tasks end when they are cancelled; else it is a defect, and must be seen."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("%s is not watched any more", self.own.name, exc_info=error)
 
     async def _scrape(self, endpoint: Endpoint) -> None:
         """Ask for the page again and again; silence is told once."""

@@ -70,8 +70,7 @@ class Scraper:
         if now_s < self._sleep_unknown_until_s.get(url, 0):
             return reading
         answer = await self._http.get(f"{url}/is_sleeping")
-        said = answer.json() if answer.status_code == HTTPStatus.OK else None
-        asleep = said.get("is_sleeping") if isinstance(said, dict) else None
+        asleep = _sleeping(answer)
         if not isinstance(asleep, bool):
             self._sleep_unknown_until_s[url] = now_s + limits.SLEEP_AGAIN_S
             return reading
@@ -79,3 +78,11 @@ class Scraper:
             **{name: getattr(reading, name) for name in Reading.__slots__ if name != "asleep"},
             asleep=asleep,
         )
+
+
+def _sleeping(answer: httpx.Response) -> object:
+    try:
+        said = answer.json() if answer.status_code == HTTPStatus.OK else None
+    except ValueError:
+        return None
+    return said.get("is_sleeping") if isinstance(said, dict) else None

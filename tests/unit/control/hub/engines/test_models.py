@@ -115,6 +115,18 @@ async def test_an_engine_without_figures_is_called_by_what_routers_see(world: Mo
         assert engine.asked.count("/metrics") >= 1
 
 
+async def test_older_engines_are_asked_whether_they_sleep(world: ModelsWorld) -> None:
+    """Where the figures do not say; an answer that is none costs nothing but that."""
+    with engines(2) as (awake, sleeper):
+        awake.sleep_answer, sleeper.sleep_answer = b"no JSON", b'{"is_sleeping": true}'
+        await world.put(SERVICE)
+        await until(lambda: len(world.spots) == 1)
+        world.spots[0].tell(awake.url, sleeper.url)
+        await until(lambda: levels(world) == {awake.url: 0})
+        sleeper.sleep_answer = b'{"is_sleeping": false}'
+        await until(lambda: levels(world) == {awake.url: 0, sleeper.url: 0})
+
+
 async def test_reports_count_only_for_the_reporters_own_models(world: ModelsWorld) -> None:
     """Another policy's router, or an address that is no endpoint, changes nothing."""
     with engines(1) as (engine,):
