@@ -13,6 +13,7 @@ from support import resources
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "scenarios" / "in_pods"
 CHAT = (PROGRAMS / "chat.py").read_text()
+APP = "deployment/app"
 IDLE = "import signal; signal.sigwait({signal.SIGTERM})"
 SECRET = "pointsman-credentials"  # noqa: S105 - its name
 PRICING = {"inputPerMTok": "0.25", "cachedInputPerMTok": "0.025", "outputPerMTok": "2"}
@@ -42,12 +43,35 @@ def three(namespace: str, *urls: str, amount: str = "5", **route: Any) -> list[d
     ]
 
 
-def app(name: str = "app", replicas: int = 1, program: str = IDLE) -> dict[str, Any]:
+def app(name: str = "app", replicas: int = 1, program: str = IDLE, **more: Any) -> dict[str, Any]:
     """A Deployment with the official SDK and no word of Pointsman."""
     tmp = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108
     runs = pods.container("app", "python3", "-uc", program, image=sdk.REFERENCE, volumeMounts=[tmp])
     volumes = [{"name": "tmp", "emptyDir": {}}]
-    return pods.deployment(name, runs, replicas=replicas, volumes=volumes)
+    return pods.deployment(name, runs, replicas=replicas, volumes=volumes, **more)
+
+
+def asking(workload: dict[str, Any], **more: str) -> dict[str, Any]:
+    """The same with the annotation from its beginning, and others of its pods' below our name."""
+    workload["metadata"]["annotations"] = {"pointsman.dev/inject": "true"}
+    own = {f"pointsman.dev/{key.replace('_', '-')}": text for key, text in more.items()}
+    workload["spec"]["template"]["metadata"]["annotations"] = own
+    return workload
+
+
+def job(name: str, times: int = 1) -> dict[str, Any]:
+    """A Job that asks for a router and whose calls come at once."""
+    tmp = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - of the pod
+    call = ("python3", "-c", CHAT, str(times))
+    once = pods.container("app", *call, image=sdk.REFERENCE, volumeMounts=[tmp])
+    spec = pods.spec(once, volumes=[{"name": "tmp", "emptyDir": {}}], restartPolicy="Never")
+    template = {"metadata": {"labels": {"pointsman.dev/inject": "true"}}, "spec": spec}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name},
+        "spec": {"backoffLimit": 0, "template": template},
+    }
 
 
 def keyed(model: dict[str, Any]) -> dict[str, Any]:
@@ -72,23 +96,23 @@ def annotate(kubectl: Kubectl, name: str = "app") -> None:
     kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
 
 
-def chat(kubectl: Kubectl, times: int = 1) -> list[str]:
+def chat(kubectl: Kubectl, times: int = 1, where: str = APP) -> list[str]:
     """The models that answered calls of the SDK in the app's container."""
-    return [line.split()[1] for line in asked(kubectl, times)]
+    return [line.split()[1] for line in asked(kubectl, times, where)]
 
 
-def answered(kubectl: Kubectl) -> bool:
+def answered(kubectl: Kubectl, where: str = APP) -> bool:
     """Whether a call is answered now."""
     try:
-        return bool(chat(kubectl))
+        return bool(chat(kubectl, where=where))
     except KubectlError:
         return False
 
 
-def asked(kubectl: Kubectl, times: int = 1) -> list[str]:
+def asked(kubectl: Kubectl, times: int = 1, where: str = APP) -> list[str]:
     """Calls of the SDK in the app's container, a line each: time, model, tokens in, tokens out."""
     call = ("python3", "-c", CHAT, str(times))
-    return kubectl.exec("deployment/app", *call, container="app").splitlines()
+    return kubectl.exec(where, *call, container="app").splitlines()
 
 
 def chatting(
@@ -118,6 +142,12 @@ def condition(kubectl: Kubectl, what: str, kind: str) -> tuple[str, str]:
     status = kubectl.json("get", what).get("status", {})
     found = (it for it in status.get("conditions", ()) if it["type"] == kind)
     return next(((it["status"], it["reason"]) for it in found), ("", ""))
+
+
+def restarts(pod: dict[str, Any]) -> int:
+    """How often a pod's sidecar was started again."""
+    sidecar = router(pod)
+    return int(sidecar["restartCount"]) if sidecar else -1
 
 
 def explained(kubectl: Kubectl, what: str) -> str:

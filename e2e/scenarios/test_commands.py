@@ -11,16 +11,24 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from harness import pods
+from harness import apps, pods
 from harness.cluster import Cluster
+from harness.installation import HOME, Installation
 from harness.kubectl import KubectlError
 from harness.pki import Authority
+from harness.provider import Provider
 from pointsman_operator.cli import exits
 from pointsman_operator.cli.application import APPLICATION
 from support.eventually import eventually
 
 pytestmark = pytest.mark.timeout(180)
 PROGRAM = (Path(__file__).parent / "in_pods" / "hub.py").read_text()
+CALL = """
+from openai import OpenAI
+asked = [{"role": "user", "content": "Say hello."}]
+completions = OpenAI(max_retries=0).chat.completions.with_raw_response
+print(completions.create(model="auto", messages=asked).headers["x-pointsman-request-id"])
+"""
 WAY = (("pods", "list"), ("configmaps", "get"), ("pods/portforward", "get,create"))
 """All that a person needs on the way to the hub; what they may see there is the hub's to say."""
 
@@ -55,6 +63,51 @@ def test_commands_reach_the_hub_by_port_forward(cluster: Cluster, restricted: st
     distrusted = CliRunner().invoke(APPLICATION, command)
     assert distrusted.exit_code == exits.UNAVAILABLE
     assert "certificate verify failed" in distrusted.stderr
+
+
+def test_a_person_asks_the_hub_of_an_installation(installed: Installation, restricted: str) -> None:
+    """The app's own call, found again: its sidecar, its decision, its cost; others' stay hidden."""
+    kubectl = installed.cluster.kubectl.within(restricted)
+    simulated = Provider(installed.cluster, restricted)
+    kubectl.apply(*apps.three(restricted, simulated.url), apps.asking(apps.app()))
+    kubectl("rollout", "status", "deployment/app", "--timeout=90s")
+    kubectl("wait", "--for=condition=Ready", "rpol/support", "bud/team", "--timeout=60s")
+    called = kubectl.exec(apps.APP, "python3", "-c", CALL, container="app").strip()
+    (pod,) = apps.running(kubectl)
+    ann = _person(installed, restricted)
+
+    def asked(*words: str, status: int = exits.OK) -> Any:
+        said = CliRunner().invoke(APPLICATION, [*words, "--json", "--kubeconfig", str(ann)])
+        assert said.exit_code == status, said.output
+        return json.loads(said.stdout) if status == exits.OK else said.stderr
+
+    here = ("-n", restricted)
+    listed = asked("proxy-status", *here)
+    (row,) = listed["sidecars"]
+    assert (row["pod"], row["policy"]) == (pod["metadata"]["name"], "support")
+    assert (row["connected"], row["current"]) == (True, True)
+    eventually(lambda: asked("spend", *here)["total"]["requests"] == 1, 30)
+    (account,) = asked("budgets", *here)
+    assert account["account"] == f"{restricted}/team/day"
+    assert asked("spend", *here)["total"]["cost"] > 0
+    decision = asked("explain", called, "--cluster")
+    assert (decision["id"], decision["model"]) == (called, "main/m0")
+    assert decision["budgets"][0]["account"] == account["account"]
+    assert "needs the right to get" in asked("spend", "-n", "default", status=exits.FORBIDDEN)
+
+
+def _person(installed: Installation, namespace: str) -> Path:
+    """A kubeconfig whose account may go the way to the hub, and see one namespace there."""
+    kubectl = installed.cluster.kubectl.within(namespace)
+    kubectl("create", "serviceaccount", "ann")
+    seen = [(namespace, f"{kind}.pointsman.dev", "get") for kind in ("budgets", "routingpolicies")]
+    for place, resource, verbs in [*((HOME, *one) for one in WAY), *seen]:
+        there = installed.cluster.kubectl.within(place)
+        name = f"{namespace}-{resource.partition('.')[0].replace('/', '-')}"
+        there("create", "role", name, f"--verb={verbs}", f"--resource={resource}")
+        account = f"--serviceaccount={namespace}:ann"
+        there("create", "rolebinding", name, f"--role={name}", account)
+    return installed.cluster.kubeconfig_for_service_account(namespace, "ann", seconds=3600)
 
 
 def _may(kubectl: Any, namespace: str, resource: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import apps, pods, sdk
+from harness import apps
 from harness.installation import Installation
 from harness.kubectl import Kubectl, KubectlError
 from harness.provider import Provider
@@ -86,18 +86,7 @@ def test_a_job_whose_only_call_comes_at_once_completes(
     simulated = Provider(installed.cluster, restricted)
     kubectl.apply(*apps.three(restricted, simulated.url))
     kubectl("wait", "--for=condition=Accepted", "rpol/support", "--timeout=30s")
-    tmp = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - of the pod
-    call = ("python3", "-c", apps.CHAT, "1")
-    once = pods.container("app", *call, image=sdk.REFERENCE, volumeMounts=[tmp])
-    spec = pods.spec(once, volumes=[{"name": "tmp", "emptyDir": {}}], restartPolicy="Never")
-    template = {"metadata": {"labels": {"pointsman.dev/inject": "true"}}, "spec": spec}
-    job = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "once"},
-        "spec": {"backoffLimit": 0, "template": template},
-    }
-    kubectl.apply(job)
+    kubectl.apply(apps.job("once"))
     kubectl("wait", "--for=condition=Complete", "job/once", "--timeout=90s")
     assert " sim-m0 " in kubectl.logs("job/once", "app")
 
@@ -111,8 +100,8 @@ def test_a_killed_sidecar_returns_and_the_app_lives(
     assert apps.chat(kubectl) == ["sim-m0"]
     (pod,) = apps.running(kubectl)
     installed.cluster.kill_container(restricted, pod["metadata"]["name"], "pointsman")
-    eventually(lambda: _restarts(kubectl) == 1, 60)
-    eventually(lambda: _answered(kubectl), 60)
+    eventually(lambda: apps.restarts(*apps.running(kubectl)) == 1, 60)
+    eventually(lambda: apps.answered(kubectl), 60)
     (after,) = apps.running(kubectl)
     assert after["metadata"]["uid"] == pod["metadata"]["uid"]
     assert after["status"]["containerStatuses"][0]["restartCount"] == 0
@@ -132,16 +121,3 @@ def _start(
 
 def _condition(kubectl: Kubectl, what: str, kind: str) -> Callable[[], tuple[str, str]]:
     return lambda: apps.condition(kubectl, what, kind)
-
-
-def _restarts(kubectl: Kubectl) -> int:
-    (pod,) = apps.running(kubectl)
-    sidecar = apps.router(pod)
-    return int(sidecar["restartCount"]) if sidecar else -1
-
-
-def _answered(kubectl: Kubectl) -> bool:
-    try:
-        return apps.chat(kubectl) == ["sim-m0"]
-    except KubectlError:
-        return False

@@ -1,0 +1,176 @@
+"""Controller, hub, API server away: calls go on, and afterwards everything recovers by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness import apps, outage
+from harness.fixtures import fresh_namespace
+from harness.installation import Installation
+from harness.kubectl import Kubectl, KubectlError
+from harness.pods import RESTRICTED
+from harness.provider import Provider
+from support.eventually import eventually
+
+pytestmark = pytest.mark.timeout(600)
+
+CALLING = (apps.PROGRAMS / "calling.py").read_text()
+RESOURCES = ("mpool/main", "rpol/support", "bud/team")
+CALLS = 10
+"""In each outage: a second and more, one after another."""
+
+
+class Caller:
+    """A pod that calls on and on, followed by its log on the node: that needs no API server."""
+
+    def __init__(self, installed: Installation, namespace: str, pod: str, uid: str) -> None:
+        self._cluster = installed.cluster
+        self._log = Path("/var/log/pods") / f"{namespace}_{pod}_{uid}" / "app" / "0.log"
+
+    def said(self) -> list[str]:
+        """The model, or what the SDK raised, of every call so far."""
+        lines = self._cluster.on_node("cat", self._log).splitlines()
+        return [line.split(maxsplit=4)[4] for line in lines]
+
+    def goes_on(self) -> None:
+        """Return when some calls more were answered."""
+        before = len(self.said())
+        eventually(lambda: len(self.said()) >= before + CALLS, 60)
+        assert {*self.said()[before:]} == {"sim-m0"}
+
+
+def test_controller_hub_and_api_server_down_in_turn_and_all_at_once(
+    installed: Installation, restricted: str
+) -> None:
+    """Not one call of a Budget's app fails; afterwards status is true, and edits arrive."""
+    kubectl = installed.cluster.kubectl.within(restricted)
+    simulated = Provider(installed.cluster, restricted)
+    # Little enough for its lease to outlast each outage: that holds two calls' worst case.
+    simulated.script({"do": {"outputTokens": 1}})
+    kubectl.apply(*apps.three(restricted, simulated.url))
+    kubectl.apply(apps.asking(apps.app(program=CALLING)))
+    kubectl("rollout", "status", "deployment/app", "--timeout=120s")
+    (pod,) = apps.running(kubectl)
+    caller = Caller(installed, restricted, pod["metadata"]["name"], pod["metadata"]["uid"])
+    caller.goes_on()
+    kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=60s")
+    with outage.scaled_down(installed, outage.CONTROLLER):
+        caller.goes_on()
+    with outage.without_api_server(installed):
+        caller.goes_on()
+    ledger = _condition(kubectl, "LedgerAvailable")
+    with outage.scaled_down(installed, outage.HUB):
+        caller.goes_on()
+        eventually(lambda: ledger() == ("False", "HubUnreachable"), 60)
+    eventually(lambda: ledger() == ("True", "LedgerAvailable"), 90)
+    with (
+        outage.scaled_down(installed, outage.CONTROLLER, outage.HUB),
+        outage.without_api_server(installed),
+    ):
+        caller.goes_on()
+    kubectl.apply(*apps.three(restricted, simulated.url, amount="4"))
+    eventually(lambda: _seen(kubectl), 90)
+    kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=60s")
+    caller.goes_on()
+    assert set(caller.said()) == {"sim-m0"}
+    assert apps.restarts(*apps.running(kubectl)) == 0
+
+
+@dataclass
+class Away:
+    """A namespace with a hub that is gone; `free` is in no Budget, `bound` in one that enforces."""
+
+    installed: Installation
+    kubectl: Kubectl
+    outage: ExitStack
+
+
+@pytest.fixture(scope="module")
+def away(installed: Installation) -> Iterator[Away]:
+    """Both apps have called once when the hub goes."""
+    with (
+        fresh_namespace(installed.cluster, "hub at zero replicas", RESTRICTED) as namespace,
+        ExitStack() as stack,
+    ):
+        kubectl = installed.cluster.kubectl.within(namespace)
+        simulated = Provider(installed.cluster, namespace)
+        pool, policy, budget = apps.three(namespace, simulated.url)
+        budget["spec"]["subject"] = {"workloads": ["bound"]}
+        kubectl.apply(pool, policy, budget)
+        for name in ("free", "bound"):
+            kubectl.apply(apps.asking(apps.app(name)))
+        for name in ("free", "bound"):
+            kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
+        kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=60s")
+        for name in ("free", "bound"):
+            assert apps.chat(kubectl, where=f"deployment/{name}") == ["sim-m0"]
+        stack.enter_context(outage.scaled_down(installed, outage.HUB))
+        yield Away(installed, kubectl, stack)
+
+
+def test_without_a_hub_the_app_scales_and_a_killed_sidecar_returns(away: Away) -> None:
+    """New pods take their table from the ConfigMap, a restarted container the one that it had."""
+    kubectl = away.kubectl
+    (first,) = _names(kubectl, "free")
+    kubectl("scale", "deployment/free", "--replicas=3")
+    kubectl("rollout", "status", "deployment/free", "--timeout=90s")
+    for name in _names(kubectl, "free"):
+        assert apps.chat(kubectl, where=name) == ["sim-m0"]
+    _kill_sidecar(away, first)
+    eventually(lambda: apps.answered(kubectl, first), 60)
+
+
+def test_without_a_hub_a_job_in_no_budget_completes(away: Away) -> None:
+    """Its only call comes at once."""
+    away.kubectl.apply(apps.job("once"))
+    away.kubectl("wait", "--for=condition=Complete", "job/once", "--timeout=90s")
+    assert " sim-m0 " in away.kubectl.logs("job/once", "app")
+
+
+def test_without_a_hub_a_new_pod_is_refused_in_the_ledgers_name(away: Away) -> None:
+    """`SpendLease`: who has a lease goes on with it, who comes now gets the native error."""
+    kubectl = away.kubectl
+    (first,) = _names(kubectl, "bound")
+    kubectl("scale", "deployment/bound", "--replicas=2")
+    kubectl("rollout", "status", "deployment/bound", "--timeout=90s")
+    (second,) = set(_names(kubectl, "bound")) - {first}
+    with pytest.raises(KubectlError) as raised:
+        apps.chat(kubectl, where=second)
+    assert "openai.RateLimitError" in raised.value.output
+    assert "ledger" in raised.value.output
+    assert apps.chat(kubectl, where=first) == ["sim-m0"]
+
+
+def test_when_the_hub_is_back_the_new_pod_has_its_lease(away: Away) -> None:
+    """The last of these: the outage ends here."""
+    away.outage.close()
+    for name in _names(away.kubectl, "bound"):
+        eventually(lambda at=name: apps.answered(away.kubectl, at), 90)  # type: ignore[misc]
+    away.kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=60s")
+
+
+def _names(kubectl: Kubectl, app: str) -> list[str]:
+    return [str(pod["metadata"]["name"]) for pod in apps.running(kubectl, app)]
+
+
+def _kill_sidecar(away: Away, pod: str) -> None:
+    namespace = away.kubectl.json("get", "pod", pod)["metadata"]["namespace"]
+    away.installed.cluster.kill_container(namespace, pod, "pointsman")
+    eventually(lambda: apps.restarts(away.kubectl.json("get", "pod", pod)) == 1, 60)
+
+
+def _condition(kubectl: Kubectl, kind: str) -> Callable[[], tuple[str, str]]:
+    return lambda: apps.condition(kubectl, "bud/team", kind)
+
+
+def _seen(kubectl: Kubectl) -> bool:
+    """Whether the status is about the Budget as it is now."""
+    found = kubectl.json("get", "bud/team")
+    conditions = found.get("status", {}).get("conditions", ())
+    now = found["metadata"]["generation"]
+    return bool(conditions) and all(it["observedGeneration"] == now for it in conditions)
