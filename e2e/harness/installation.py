@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.cluster import Cluster
-from harness.daemons import NODE
 from harness.helm import Helm
 from harness.images import REGISTRY
 from harness.production import NAMES, ROOT, TAG, Builder
@@ -16,14 +15,13 @@ from harness.production import NAMES, ROOT, TAG, Builder
 CHART = ROOT / "charts" / "pointsman"
 RELEASE, HOME = "pointsman", "pointsman-system"
 INSTALL_S = 240
-STORAGE = "pointsman-ledger"
-"""The one volume that there is, a folder of the node; the chart's claim takes it."""
 VALUES: Mapping[str, Any] = {
     "image.registry": REGISTRY,
     "image.pullPolicy": "Never",
     "image.operator.tag": TAG,
     "image.sidecar.tag": TAG,
-    "hub.storage.storageClassName": STORAGE,
+    # The cluster has no PersistentVolumes.
+    "hub.storage.type": "EmptyDir",
 }
 
 
@@ -34,7 +32,6 @@ class Installation:
         self.cluster = cluster
         self.helm = Helm(folder, cluster.kubeconfig)
         self.kubectl = cluster.kubectl.within(HOME)
-        self._ledger = cluster.folder / STORAGE
 
     def load(self, builder: Builder) -> None:
         """Bring both images to the node."""
@@ -47,8 +44,6 @@ class Installation:
         """Install and wait until everything is ready; Helm's own words."""
         # The harness has applied the CRDs for all of its tests before: Helm takes them over.
         more = ["--create-namespace", "--take-ownership"]
-        self.cluster.on_node("mkdir", "-p", self._ledger)
-        self.cluster.kubectl.apply(*volume(self._ledger))
         return self.upgrade("--install", *more)
 
     def upgrade(self, *more: str, **values: Any) -> str:
@@ -74,33 +69,6 @@ class Installation:
             selector = f"app.kubernetes.io/component={role}"
             said.append(self.kubectl("logs", "-l", selector, "--tail=40", "--prefix"))
         return "\n".join(said)
-
-
-def volume(folder: Path) -> list[dict[str, Any]]:
-    """A folder of the node as the PersistentVolume of a StorageClass without a provisioner."""
-    here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE]}
-    return [
-        {
-            "apiVersion": "storage.k8s.io/v1",
-            "kind": "StorageClass",
-            "metadata": {"name": STORAGE},
-            "provisioner": "kubernetes.io/no-provisioner",
-            "volumeBindingMode": "WaitForFirstConsumer",
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": STORAGE},
-            "spec": {
-                "storageClassName": STORAGE,
-                "capacity": {"storage": "5Gi"},
-                "accessModes": ["ReadWriteOncePod"],
-                "persistentVolumeReclaimPolicy": "Retain",
-                "local": {"path": str(folder)},
-                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}},
-            },
-        },
-    ]
 
 
 def _set(key: str, value: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,9 +51,7 @@ def test_controller_hub_and_api_server_down_in_turn_and_all_at_once(
     """Not one call of a Budget's app fails; afterwards status is true, and edits arrive."""
     kubectl = installed.cluster.kubectl.within(restricted)
     simulated = Provider(installed.cluster, restricted)
-    # Little enough for its lease to outlast each outage: that holds two calls' worst case.
-    simulated.script({"do": {"outputTokens": 1}})
-    kubectl.apply(*apps.three(restricted, simulated.url))
+    kubectl.apply(*_three(restricted, simulated))
     kubectl.apply(apps.asking(apps.app(program=CALLING)))
     kubectl("rollout", "status", "deployment/app", "--timeout=120s")
     (pod,) = apps.running(kubectl)
@@ -73,7 +72,7 @@ def test_controller_hub_and_api_server_down_in_turn_and_all_at_once(
         outage.without_api_server(installed),
     ):
         caller.goes_on()
-    kubectl.apply(*apps.three(restricted, simulated.url, amount="4"))
+    kubectl.apply(*_three(restricted, simulated, amount="4"))
     eventually(lambda: _seen(kubectl), 90)
     kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=60s")
     caller.goes_on()
@@ -132,6 +131,13 @@ def test_without_a_hub_a_job_in_no_budget_completes(away: Away) -> None:
     assert " sim-m0 " in away.kubectl.logs("job/once", "app")
 
 
+def test_without_a_hub_a_restarted_container_goes_on_with_its_lease(away: Away) -> None:
+    """`SpendLease`: the journal outlives the container."""
+    (first,) = _names(away.kubectl, "bound")
+    _kill_sidecar(away, first)
+    eventually(lambda: apps.answered(away.kubectl, first), 60)
+
+
 def test_without_a_hub_a_new_pod_is_refused_in_the_ledgers_name(away: Away) -> None:
     """`SpendLease`: who has a lease goes on with it, who comes now gets the native error."""
     kubectl = away.kubectl
@@ -152,6 +158,13 @@ def test_when_the_hub_is_back_the_new_pod_has_its_lease(away: Away) -> None:
     for name in _names(away.kubectl, "bound"):
         eventually(lambda at=name: apps.answered(away.kubectl, at), 90)  # type: ignore[misc]
     away.kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=60s")
+
+
+def _three(namespace: str, simulated: Provider, amount: str = "5") -> list[dict[str, Any]]:
+    """Their Budget lets calls go on without a ledger: here the hub loses it with its pod."""
+    *routing, budget = apps.three(namespace, simulated.url, amount=amount)
+    budget["spec"]["enforcement"] = {"onLedgerUnavailable": "Allow"}
+    return [*routing, budget]
 
 
 def _names(kubectl: Kubectl, app: str) -> list[str]:

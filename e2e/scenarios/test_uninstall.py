@@ -12,8 +12,8 @@ from support.eventually import eventually
 
 pytestmark = pytest.mark.timeout(600)
 
-KEPT = {f"secret/{RELEASE}-ca", f"persistentvolumeclaim/state-{RELEASE}-hub-0"}
-"""Sidecars that outlive an uninstallation trust the next one, which takes over the ledger."""
+KEPT = {f"secret/{RELEASE}-ca"}
+"""Sidecars that outlive an uninstallation trust the next one. (The ledger's volume, too.)"""
 NOT_OURS = ("configmap/kube-root-ca.crt", "serviceaccount/default")
 
 

@@ -58,6 +58,26 @@ async def test_calls_go_on_inside_the_lease_and_then_end(world: MoneyWorld) -> N
         assert (await ask(http, url, **SMALL)).whole, "the hub is back"
     world.finish()
     assert world.booked() == world.billed()
+
+
+async def test_a_killed_sidecar_goes_on_with_its_journaled_lease(world: MoneyWorld) -> None:
+    """Started again while the hub is away it spends what is left, not more; the books are exact."""
+    url = started(world, "SpendLease", 10 * CENT)
+    async with Apps(world) as http:
+        assert (await ask(http, url, **SMALL)).whole
+    world.hub.kill()
+    world.sidecars["a"].kill()
+    got = await until_refused(world, world.start_sidecar().url)
+    assert len(got) > 1, "the journaled lease was not used"
+    assert got[-1].status == 429
+    assert "ledger" in got[-1].error["message"]
+    assert world.billed() <= 10 * CENT
+    world.hub.start()
+    eventually(lambda: world.sidecars["a"].state()["ledger_is_away"] is False, AWAY_S)
+    async with Apps(world) as http:
+        assert (await ask(http, world.sidecars["a"].url, **SMALL)).whole, "the hub is back"
+    world.finish()
+    assert world.booked() == world.billed()
     total = world.hub.http.get("/v1/spend", params={"by": "model"}).json()["total"]
     assert total["cost"] == world.billed()
 

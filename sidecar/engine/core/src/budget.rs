@@ -7,6 +7,7 @@ mod charge;
 mod continuation;
 mod demand;
 mod exchange;
+mod former;
 mod held;
 mod patience;
 mod refusal;

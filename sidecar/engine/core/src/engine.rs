@@ -293,7 +293,9 @@ fn open_book(config: &Config, boot: &str, clock: &SharedClock) -> (Arc<Book>, Ve
         namespace: identity.namespace.as_str().into(),
         workload: identity.workload.as_str().into(),
     };
-    (Book::new(clock.clone(), holder, journal), recovered)
+    let book = Book::new(clock.clone(), holder, journal);
+    book.take_former(&recovered);
+    (book, recovered)
 }
 
 fn listen(

@@ -130,18 +130,20 @@ impl Journal {
         sequence: u64,
         names: LeaseNames<'_>,
         numbers: Numbers,
+        until_boot_ms: u64,
     ) -> Result<(), JournalError> {
         let mut writer = Writer::<LEASE_NAMES_BYTES>::new();
         writer.word(sequence).text(names.id).text(names.account).text(names.window);
         let Some(record) = writer.seal(lease_names_at(slot)) else {
             return Err(JournalError::TooLong(names.account.to_owned()));
         };
-        self.put_numbers(slot, 0, sequence, sequence, numbers)?;
+        self.put_numbers(slot, 0, sequence, [sequence, until_boot_ms], numbers)?;
         self.write(&record, lease_names_at(slot))
     }
 
     /// Brings a lease's numbers up to date: charges settled up to `sequence` are in them.
-    /// `turn` counts up within the lease, `sequence` rises with every call.
+    /// `turn` counts up within the lease, `sequence` rises with every call; until `until_boot_ms` the
+    /// next boot may go on with what is free, 0: it may not.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -150,12 +152,12 @@ impl Journal {
         slot: u16,
         turn: u64,
         generation: u64,
-        sequence: u64,
+        [sequence, until_boot_ms]: [u64; 2],
         numbers: Numbers,
     ) -> Result<(), JournalError> {
         let Numbers { granted, returned, spent, unconfirmed } = numbers;
         let at = lease_numbers_at(slot, turn);
-        let words = [generation, sequence, granted, returned, spent, unconfirmed];
+        let words = [generation, sequence, granted, returned, spent, unconfirmed, until_boot_ms];
         self.put(&words, at)
     }
 
@@ -388,7 +390,7 @@ mod tests {
         assert!(journal.open_charge(0, 1, 10, &[0]).is_err());
         let reason = journal.broken().unwrap().to_owned();
         assert!(reason.contains("/dev/full") && reason.contains("space"), "{reason}");
-        assert!(journal.put_numbers(0, 0, 1, 1, Numbers::default()).is_err());
+        assert!(journal.put_numbers(0, 0, 1, [1, 0], Numbers::default()).is_err());
         assert_eq!(journal.broken(), Some(reason.as_str()), "the first reason stays");
     }
 }

@@ -4,6 +4,9 @@
 
 use std::sync::Arc;
 
+/// How the holder's own leases begin, for what is spent without a grant.
+pub const OWN: &str = "u-";
+
 /// The stretch of ledger time in which an account's calls count together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {

@@ -50,8 +50,9 @@ pub async fn run<T: Transport>(
                 Ok(Err(Unexpected::Stale)) => session.failed("the hub answered another request"),
                 Err(error) => session.failed(&error.to_string()),
             }
-            if well {
-                // Not before the living are served; a failure shows at the next sync.
+            if well && !book.spends_former() {
+                // Not before the living are served, nor while calls run on what a former boot left:
+                // its end gives that back. A failure shows at the next sync.
                 let _later = say_farewells(&book, &transport, &mut recovered).await;
                 book.reopen_journal(recovered.len());
             }

@@ -3,8 +3,10 @@
 
 use std::sync::atomic::Ordering;
 
+use super::former::Former;
 use super::{Book, Holder, Urgency};
 use crate::clock::SharedClock;
+use crate::journal::Recovered;
 use crate::ledger::document::{LeaseReport, SyncAnswer, Want};
 
 impl Book {
@@ -18,6 +20,18 @@ impl Book {
     #[must_use]
     pub const fn clock(&self) -> &SharedClock {
         &self.clock
+    }
+
+    /// What former boots' journals say, before the first request: what their leases still hold is
+    /// used while the ledger cannot be asked.
+    pub fn take_former(&self, recovered: &[Recovered]) {
+        self.state.lock().former = Former::of(recovered);
+    }
+
+    /// Whether calls that run were admitted on what former boots left.
+    #[must_use]
+    pub fn spends_former(&self) -> bool {
+        self.state.lock().spends_former()
     }
 
     /// What is reported and wanted now. `last`: this boot ends, every lease closes as it is.

@@ -6,7 +6,7 @@ use super::state::{Entry, Now, State};
 use super::subjects::{AccountRef, concerns};
 use super::{BudgetError, Holder};
 use crate::journal::LeaseNames;
-use crate::lease::{Lease, Phase, Window};
+use crate::lease::{Lease, OWN, Phase, Window};
 use crate::limits::{ACCOUNTS, ACCOUNTS_HELD, LEASES};
 use crate::table::{Budget, Limit, RouteTable};
 
@@ -74,9 +74,9 @@ impl State {
         let generation = self.next_sequence();
         let window = lease.window.as_ref().map_or("", |it| &*it.key);
         let names = LeaseNames { id: &lease.id, account: &names.account, window };
-        let entered = self.journal.put_lease(slot, generation, names, lease.numbers());
+        let entered = self.journal.put_lease(slot, generation, names, lease.numbers(), 0);
         // Only what is spent without a lease anyway goes on without a journal.
-        if entered.is_err() && !lease.id.starts_with("u-") {
+        if entered.is_err() && !lease.id.starts_with(OWN) {
             return None;
         }
         if vacant == self.leases.len() {
@@ -90,11 +90,13 @@ impl State {
     /// Enters all leases in a journal that is new. A failure breaks it, and says so.
     pub(super) fn enter_again(&mut self) {
         for (slot, entry) in (0..).zip(&self.leases) {
+            let until = entry.as_ref().map_or(0, |it| self.ledger.until_boot_ms(&it.lease));
             let Some(Entry { lease, account, generation, .. }) = entry else { continue };
             let Some(account) = self.accounts.get(usize::from(*account)) else { continue };
             let window = lease.window.as_ref().map_or("", |it| &*it.key);
             let names = LeaseNames { id: &lease.id, account: &account.names.account, window };
-            let _broken = self.journal.put_lease(slot, *generation, names, lease.numbers());
+            let numbers = lease.numbers();
+            let _broken = self.journal.put_lease(slot, *generation, names, numbers, until);
         }
     }
 
@@ -128,8 +130,9 @@ impl State {
             start_ms: i64::MIN,
             end_ms: it.resets.at_ms,
         });
+        let window = window.or_else(|| self.former_window(self.accounts.get(index)?, now));
         self.own_leases += 1;
-        let id = format!("u-{}-{}", self.boot, self.own_leases);
+        let id = format!("{OWN}{}-{}", self.boot, self.own_leases);
         let slot = self.add_lease(account, Lease::new(id.into(), window))?;
         self.accounts.get_mut(index)?.own = Some(slot);
         Some(slot)

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::RefusalCode;
 use super::account::{Account, Crossed};
+use super::former::Former;
 pub(super) use super::held::{Ask, Held};
 use super::patience::Contact;
 use super::subjects::{AccountRef, AccountSet};
 use crate::journal::Journal;
-use crate::lease::Lease;
+use crate::lease::{Lease, OWN, Phase};
 use crate::limits::{OPEN_CHARGES, RENEW_MS};
 use crate::table::OnLedgerUnavailable;
 
@@ -22,6 +23,7 @@ pub(super) struct State {
     pub(super) by_name: HashMap<Arc<str>, u16>,
     pub(super) leases: Vec<Option<Entry>>,
     pub(super) ledger: Ledger,
+    pub(super) former: Former,
     pub(super) journal: Arc<Journal>,
     pub(super) boot: Arc<str>,
     free_charges: Vec<u16>,
@@ -78,6 +80,8 @@ enum Place {
     Lease(u16),
     /// On the holder's own lease, whether or not anything is granted.
     Beyond,
+    /// On the holder's own lease, within what a former boot's left.
+    Former,
     Short,
     Refused(RefusalCode),
 }
@@ -103,6 +107,19 @@ impl Ledger {
         self.contact.failed();
     }
 
+    /// Until when a lease may be used by whoever comes after this boot; 0: not at all.
+    pub(super) fn until_boot_ms(&self, lease: &Lease) -> u64 {
+        let (Some((boot_ms, ledger_ms)), Some(window)) = (self.answered, &lease.window) else {
+            return 0;
+        };
+        let ahead = window.start_ms > ledger_ms;
+        if ahead || lease.phase != Phase::Open || lease.id.starts_with(OWN) {
+            return 0;
+        }
+        let left_ms = u64::try_from(window.end_ms.saturating_sub(ledger_ms)).unwrap_or(0);
+        lease.expires_boot_ms.min(boot_ms.saturating_add(left_ms))
+    }
+
     /// One lost answer is no outage, two are; before the first answer one is.
     pub(super) const fn is_away(&self) -> bool {
         self.failures >= if self.answered.is_some() { 2 } else { 1 }
@@ -122,6 +139,7 @@ impl State {
                 contact: Contact::default(),
                 renew_ms: RENEW_MS,
             },
+            former: Former::default(),
             journal,
             boot,
             free_charges: (0..u16::try_from(OPEN_CHARGES).unwrap_or(u16::MAX)).rev().collect(),
@@ -171,6 +189,14 @@ impl State {
                     strict = Some(reference.index);
                     held.push(slot);
                 }
+                Place::Former => {
+                    let Some(slot) = self.own_lease(reference.index, now) else {
+                        let code = RefusalCode::LedgerUnavailable;
+                        return Outcome::Refused(reference.index, code);
+                    };
+                    strict = Some(reference.index);
+                    held.push(slot);
+                }
                 // Without a slot for a lease of its own, usage counters alone count the call.
                 Place::Beyond if short.is_none() => {
                     if let Some(slot) = self.own_lease(reference.index, now) {
@@ -209,8 +235,10 @@ impl State {
             return Place::Beyond;
         }
         let policy = account.enforcement.on_ledger_unavailable;
+        let needed = amount.saturating_add(self.kept(account, now));
         let without_ledger = |code| match policy {
             OnLedgerUnavailable::Allow => Place::Beyond,
+            _ if self.former_admits(account, needed, now) => Place::Former,
             OnLedgerUnavailable::SpendLease | OnLedgerUnavailable::Deny => Place::Refused(code),
         };
         if self.journal.broken().is_some() {
@@ -225,7 +253,6 @@ impl State {
         if away && policy == OnLedgerUnavailable::Deny {
             return Place::Refused(RefusalCode::LedgerUnavailable);
         }
-        let needed = amount.saturating_add(self.kept(account, now));
         let fits = |slot: &u16| {
             let lease = self.entry(*slot).map(|it| &it.lease);
             lease.is_some_and(|it| it.admits(now.boot_ms, now.ledger_ms) && it.free() >= needed)
@@ -269,6 +296,9 @@ impl State {
     ) -> bool {
         let (mut fits, mut strict) = (true, false);
         for slot in held.leases() {
+            if self.former_extends(*slot, amount, now) == Some(false) {
+                fits = false;
+            }
             if self.goes_beyond(*slot) {
                 continue;
             }
@@ -342,7 +372,8 @@ impl State {
             entry.turn += 1;
             let slot = u16::try_from(at).unwrap_or(u16::MAX);
             let numbers = entry.lease.numbers();
-            if journal.put_numbers(slot, entry.turn, entry.generation, sequence, numbers).is_err() {
+            let order = [sequence, self.ledger.until_boot_ms(&entry.lease)];
+            if journal.put_numbers(slot, entry.turn, entry.generation, order, numbers).is_err() {
                 return;
             }
             entry.dirty = false;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::account::{Denial, Reset, Standing};
 use super::state::{Now, State};
-use crate::lease::{Lease, Numbers, Phase, Window};
+use crate::lease::{Lease, Numbers, OWN, Phase, Window};
 use crate::ledger::document::{
     AccountState, Denied, DeniedCode, LeaseGrant, LeaseReport, SyncAnswer, Want, WindowNames,
 };
@@ -173,15 +173,17 @@ impl State {
         voided: bool,
     ) -> bool {
         self.ledger.answered(boot_ms, answer.now_ms);
+        self.leave_former();
         let now = self.now(boot_ms);
         let listed = |id: &Arc<str>| answer.leases.iter().any(|it| it.id == *id);
         for slot in 0..self.leases.len() {
             let Some(Some(entry)) = self.leases.get_mut(slot) else { continue };
-            let own = entry.lease.id.starts_with("u-");
+            let own = entry.lease.id.starts_with(OWN);
             if entry.lease.closed_reported {
                 self.remove_lease(u16::try_from(slot).unwrap_or(u16::MAX));
             } else if !own && (voided || (entry.named && !listed(&entry.lease.id))) {
                 entry.lease.void();
+                entry.dirty = true;
             }
         }
         let mut returned = false;

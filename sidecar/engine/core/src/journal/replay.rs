@@ -37,6 +37,8 @@ pub struct RecoveredLease {
     pub window: String,
     /// Reservations that were open are in `unconfirmed`.
     pub numbers: Numbers,
+    /// Boot time until which what is free may be used; 0: not at all.
+    pub until_boot_ms: u64,
 }
 
 /// A usage tuple of a former boot.
@@ -148,12 +150,13 @@ fn read_lease(file: &[u8], slot: u16, names: &mut Reader<'_>) -> Option<Slot> {
             Found::Record(mut record) => read_numbers(&mut record, generation),
             Found::Empty | Found::Damaged => None,
         })
-        .max_by_key(|(sequence, _)| *sequence);
-    let (sequence, numbers) = newest?;
-    Some(Slot { lease: RecoveredLease { id, account, window, numbers }, generation, sequence })
+        .max_by_key(|(sequence, ..)| *sequence);
+    let (sequence, numbers, until_boot_ms) = newest?;
+    let lease = RecoveredLease { id, account, window, numbers, until_boot_ms };
+    Some(Slot { lease, generation, sequence })
 }
 
-fn read_numbers(record: &mut Reader<'_>, generation: u64) -> Option<(u64, Numbers)> {
+fn read_numbers(record: &mut Reader<'_>, generation: u64) -> Option<(u64, Numbers, u64)> {
     let ours = record.word()? == generation;
     let sequence = record.word()?;
     let numbers = Numbers {
@@ -162,7 +165,9 @@ fn read_numbers(record: &mut Reader<'_>, generation: u64) -> Option<(u64, Number
         spent: record.word()?,
         unconfirmed: record.word()?,
     };
-    ours.then_some((sequence, numbers))
+    // Zeros where an older engine wrote it.
+    let until_boot_ms = record.word()?;
+    ours.then_some((sequence, numbers, until_boot_ms))
 }
 
 /// Adds to the leases what is not in their numbers yet; picodollars of the reservations that were open.

@@ -6,6 +6,8 @@ mod admission;
 #[cfg(test)]
 mod deciding;
 #[cfg(test)]
+mod former;
+#[cfg(test)]
 mod hub;
 #[cfg(test)]
 mod near_end;

@@ -4,7 +4,7 @@ use pointsman_core::budget::{Admission, RefusalCode};
 use pointsman_core::limits::LEASES_PER_CHARGE;
 use serde_json::json;
 
-use super::world::{CENT, World, budget, table};
+use super::world::{CENT, Folder, Sidecar, World, budget, table};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -84,13 +84,14 @@ fn allow_goes_on_without_the_ledger_and_everything_counts_later() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_engine_without_a_hub_refuses_and_names_the_ledger() {
-    let mut world = World::new(CENT);
-    world.restart("boot-2", &budget(CENT));
-    let Admission::Wait(waiter) = world.one.admit(1) else { panic!("the hub may answer") };
-    let _lost = world.one.sync.request(false);
-    world.one.sync.failed("lost");
+    let (world, folder) = (World::new(CENT), Folder::new());
+    let mut new = Sidecar::start(&world.clock, &folder, "two", "boot-1");
+    new.book.configure(&table(&[budget(CENT)])).unwrap();
+    let Admission::Wait(waiter) = new.admit(1) else { panic!("the hub may answer") };
+    let _lost = new.sync.request(false);
+    new.sync.failed("lost");
     assert_eq!(waiter.wait().await.unwrap_err().code, RefusalCode::LedgerUnavailable);
-    assert_eq!(world.one.refused(1).code, RefusalCode::LedgerUnavailable, "at once");
+    assert_eq!(new.refused(1).code, RefusalCode::LedgerUnavailable, "at once");
 }
 
 #[test]

@@ -186,6 +186,9 @@ impl Fleet {
             }
         }
         self.stale.insert(at, answer);
+        if matches!(fate, Fate::Answered | Fate::Twice) {
+            self.say_farewells(at);
+        }
         self.wake(at);
     }
 
@@ -206,14 +209,18 @@ impl Fleet {
         let started = self.start(at, folder);
         self.sidecars[at] = started;
         self.stale.remove(&at);
-        self.say_farewells(at);
     }
 
+    /// As the ledger's task does it: after this boot was answered, and not while calls spend what
+    /// former boots left.
     fn say_farewells(&mut self, at: usize) {
-        let (one, _) = &self.sidecars[at];
-        for former in &one.recovered {
+        let (one, _) = &mut self.sidecars[at];
+        if one.book.spends_former() {
+            return;
+        }
+        for former in std::mem::take(&mut one.recovered) {
             assert!(former.intact);
-            self.world.hub.sync(&farewell(&one.book.holder().sidecar, former));
+            self.world.hub.sync(&farewell(&one.book.holder().sidecar, &former));
             former.discard();
         }
     }

@@ -79,7 +79,9 @@ impl Sidecar {
     pub(crate) fn start(clock: &Arc<ManualClock>, folder: &Folder, name: &str, boot: &str) -> Self {
         let (journal, recovered) = Journal::open(&folder.0, name, boot);
         assert_eq!(journal.broken(), None);
-        Self { recovered, ..Self::with(clock, name, boot, journal) }
+        let made = Self::with(clock, name, boot, journal);
+        made.book.take_former(&recovered);
+        Self { recovered, ..made }
     }
 
     pub(crate) fn with(clock: &Arc<ManualClock>, name: &str, boot: &str, journal: Journal) -> Self {
