@@ -18,16 +18,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from harness.control_plane import ControlPlane
 from pointsman_operator.kube.tokens import AUDIENCE
-from pointsman_operator.owned import permissions
 from pointsman_operator.owned.gateway_objects import FOLDERS, path_of
-from support.controllers import ControllerProcess, Home, controller, make_home
+from support.controllers import ControllerProcess, controller, make_home
 from support.eventually import eventually
+from support.gateway_rights import allow_gateways
 from support.hub_in_cluster import HubInCluster, hub_in_cluster
 from support.resources import hosted, policy, pool, rule
 
 pytestmark = pytest.mark.timeout(240)
 NAME = "pointsman-gateway-main"
-RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
 KEYED = {
     "type": "OpenAI",
     "model": "gpt-4o-mini-2024-07-18",
@@ -107,7 +106,7 @@ def tenancies(
         named = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         crds.api.create("/api/v1/namespaces", named)
     for owner, _ in PAIRS:
-        _allow(crds, home, owner)
+        allow_gateways(crds, home, owner)
     (folder / "hub").mkdir()
     listed = ("--gateway-namespaces", ",".join(owner for owner, _ in PAIRS))
     with (
@@ -122,25 +121,6 @@ def tenancies(
 def tenancy(tenancies: Iterator[Tenancy]) -> Tenancy:
     """Two namespaces that no other test uses."""
     return next(tenancies)
-
-
-def _allow(cluster: ControlPlane, home: Home, namespace: str) -> None:
-    """As the chart's gatewayNamespaces does."""
-    group = "rbac.authorization.k8s.io"
-    metadata = {"name": "pointsman-gateways"}
-    role = {"metadata": metadata, "rules": permissions.of_gateways()}
-    subject = {"kind": "ServiceAccount", "name": "pointsman-controller"}
-    binding = {
-        "metadata": metadata,
-        "roleRef": {"apiGroup": group, "kind": "Role", "name": "pointsman-gateways"},
-        "subjects": [subject | {"namespace": home.namespace}],
-    }
-    for kind, plural, document in (
-        ("Role", "roles", role),
-        ("RoleBinding", "rolebindings", binding),
-    ):
-        made = {"apiVersion": f"{group}/v1", "kind": kind, **document}
-        cluster.api.create(f"{RBAC}/{namespace}/{plural}", made)
 
 
 def resources(owner: str, guest: str) -> list[dict[str, Any]]:

@@ -1,0 +1,172 @@
+"""A guest's call from its own sidecar through the owner's gateway to a provider, nothing scripted.
+
+API server, controller, hub, gateway, sidecar and provider are the real ones; what a cluster's DNS
+would say stands in the sidecar's own /etc/hosts.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.control_plane import ControlPlane
+from pointsman_operator.kube.tokens import AUDIENCE
+from support.controllers import Home, controller, make_home
+from support.eventually import eventually
+from support.gateway_rights import allow_gateways
+from support.hub_in_cluster import HubInCluster, hub_in_cluster
+from support.line import asked
+from support.processes import Sidecar, Simulator, ended
+from support.resources import budget, hosted, policy, pool, rule
+
+pytestmark = pytest.mark.timeout(300)
+OWNER, GUEST, NAME = "path-owner", "path-guest", "pointsman-gateway-main"
+ADDRESS, KEY = "127.61.7.1", "sk-of-the-owner"
+
+
+@dataclass
+class Parts:
+    """All that runs beside the two routers."""
+
+    plane: ControlPlane
+    home: Home
+    hub: HubInCluster
+    folder: Path
+    provider: Simulator
+
+    def bundle(self) -> str:
+        """Whom sidecars trust, as the injector reads it."""
+        path = f"/api/v1/namespaces/{self.home.namespace}/configmaps/pointsman-ca"
+        return str(self.plane.api.get(path)["data"]["ca.crt"])
+
+    def router(self, namespace: str, account: str, name: str, **more: Any) -> Sidecar:
+        """The router of a new pod, with the pod's own token."""
+        spec: dict[str, Any] = {"serviceAccountName": account}
+        spec |= {"containers": [{"name": "app", "image": "localhost/none:1"}]}
+        document = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+        made = self.plane.api.create(f"/api/v1/namespaces/{namespace}/pods", document)
+        pod = {"name": name, "uid": str(made["metadata"]["uid"])}
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        token = folder / "token"
+        token.write_text(self.plane.token(namespace, account, audience=AUDIENCE, pod=pod))
+        return Sidecar(
+            folder,
+            POINTSMAN_HUB_URL=self.hub.url,
+            POINTSMAN_HUB_TOKEN_FILE=str(token),
+            POINTSMAN_HUB_CA=self.bundle(),
+            POINTSMAN_SIDECAR=pod["uid"],
+            POINTSMAN_POD=name,
+            POINTSMAN_NAMESPACE=namespace,
+            POINTSMAN_WORKLOAD=name,
+            SSL_CERT_FILE=str(self.folder / "provider.pem"),
+            **more,
+        )
+
+    def spend(self, namespace: str = "") -> dict[str, int]:
+        """Requests by workload; of one namespace, or of all."""
+        query = {"by": "workload", "namespace": namespace}
+        token = self.hub.controllers_token()
+        rows = self.hub.call(token, "GET", "/v1/spend", params=query).json()["rows"]
+        return {row["key"]: row["requests"] for row in rows}
+
+
+@pytest.fixture
+def parts(crds: ControlPlane, tmp_path: Path) -> Iterator[Parts]:
+    """A provider, a hub, and a controller that may run gateways for the owner."""
+    probe = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip(f"no mount namespace of one's own: {probe.stderr.decode()}")
+    home = make_home(crds)
+    for namespace in (OWNER, GUEST):
+        named = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        crds.api.create("/api/v1/namespaces", named)
+    allow_gateways(crds, home, OWNER)
+    (tmp_path / "hub").mkdir()
+    with ExitStack() as stack:
+        provider = Simulator(tmp_path, "a", tls={"certOut": str(tmp_path / "provider.pem")})
+        stack.enter_context(ended(provider))
+        hub = stack.enter_context(hub_in_cluster(crds, tmp_path / "hub", home.namespace))
+        listed = ("--gateway-namespaces", OWNER)
+        leader = controller(home, hub, tmp_path / "controller", *listed)
+        eventually(stack.enter_context(leader).leads, within_s=30)
+        yield Parts(crds, home, hub, tmp_path, provider)
+
+
+def resources(url: str) -> list[dict[str, Any]]:
+    """The owner's pool with a key and a Budget; the guest's policy, which names no key."""
+    secret = {"secretRef": {"name": "pointsman-credentials", "key": "sim"}}
+    model = hosted(
+        provider={
+            "type": "OpenAICompatible",
+            "model": "sim-1",
+            "baseURL": f"{url}/v1",
+            "credential": secret,
+        },
+        pricing={"inputPerMTok": "1", "outputPerMTok": "1"},
+        contextWindow=128_000,
+    )
+    opened = {"from": "Names", "names": [GUEST]}
+    return [
+        pool(model, namespace=OWNER, allowedNamespaces=opened),
+        budget(namespace=OWNER),
+        policy(rule(), namespace=GUEST, pools=[{"name": "main", "namespace": OWNER}]),
+    ]
+
+
+def test_a_guests_call_is_paid_by_the_owners_budget_with_the_owners_key(parts: Parts) -> None:
+    """Routed by the guest, keyed and booked by the owner; each sees its own, all see it once."""
+    plane = parts.plane
+    plane.kubectl.apply(*resources(parts.provider.url))
+    accounts = f"/api/v1/namespaces/{OWNER}/serviceaccounts/{NAME}"
+    eventually(lambda: plane.api.reaches(accounts), within_s=30)
+    secret = parts.folder / "gateway-0" / "secrets" / "pointsman-credentials"
+    secret.mkdir(parents=True)
+    (secret / "sim").write_text(KEY)
+    (secret / "allowed-hosts").write_text("127.0.0.1")
+    gateway = parts.router(
+        OWNER,
+        NAME,
+        "gateway-0",
+        POINTSMAN_MODE="gateway",
+        POINTSMAN_GATEWAY="pool/main",
+        POINTSMAN_DATA_ADDRESS=f"{ADDRESS}:443",
+    )
+    hosts = parts.folder / "hosts"
+    hosts.write_text(f"127.0.0.1 localhost\n{ADDRESS} {NAME}.{OWNER}.svc\n")
+    script = f"mount --bind {shlex.quote(str(hosts))} /etc/hosts && exec {sys.executable} "
+    program = ("--mount", "sh", "-c", script + "-m pointsman_sidecar")
+    with ended(gateway):
+        eventually(lambda: gateway.probe("/readyz"), within_s=30)
+        shop = parts.router(GUEST, "default", "shop", python="unshare", program=program)
+        with ended(shop):
+            eventually(lambda: _call(shop).status_code == 200, within_s=40)
+            before = parts.provider.stats()["requests"]
+            answer = _call(shop)
+            assert answer.status_code == 200, answer.text
+            assert parts.provider.stats()["requests"] == before + 1
+            assert answer.headers["x-pointsman-request-id"] in str(parts.provider.bill())
+            assert KEY not in answer.text
+            served = parts.provider.stats()["requests"]
+            eventually(lambda: parts.spend(OWNER) == {f"{GUEST}/shop": served}, within_s=60)
+            eventually(lambda: parts.spend(GUEST) == {"shop": served}, within_s=60)
+            assert parts.spend() == {"shop": served}
+            rows = parts.hub.call(parts.hub.controllers_token(), "GET", "/v1/budgets").json()
+            (account,) = [row for row in rows if row["current"]]
+            assert account["account"] == f"{OWNER}/team/day"
+            assert account["settled"] > 0
+
+
+def _call(router: Sidecar) -> httpx.Response:
+    """The app's call, to its own sidecar."""
+    url = f"{router.url}/v1/chat/completions"
+    return httpx.post(url, json=asked(model="mini"), timeout=30)
