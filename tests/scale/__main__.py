@@ -14,7 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scale import hub_streams, lease_holders, real_sidecars, rows, watched
+from scale import (
+    controller_edits,
+    hub_streams,
+    lease_holders,
+    real_sidecars,
+    rows,
+    watched,
+    webhook_reviews,
+)
+from scale.size import Size
 
 
 @dataclass(frozen=True)
@@ -25,12 +34,12 @@ class Part:
     says: str
     seconds: int
     """About how long it takes on two idle cores."""
-    measure: Callable[[Path, float], list[rows.Row]]
+    measure: Callable[[Path, Size], list[rows.Row]]
 
 
 PARTS = tuple(
     Part(module.NAME, str(module.__doc__).partition("\n")[0], module.SECONDS, module.measure)
-    for module in (hub_streams, lease_holders, real_sidecars)
+    for module in (hub_streams, lease_holders, real_sidecars, webhook_reviews, controller_edits)
 )
 
 
@@ -39,12 +48,13 @@ def main() -> int:
     options = _options()
     chosen = [part for part in PARTS if not options.only or part.name in options.only]
     about = watched.machine()
+    size = Size(options.scale, options.minutes)
     found: list[rows.Row] = []
     for number, part in enumerate(chosen, start=1):
         _say(f"[{number}/{len(chosen)}] {part.name}: {part.says} (about {part.seconds} s)")
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="pointsman-scale-") as folder:
-            measured = part.measure(Path(folder), options.scale)
+            measured = part.measure(Path(folder), size)
         _say(rows.table(measured), f"{part.name} took {time.monotonic() - began:.0f} s", "")
         found += measured
         rows.write_json(found, about | {"scale": options.scale}, options.output)
@@ -59,6 +69,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=names, help="this part (repeatable)")
     parser.add_argument(
         "--scale", type=float, default=1.0, help="a share of the full size, to try a part"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="how long the controller's memory is watched"
     )
     parser.add_argument("--output", type=Path, default=Path("build/scale.json"))
     return parser.parse_args()

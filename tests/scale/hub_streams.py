@@ -23,6 +23,7 @@ import httpx
 from bench.table import compile_table
 from scale.certificate import write_certificate
 from scale.rows import Row
+from scale.size import Size
 from scale.watched import allow_files, load, processor_s, rss_mib
 from support.hub_process import FENCE, HubProcess, hub_process
 from support.tree import ROOT
@@ -32,12 +33,12 @@ STREAMS, EDITS, READERS = 10_000, 3, 4
 HUB_MIB, ALL_S = 1024, 5.0
 
 
-def measure(folder: Path, scale: float) -> list[Row]:
-    """Hold `STREAMS x scale` streams, edit the table three times."""
+def measure(folder: Path, size: Size) -> list[Row]:
+    """Hold `STREAMS x size.share` streams, edit the table three times."""
     allow_files()
     write_certificate(folder)
     ca = folder / "tls.crt"
-    streams = int(STREAMS * scale) // READERS * READERS
+    streams = int(STREAMS * size.share) // READERS * READERS
     tls = ["--tls-cert", str(ca), "--tls-key", str(folder / "tls.key")]
     with (
         hub_process(folder, *tls, "--log-level", "warning") as hub,

@@ -22,6 +22,7 @@ import httpx
 from scale.calls import DEAREST, RATE, Calls
 from scale.certificate import write_certificate
 from scale.rows import Row
+from scale.size import Size
 from scale.watched import allow_files, load, processor_s, rss_mib
 from support.hub_process import FENCE, HubProcess, budget, hub_process, route_table
 from support.tree import ROOT
@@ -36,12 +37,12 @@ _MARK_DIGITS = 20
 _BINS_A_SECOND = 10
 
 
-def measure(folder: Path, scale: float) -> list[Row]:
-    """Run `HOLDERS x scale` holders until some time after the limit is spent."""
+def measure(folder: Path, size: Size) -> list[Row]:
+    """Run `HOLDERS x size.share` holders until some time after the limit is spent."""
     allow_files()
     write_certificate(folder)
     ca = folder / "tls.crt"
-    holders = int(HOLDERS * scale) // PROCESSES * PROCESSES
+    holders = int(HOLDERS * size.share) // PROCESSES * PROCESSES
     limit = int(holders * RATE * Calls().mean_cost * (RAMP_S / 2 + STEADY_S))
     tls = ["--tls-cert", str(ca), "--tls-key", str(folder / "tls.key")]
     with (

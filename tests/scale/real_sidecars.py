@@ -21,6 +21,7 @@ import httpx
 from scale.certificate import write_certificate
 from scale.hub_streams import edited, put
 from scale.rows import Row
+from scale.size import Size
 from scale.watched import allow_files, load, rss_mib
 from support.eventually import eventually
 from support.hub_process import HubProcess, hub_process
@@ -31,12 +32,12 @@ SIDECARS, EDITS, STARTING_AT_ONCE = 100, 10, 2
 LAST_S, WITHIN_S = 1.0, 60.0
 
 
-def measure(folder: Path, scale: float) -> list[Row]:
-    """Start `SIDECARS x scale` processes, edit the table ten times."""
+def measure(folder: Path, size: Size) -> list[Row]:
+    """Start `SIDECARS x size.share` processes, edit the table ten times."""
     allow_files()
     write_certificate(folder)
     ca = folder / "tls.crt"
-    wanted = max(2, int(SIDECARS * scale))
+    wanted = max(2, int(SIDECARS * size.share))
     tls = ["--tls-cert", str(ca), "--tls-key", str(folder / "tls.key")]
     with (
         ExitStack() as stack,

@@ -66,6 +66,11 @@ class InjectorProcess:
         self._process.kill()
         self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
     def wait_serving(self) -> str:
         """`HOST:PORT` of the webhooks, once there is a certificate."""
         eventually(lambda: self._announced.exists() or self._process.poll() is not None, START_S)
