@@ -42,9 +42,11 @@ class Calls:
 
     def sure(self, at: int, free: int) -> int:
         """How many calls from `at` on fit into `free`, whatever they reserve; at most the run."""
+        if free < DEAREST:
+            return 0
         base = int(self.until[at])
-        found = np.searchsorted(self.until, base + max(0, free - DEAREST), side="right")
-        return max(0, int(found) - 1 - at) if free >= DEAREST else 0
+        found = np.searchsorted(self.until, base + free - DEAREST, side="right")
+        return max(0, int(found) - 1 - at)
 
 
 class Successes:
