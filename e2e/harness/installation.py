@@ -48,11 +48,10 @@ class Installation:
 
     def upgrade(self, *more: str, **values: Any) -> str:
         """Another revision, with other values (dots written as `__`); Helm's own words."""
-        told = {**VALUES, **{key.replace("__", "."): value for key, value in values.items()}}
-        flags = [part for key, value in told.items() for part in ("--set-json", _set(key, value))]
         patience = ["--wait", f"--timeout={INSTALL_S}s"]
         place: list[str | Path] = [RELEASE, CHART, "--namespace", HOME]
-        return self.helm("upgrade", *place, *flags, *patience, *more, within_s=INSTALL_S + 30)
+        told = flags(**values)
+        return self.helm("upgrade", *place, *told, *patience, *more, within_s=INSTALL_S + 30)
 
     def uninstall(self) -> str:
         """Remove the release and wait until its objects are gone; Helm's own words."""
@@ -69,6 +68,12 @@ class Installation:
             selector = f"app.kubernetes.io/component={role}"
             said.append(self.kubectl("logs", "-l", selector, "--tail=40", "--prefix"))
         return "\n".join(said)
+
+
+def flags(**values: Any) -> list[str]:
+    """What the test cluster needs, and other values (dots written as `__`), for Helm."""
+    told = {**VALUES, **{key.replace("__", "."): value for key, value in values.items()}}
+    return [part for key, value in told.items() for part in ("--set-json", _set(key, value))]
 
 
 def _set(key: str, value: Any) -> str:

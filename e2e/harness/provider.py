@@ -32,16 +32,19 @@ def image(folder: Path) -> Image:
 class Provider:
     """One simulated provider in one namespace, under its own name.
 
-    `url` is in plain HTTP; `https_url`, at `host`, with a certificate of the cluster's authority.
+    `url` is in plain HTTP; `https_url`, at `host`, with a certificate of the cluster's authority,
+    which is also good for `known_as`, a provider's real name that a test points here.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str, name: str = "provider") -> None:
+    def __init__(
+        self, cluster: Cluster, namespace: str, name: str = "provider", known_as: str = ""
+    ) -> None:
         self._kubectl = cluster.kubectl.within(namespace)
         self._name = name
         self.host = f"{name}.{namespace}.svc"
         self.url = f"http://{self.host}:{PORT}/v1"
         self.https_url = f"https://{self.host}/v1"
-        issued = cluster.authority.issue(name, hosts=(self.host,))
+        issued = cluster.authority.issue(name, hosts=(self.host, known_as or self.host))
         pair = {"tls.crt": issued.certificate, "tls.key": issued.key}
         config = {
             "listen": f"0.0.0.0:{PORT}",
@@ -65,6 +68,9 @@ class Provider:
             self._service(),
         )
         self.wait()
+        if known_as:
+            service = self._kubectl.json("get", "service", name)
+            cluster.point(known_as, service["spec"]["clusterIP"])
 
     def wait(self) -> None:
         """Return when it serves."""
