@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from support.eventually import eventually
 from support.line import Line, line
 from support.tables import PRICES, model, route, table
 
@@ -182,11 +183,12 @@ def test_metrics_tell_what_the_best_model_would_have_cost(routed: Line) -> None:
     labels = '{model="main/b",provider="sim-b"}'
     names = [f"pointsman_{name}_usd_total{labels}" for name in ("cost", "baseline_cost")]
     before = [routed.sidecar.metric(name) for name in names]
-    seen = record(routed, model="cheapest")
-    assert seen["model"] == "main/b"
+    answer = routed.chat(text="Say hello.", model="cheapest")
+    assert answer.headers["x-pointsman-model"] == "main/b"
+    eventually(lambda: routed.sidecar.metric(names[1]) > before[1])
     after = [routed.sidecar.metric(name) for name in names]
     cost, baseline = (now - was for now, was in zip(after, before, strict=True))
-    used = seen["usage"]
-    assert cost == pytest.approx((used["input"] * 15 + used["output"] * 60) / 1e12)
-    dear = used["input"] * PRICES["input"] + used["output"] * PRICES["output"]
+    tokens = [answer.json()["usage"][name] for name in ("prompt_tokens", "completion_tokens")]
+    assert cost == pytest.approx((tokens[0] * 15 + tokens[1] * 60) / 1e12)
+    dear = tokens[0] * PRICES["input"] + tokens[1] * PRICES["output"]
     assert baseline == pytest.approx(dear / 1e12)
