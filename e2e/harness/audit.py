@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 FORBIDDEN = 403
+DECISION = "authorization.k8s.io/decision"
 POLICY = """\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -73,7 +74,7 @@ class Audit:
         return {
             access(event)
             for event in self.by(user)
-            if code(event) == FORBIDDEN and not self._too_early(event)
+            if code(event) == FORBIDDEN and not allowed(event) and not self._too_early(event)
         }
 
     def _too_early(self, event: dict[str, Any]) -> bool:
@@ -94,6 +95,11 @@ def access(event: dict[str, Any]) -> Access:
         asked.get("namespace", ""),
         asked.get("name", ""),
     )
+
+
+def allowed(event: dict[str, Any]) -> bool:
+    """Whether the authorizer let it through, whatever became of it then."""
+    return bool(event.get("annotations", {}).get(DECISION) == "allow")
 
 
 def code(event: dict[str, Any]) -> int:

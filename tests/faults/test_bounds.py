@@ -109,6 +109,20 @@ def test_i6_bodies_that_do_not_fit_together_are_refused_unread(single: Line) -> 
     assert single.chat().status_code == 200
 
 
+def test_a_refusal_arrives_although_the_body_is_on_its_way(single: Line) -> None:
+    """A caller that sends all of its body first still reads why it was refused."""
+    announced = f"{HEAD}content-length: {8 * LARGE}\r\n\r\n".encode()
+    for _ in range(FITTING):
+        with closing(dial(single)) as peer:
+            peer.sendall(announced)
+            for _ in range(4):
+                peer.sendall(bytes(LARGE // 4))
+            said = peer.recv(65536)
+            assert said.startswith(b"HTTP/1.1 413 "), said
+            assert b"larger than" in said, said
+    assert single.chat().status_code == 200
+
+
 def test_i6_a_slow_reader_holds_its_provider_back_and_not_our_memory(single: Line) -> None:
     """A stream of tens of megabytes that nobody reads waits at the provider."""
     single.script("a", {"text": "x" * 40_000_000})

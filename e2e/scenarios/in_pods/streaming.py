@@ -27,7 +27,7 @@ def follow() -> None:
             waits = False
         for choice in chunk.choices:
             reason = choice.finish_reason or reason
-    print("stream", reason, flush=True)
+    print(f"stream {reason}\n", end="", flush=True)  # in one piece, among threads
 
 
 threads = [threading.Thread(target=follow) for _ in range(streams)]

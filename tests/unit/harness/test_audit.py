@@ -50,6 +50,16 @@ def test_a_refusal_by_an_api_server_that_is_not_ready_yet_is_no_lack(tmp_path: P
     assert Audit(path, unready=[earlier, later]).forbidden(ME) == {Access("list", "", "leases")}
 
 
+def test_a_403_to_one_who_may_is_no_lack(tmp_path: Path) -> None:
+    """The namespace is being deleted: admission refuses, not the authorizer."""
+    path = tmp_path / "audit.jsonl"
+    event = _event("patch", 403, resource="configmaps")
+    decided = {"annotations": {"authorization.k8s.io/decision": "allow"}}
+    path.write_text(json.dumps({**event, **decided}) + "\n")
+    assert Audit(path).forbidden(ME) == set()
+    assert Audit(path).used(ME) == {Access("patch", "", "configmaps")}
+
+
 def test_it_reads_what_comes_and_only_whole_lines(tmp_path: Path) -> None:
     """A reader from now on does not see the past, and a line being written is left for later."""
     path = tmp_path / "audit.jsonl"

@@ -77,7 +77,10 @@ pub async fn handle(worker: Rc<Worker>, request: Request<Incoming>) -> Reply {
     let (mut head, body) = request.into_parts();
     let (plan, guest) = match admit(&worker, &mut head).await {
         Ok(admitted) => admitted,
-        Err(refusal) => return turn_away(&worker, &refusal),
+        Err(refusal) => {
+            intake::discard(&head, body, &refusal);
+            return turn_away(&worker, &refusal);
+        }
     };
     match endpoint(&head) {
         Ok(Some(endpoint)) => {
@@ -89,14 +92,20 @@ pub async fn handle(worker: Rc<Worker>, request: Request<Incoming>) -> Reply {
         }
         Ok(None) => models::answer(&plan.table, head.uri.path(), guest.as_ref())
             .unwrap_or_else(|refusal| turn_away(&worker, &refusal)),
-        Err(refusal) => turn_away(&worker, &refusal),
+        Err(refusal) => {
+            intake::discard(&head, body, &refusal);
+            turn_away(&worker, &refusal)
+        }
     }
 }
 
-async fn serve(mut call: Box<Call>, head: Parts, body: Incoming) -> Reply {
-    let pieces = match prepare(&mut call, &head, body).await {
+async fn serve(mut call: Box<Call>, head: Parts, mut body: Incoming) -> Reply {
+    let pieces = match prepare(&mut call, &head, &mut body).await {
         Ok(pieces) => pieces,
-        Err(refusal) => return refused(call, &refusal),
+        Err(refusal) => {
+            intake::discard(&head, body, &refusal);
+            return refused(call, &refusal);
+        }
     };
     let deadline = Instant::now() + Duration::from_millis(call.total_ms());
     let ended = try_candidates(&mut call, &pieces, &head.headers, deadline).await;
@@ -112,7 +121,11 @@ async fn serve(mut call: Box<Call>, head: Parts, body: Incoming) -> Reply {
 }
 
 /// Everything before the first attempt.
-async fn prepare(call: &mut Call, head: &Parts, body: Incoming) -> Result<Vec<Bytes>, Refusal> {
+async fn prepare(
+    call: &mut Call,
+    head: &Parts,
+    body: &mut Incoming,
+) -> Result<Vec<Bytes>, Refusal> {
     let needs = call.plan.rules.needs();
     let options = ScanOptions { detect_pii: needs.pii, keep_text: call.plan.needs_text };
     let shared = call.worker().shared.clone();

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::request::Parts;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 
 use crate::engine::Shared;
 use crate::error::Refusal;
@@ -86,7 +86,7 @@ pub fn check_head(head: &Parts) -> Result<(), Refusal> {
 pub async fn read(
     shared: &Arc<Shared>,
     head: &Parts,
-    mut body: Incoming,
+    body: &mut Incoming,
     options: ScanOptions,
 ) -> Result<Intake, Refusal> {
     let limit = largest(shared);
@@ -116,6 +116,25 @@ pub async fn read(
     }
     let scan = scanner.finish().map_err(|error| refusal(&error))?;
     Ok(Intake { pieces, scan, held })
+}
+
+/// Reads on what the caller still sends of a request that is refused, and throws it away: a connection
+/// that is closed over unread bytes is reset, and the answer on its way is lost with it.
+pub fn discard(head: &Parts, mut body: Incoming, refusal: &Refusal) {
+    // Who asks first (`expect: 100-continue`) has sent nothing; who has left or stalls sends no more.
+    let nothing_comes = matches!(refusal, Refusal::CallerGone | Refusal::RequestTooSlow);
+    if nothing_comes || body.is_end_stream() || head.headers.contains_key(EXPECT) {
+        return;
+    }
+    tokio::task::spawn_local(async move {
+        let idle = Duration::from_millis(limits::DISCARD_IDLE_MS);
+        let mut taken = 0;
+        while taken <= limits::DISCARDED_BODY_BYTES
+            && let Ok(Some(Ok(frame))) = tokio::time::timeout(idle, body.frame()).await
+        {
+            taken += frame.data_ref().map_or(0, Bytes::len);
+        }
+    });
 }
 
 /// A body that would never find room is too large: "try again" would be a lie.

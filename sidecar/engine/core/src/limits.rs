@@ -38,6 +38,10 @@ pub const HEADER_READ_TIMEOUT_MS: u64 = 15_000;
 pub const NEAR_TIMER_MS: u64 = 250;
 /// How long a caller may pause within its request body.
 pub const BODY_IDLE_TIMEOUT_MS: u64 = 30_000;
+/// How much of a refused request's body is read on and thrown away, so that its answer arrives.
+pub const DISCARDED_BODY_BYTES: usize = 64 << 20;
+/// The pause in it after which no more is expected.
+pub const DISCARD_IDLE_MS: u64 = 500;
 /// Open connections of apps a data thread; above, they wait in the listen queue.
 pub const CONNECTIONS: usize = 16_384;
 /// How soon a full or failing listener looks again.
