@@ -2,6 +2,9 @@
 
 A failed stage does not stop the next one: one run shows everything that is wrong. The exit status
 is 0 only if every stage passed. What a run leaves out is printed, never silent.
+
+The long stages of `test` mostly wait, so those about the node run beside the others; each one's
+output comes in one piece when it ends.
 """
 
 from __future__ import annotations
@@ -10,7 +13,10 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +28,8 @@ PYTHON = str(BIN / "python")
 LONG_FOLDERS = ("chart", "controlplane", "faults", "images", "sdk", "wheels", "demo")
 # Ten real minutes and more a test: never part of `make test`, which names it.
 SOAK_FOLDER = "soak"
+# Chart, images and the node that runs them: beside all that needs no node, which takes as long.
+WITH_NODE = ("chart", "images", "e2e")
 SECONDS_A_MINUTE = 60
 
 
@@ -55,8 +63,10 @@ def main() -> int:
     unknown = set(chosen) - {stage.name for stage in stages}
     if unknown:
         parser.error(f"no such stage: {', '.join(sorted(unknown))}")
-    outcomes = [run(stage) for stage in stages if not chosen or stage.name in chosen]
-    report(outcomes)
+    wanted = [stage for stage in stages if not chosen or stage.name in chosen]
+    began = time.monotonic()
+    outcomes = run_all(wanted)
+    report(outcomes, time.monotonic() - began)
     if chosen:
         print(f"left out by --only: {', '.join(s.name for s in stages if s.name not in chosen)}")
     elif arguments.kind == "verify":
@@ -144,6 +154,19 @@ def ignored() -> list[str]:
     return [f"--ignore=tests/{folder}" for folder in (*LONG_FOLDERS, SOAK_FOLDER)]
 
 
+def run_all(stages: list[Stage]) -> list[Outcome]:
+    """The quick ones in turn, with their output on ours; then the long ones in two lanes."""
+    long = {stage.name for stage in test_stages()}
+    outcomes = [run(stage) for stage in stages if stage.name not in long]
+    rest = [stage for stage in stages if stage.name in long]
+    node = [stage for stage in rest if stage.name in WITH_NODE]
+    lanes = [[stage for stage in rest if stage not in node], node]
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        for ended in pool.map(lambda lane: [run_beside(stage) for stage in lane], lanes):
+            outcomes += ended
+    return outcomes
+
+
 def run(stage: Stage) -> Outcome:
     """Run one stage with its output on ours."""
     print(f"--- {stage.name}: {stage.proves}", flush=True)
@@ -154,14 +177,38 @@ def run(stage: Stage) -> Outcome:
     return Outcome(stage, status, time.monotonic() - began)
 
 
-def report(outcomes: list[Outcome]) -> None:
-    """One line a stage, in minutes."""
+PRINTING = threading.Lock()
+
+
+def run_beside(stage: Stage) -> Outcome:
+    """Run one stage beside others; its output comes when it has ended."""
+    with PRINTING:
+        print(f"... {stage.name} begins: {stage.proves}", flush=True)
+    began = time.monotonic()
+    with tempfile.TemporaryFile() as output:
+        status = subprocess.run(
+            stage.arguments,
+            cwd=stage.folder,
+            env=environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        ).returncode
+        output.seek(0)
+        with PRINTING:
+            print(f"--- {stage.name}: {stage.proves}", flush=True)
+            sys.stdout.write(output.read().decode("utf-8", "replace"))
+            sys.stdout.flush()
+    return Outcome(stage, status, time.monotonic() - began)
+
+
+def report(outcomes: list[Outcome], seconds: float) -> None:
+    """One line a stage, in minutes; in all fewer than their sum, for some run beside others."""
     print()
     for outcome in outcomes:
         verdict = "ok" if outcome.status == 0 else f"FAILED ({outcome.status})"
         print(f"{outcome.stage.name:12} {outcome.seconds / SECONDS_A_MINUTE:6.2f} min  {verdict}")
-    total = sum(outcome.seconds for outcome in outcomes) / SECONDS_A_MINUTE
-    print(f"{'total':12} {total:6.2f} min", flush=True)
+    print(f"{'in all':12} {seconds / SECONDS_A_MINUTE:6.2f} min", flush=True)
 
 
 def environment() -> dict[str, str]:
