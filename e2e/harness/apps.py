@@ -16,6 +16,7 @@ CHAT = (PROGRAMS / "chat.py").read_text()
 APP = "deployment/app"
 IDLE = "import signal; signal.sigwait({signal.SIGTERM})"
 SECRET = "pointsman-credentials"  # noqa: S105 - its name
+GATEWAY_KINDS = "deployments,services,poddisruptionbudgets,serviceaccounts"
 PRICING = {"inputPerMTok": "0.25", "cachedInputPerMTok": "0.025", "outputPerMTok": "2"}
 
 
@@ -135,6 +136,12 @@ def router(pod: dict[str, Any]) -> dict[str, Any] | None:
     """The status of a pod's sidecar; None where it has none."""
     statuses = pod["status"].get("initContainerStatuses", ())
     return next((each for each in statuses if each["name"] == "pointsman"), None)
+
+
+def gateways(kubectl: Kubectl) -> list[str]:
+    """The objects of a namespace's gateways."""
+    chosen = ("-l", "pointsman.dev/gateway", "-o", "name")
+    return kubectl("get", GATEWAY_KINDS, *chosen).splitlines()
 
 
 def condition(kubectl: Kubectl, what: str, kind: str) -> tuple[str, str]:

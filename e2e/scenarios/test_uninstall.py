@@ -8,6 +8,7 @@ from harness import apps
 from harness.installation import HOME, RELEASE, Installation
 from harness.kubectl import Kubectl
 from harness.provider import Provider
+from support import resources
 from support.eventually import eventually
 
 pytestmark = pytest.mark.timeout(600)
@@ -20,19 +21,28 @@ NOT_OURS = ("configmap/kube-root-ca.crt", "serviceaccount/default")
 def test_uninstall_keeps_resources_and_leaves_nothing_else(
     installed: Installation, restricted: str
 ) -> None:
-    """CRDs, resources and running apps stay; a reinstallation serves the same sidecars."""
+    """CRDs, resources and running apps stay; a reinstallation serves the same sidecars.
+
+    A gateway is ours, and goes.
+    """
+    installed.upgrade(gatewayNamespaces=[restricted])
     kubectl = installed.cluster.kubectl.within(restricted)
     simulated = Provider(installed.cluster, restricted)
     *routing, budget = apps.three(restricted, simulated.url)
     # An enforced Budget whose ledger is gone refuses, as it should; this app is to go on.
     budget["spec"]["enforcement"] = {"onLedgerUnavailable": "Allow"}
-    kubectl.apply(*routing, budget, apps.app())
+    target = {"gateway": {"replicas": 1}}
+    rule = resources.rule("all", "main/m0")
+    partners = resources.policy(rule, name="partners", namespace=restricted, target=target)
+    kubectl.apply(*routing, partners, budget, apps.app())
     apps.annotate(kubectl)
     kubectl("wait", "--for=condition=Ready", "rpol/support", "--timeout=60s")
+    eventually(lambda: len(apps.gateways(kubectl)) == 4, 60)
     (pod,) = apps.running(kubectl)
     installed.uninstall()
     try:
-        assert _count(kubectl, "mpool,rpol,bud") == 3
+        assert _count(kubectl, "mpool,rpol,bud") == 4
+        assert apps.gateways(kubectl) == []
         assert "configmap/pointsman" not in kubectl("get", "configmaps", "-o", "name")
         assert _of_the_cluster(installed.kubectl) == set()
         eventually(lambda: _at_home(installed.kubectl) == KEPT, 60)

@@ -36,6 +36,16 @@ RARE = {
     },
     Right("controller", "create", "", "configmaps"): "an apply that makes the ConfigMap needs it; "
     "the audit log calls that a patch (test_rights_are_the_least_that_do)",
+    **{
+        Right("controller", "create", group, resource): "the same for the objects of gateways: "
+        "test_gateways.py uses all other rights to them, test_uninstall.py those of the cleanup"
+        for group, resource in (
+            ("", "serviceaccounts"),
+            ("", "services"),
+            ("apps", "deployments"),
+            ("policy", "poddisruptionbudgets"),
+        )
+    },
     Right("controller", "delete", "", "configmaps"): "when a namespace's last policy is deleted: "
     "tests/controlplane/controller/test_publishing.py::test_deletion_cleans_up",
     **{
@@ -59,7 +69,8 @@ def test_every_right_of_every_role_was_used(
     folder = {path.name for path in Path(__file__).parent.glob("test_*.py")}
     if run != folder:
         pytest.skip(f"needs all scenarios in one run; without {sorted(folder - run)} says nothing")
-    granted = set(_granted(rendered(installed.helm, VALUES)))
+    listed = {**VALUES, "gatewayNamespaces": ["of-gateways"]}
+    granted = set(_granted(rendered(installed.helm, listed)))
     used = set(_used(installed))
     assert RARE.keys() <= granted
     assert granted - used - RARE.keys() == set()
@@ -67,15 +78,22 @@ def test_every_right_of_every_role_was_used(
 
 def _granted(objects: list[dict[str, Any]]) -> Iterator[Right]:
     """What the chart's bindings give to its ServiceAccounts."""
-    roles = {(it["kind"], it["metadata"]["name"]): it for it in objects if "rules" in it}
+    roles = {_place(it): it["rules"] for it in objects if "rules" in it}
     for binding in objects:
         if not binding["kind"].endswith("Binding"):
             continue
         reference = binding["roleRef"]
         for subject in binding["subjects"]:
             name = subject["name"].removeprefix(f"{RELEASE}-")
-            for rule in roles[reference["kind"], reference["name"]]["rules"]:
+            for rule in roles[_place(binding, reference["kind"], reference["name"])]:
                 yield from _of_rule(name, rule)
+
+
+def _place(document: dict[str, Any], kind: str = "", name: str = "") -> tuple[str, str, str]:
+    """Of a role itself, or of the one that a binding refers to: kind, namespace, name."""
+    kind, metadata = kind or document["kind"], document["metadata"]
+    namespace = "" if kind == "ClusterRole" else metadata["namespace"]
+    return kind, namespace, name or metadata["name"]
 
 
 def _of_rule(role: str, rule: dict[str, Any]) -> Iterator[Right]:
