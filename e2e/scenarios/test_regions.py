@@ -20,7 +20,10 @@ NO_TABLE, NOT_FOUND = "503 no_table", "404 model_not_found"
 
 
 def test_a_tenant_cannot_leave_the_pools_regions(installed: Installation, restricted: str) -> None:
-    """Without a policy there is no way out; a hostile one gets `LooserThanPool` and stays in."""
+    """Without a policy there is no way out; a hostile one gets `LooserThanPool` and stays in.
+
+    When it is deleted the way ends again, and what we had written is gone.
+    """
     kubectl = installed.cluster.kubectl.within(restricted)
     here, abroad = (Provider(installed.cluster, restricted, name) for name in ("here", "abroad"))
     models = apps.model("m0", here.url), apps.model("m1", abroad.url)
@@ -46,6 +49,9 @@ def test_a_tenant_cannot_leave_the_pools_regions(installed: Installation, restri
     assert "m1" not in listed
     assert auto == "sim-m0"
     assert others == [NOT_FOUND] * 4
+    kubectl("delete", "rpol/support")
+    eventually(lambda: "configmap/pointsman" not in kubectl("get", "configmaps", "-o", "name"), 30)
+    eventually(lambda: _asked(kubectl, "auto")[-1].startswith("503 "), 30)
     assert abroad.stats()["requests"] == 0
 
 
