@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness import images
@@ -47,27 +48,31 @@ def _layer() -> Path:
 
 
 def _site(folder: Path) -> Path:
-    """The unpacked wheel; crates that have not changed since come out of this checkout's builds."""
+    """The unpacked wheel.
+
+    Its builds lie apart: maturin keeps the library of a checkout under one name, and other stages
+    make today's wheels at the same time.
+    """
     tree, wheels, site = (folder / name for name in ("tree", "wheels", "site"))
     tree.mkdir()
     archive = folder / "tree.tar"
+    builds = {"CARGO_TARGET_DIR": str(folder / "builds")}
     _run(["git", "archive", "--output", str(archive), COMMIT], ROOT)
     _run(["tar", "-xf", str(archive)], tree)
     maturin = [str(Path(sys.executable).parent / "maturin"), "build", "--quiet", "--locked"]
     more = ["--profile", "demo", "--interpreter", sys.executable, "--out", str(wheels)]
-    _run([*maturin, *more], tree / "sidecar")
+    _run([*maturin, *more], tree / "sidecar", builds)
     (wheel,) = wheels.glob("*.whl")
     with zipfile.ZipFile(wheel) as unpacked:
         unpacked.extractall(site)
     return site
 
 
-def _run(arguments: list[str], folder: Path) -> None:
-    target = os.environ.get("CARGO_TARGET_DIR") or str(ROOT / "target")
+def _run(arguments: list[str], folder: Path, told: Mapping[str, str] | None = None) -> None:
     done = subprocess.run(
         arguments,
         cwd=folder,
-        env=os.environ | {"CARGO_TARGET_DIR": target},
+        env=os.environ | dict(told or {}),
         capture_output=True,
         text=True,
         timeout=BUILD_S,
