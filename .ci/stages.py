@@ -1,4 +1,4 @@
-"""Run the checks of `make verify` or `make test`, one stage after another, and say what each took.
+"""Run the checks of `make verify` or `make test`, stage by stage, and say what each took.
 
 A failed stage does not stop the next one: one run shows everything that is wrong. The exit status
 is 0 only if every stage passed. What a run leaves out is printed, never silent.

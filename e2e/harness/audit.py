@@ -41,10 +41,10 @@ class Audit:
         path: Path,
         *,
         from_now: bool = False,
-        unready: Sequence[tuple[datetime, datetime]] = (),
+        excused: Sequence[tuple[datetime, datetime]] = (),
     ) -> None:
         self._path = path
-        self._unready = unready
+        self._excused = excused
         self._offset = path.stat().st_size if from_now and path.exists() else 0
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -74,12 +74,12 @@ class Audit:
         return {
             access(event)
             for event in self.by(user)
-            if code(event) == FORBIDDEN and not allowed(event) and not self._too_early(event)
+            if code(event) == FORBIDDEN and not allowed(event) and not self._is_excused(event)
         }
 
-    def _too_early(self, event: dict[str, Any]) -> bool:
+    def _is_excused(self, event: dict[str, Any]) -> bool:
         asked = datetime.fromisoformat(event["requestReceivedTimestamp"])
-        return any(start <= asked <= end for start, end in self._unready)
+        return any(start <= asked <= end for start, end in self._excused)
 
 
 def access(event: dict[str, Any]) -> Access:

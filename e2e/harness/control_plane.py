@@ -58,7 +58,7 @@ class ControlPlane:
 
     def _begin(self, layout: Layout, url: str = "") -> None:
         """Start everything and wait until it is of use; `url`: the API server, from the tests."""
-        self._unready: list[tuple[datetime, datetime]] = []
+        self._excused: list[tuple[datetime, datetime]] = []
         self.layout = layout
         self.url = url or layout.url
         self.folder = layout.folder
@@ -100,7 +100,7 @@ class ControlPlane:
     def start(self, component: str) -> None:
         """Start one of COMPONENTS, for the first time or again after `kill`."""
         if component == "kube-apiserver":
-            self._unready.append((datetime.now(UTC), FOREVER))
+            self._excused.append((datetime.now(UTC), FOREVER))
         self.supervisor.start(component, self.arguments(component))
 
     def arguments(self, component: str) -> list[str | Path]:
@@ -128,15 +128,15 @@ class ControlPlane:
             within_s,
             needs=("etcd", "kube-apiserver"),
         )
-        since, until = self._unready[-1]
-        self._unready[-1] = (since, min(until, datetime.now(UTC)))
+        since, until = self._excused[-1]
+        self._excused[-1] = (since, min(until, datetime.now(UTC)))
 
     @contextmanager
     def excused(self) -> Iterator[None]:
         """A time in which a 403 is no lack: rights are taken from pods that still run."""
         since = datetime.now(UTC)
         yield
-        self._unready.insert(0, (since, datetime.now(UTC)))
+        self._excused.insert(0, (since, datetime.now(UTC)))
 
     def install(self, *paths: Path) -> None:
         """Apply files of CustomResourceDefinitions and wait until they are served."""
@@ -147,7 +147,7 @@ class ControlPlane:
     def audit(self, *, from_now: bool = False) -> Audit:
         """A reader of the audit log."""
         path = self.folder / "audit.jsonl"
-        return Audit(path, from_now=from_now, unready=tuple(self._unready))
+        return Audit(path, from_now=from_now, excused=tuple(self._excused))
 
     def client(self, user: str, groups: Sequence[str] = ()) -> Api:
         """A client with the certificate of a user; the caller closes it."""

@@ -6,6 +6,16 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
 
 from pointsman_operator.ledger.schema import Numbered, metadata
 
+
+def _fence() -> tuple[Column[str], Column[int], Column[str]]:
+    """Who wrote a row: installation, leadership, start (docs/contracts.md 3)."""
+    return (
+        Column("installation", Text, nullable=False),
+        Column("transitions", BigInteger, nullable=False),
+        Column("boot", Text, nullable=False),
+    )
+
+
 route_tables = Table(
     "route_tables",
     metadata,
@@ -13,9 +23,7 @@ route_tables = Table(
     Column("policy", Text, primary_key=True),
     Column("put", BigInteger, nullable=False),
     Column("digest", Text, nullable=False),
-    Column("installation", Text, nullable=False),
-    Column("transitions", BigInteger, nullable=False),
-    Column("boot", Text, nullable=False),
+    *_fence(),
     Column("packed", LargeBinary, nullable=False),
     # JSON of a `Target`; null outside a cluster.
     Column("target", Text, nullable=True),
@@ -27,9 +35,7 @@ removed_tables = Table(
     Column("namespace", Text, primary_key=True),
     Column("policy", Text, primary_key=True),
     Column("put", BigInteger, nullable=False),
-    Column("installation", Text, nullable=False),
-    Column("transitions", BigInteger, nullable=False),
-    Column("boot", Text, nullable=False),
+    *_fence(),
     # Whom it served, as in `route_tables`.
     Column("target", Text, nullable=True),
 )
@@ -40,9 +46,7 @@ pool_endpoints = Table(
     metadata,
     Column("namespace", Text, primary_key=True),
     Column("pool", Text, primary_key=True),
-    Column("installation", Text, nullable=False),
-    Column("transitions", BigInteger, nullable=False),
-    Column("boot", Text, nullable=False),
+    *_fence(),
     # JSON of `compile.endpoints.PoolEndpoints`.
     Column("content", Text, nullable=False),
 )
@@ -60,9 +64,7 @@ fence = Table(
     "fence",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("installation", Text, nullable=False),
-    Column("transitions", BigInteger, nullable=False),
-    Column("boot", Text, nullable=False),
+    *_fence(),
 )
 
 records = Table(

@@ -45,9 +45,9 @@ def test_a_refusal_by_an_api_server_that_is_not_ready_yet_is_no_lack(tmp_path: P
     path.write_text(json.dumps(_event("list", 403, resource="leases")) + "\n")
     at = datetime.fromisoformat(AT)
     second = timedelta(seconds=1)
-    assert Audit(path, unready=[(at - second, at + second)]).forbidden(ME) == set()
+    assert Audit(path, excused=[(at - second, at + second)]).forbidden(ME) == set()
     earlier, later = (at - 2 * second, at - second), (at + second, at + 2 * second)
-    assert Audit(path, unready=[earlier, later]).forbidden(ME) == {Access("list", "", "leases")}
+    assert Audit(path, excused=[earlier, later]).forbidden(ME) == {Access("list", "", "leases")}
 
 
 def test_a_403_to_one_who_may_is_no_lack(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 //! no code with `core`, so that an error there cannot hide itself here.
 
 mod bench;
+mod control;
 mod engine;
 mod output;
 mod provider;

@@ -22,7 +22,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::BodyExt;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
@@ -65,7 +64,10 @@ async fn serve(server: Arc<Server>) -> Result<(), Failure> {
         std::fs::rename(part, path)?;
     }
     tokio::spawn(Arc::clone(&server.live).drive());
-    tokio::spawn(accept_control(control, Arc::clone(&server)));
+    let told = Arc::clone(&server);
+    tokio::spawn(crate::control::serve(control, move |head, body| {
+        control::answer(&told, &head.method, head.uri.path(), body)
+    }));
     loop {
         let (socket, _) = data.accept().await?;
         server.life.connected();
@@ -94,26 +96,5 @@ async fn connection(socket: TcpStream, server: Arc<Server>) {
         () = dropped => reset(),
         // Clients that go away end here as errors; their calls are taken out by their drop.
         _ended = serving => {}
-    }
-}
-
-/// The control port; it answers whatever the data port does.
-async fn accept_control(listener: TcpListener, server: Arc<Server>) {
-    while let Ok((socket, _)) = listener.accept().await {
-        let server = Arc::clone(&server);
-        tokio::spawn(async move {
-            let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-                let server = Arc::clone(&server);
-                async move {
-                    let (head, body) = request.into_parts();
-                    let body = body.collect().await?.to_bytes();
-                    let answer = control::answer(&server, &head.method, head.uri.path(), &body);
-                    Ok::<_, hyper::Error>(answer)
-                }
-            });
-            let io = TokioIo::new(socket);
-            let _gone =
-                hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
-        });
     }
 }

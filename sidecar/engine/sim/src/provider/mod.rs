@@ -28,7 +28,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use http_body_util::BodyExt;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
@@ -82,7 +81,10 @@ async fn serve(config: Config) -> Result<(), Failure> {
         std::fs::write(&part, document.to_string())?;
         std::fs::rename(part, path)?;
     }
-    tokio::spawn(accept_control(control, Arc::clone(&provider)));
+    let told = Arc::clone(&provider);
+    tokio::spawn(crate::control::serve(control, move |head, body| {
+        service::control(&told, head, body)
+    }));
     loop {
         let (socket, _) = data.accept().await?;
         provider.stats.connected();
@@ -126,24 +128,4 @@ async fn connection(socket: TcpStream, acceptor: Option<TlsAcceptor>, provider: 
     } else {
         hyper::server::conn::http1::Builder::new().serve_connection(io, service).await
     };
-}
-
-/// The control port: plain, without faults.
-async fn accept_control(listener: TcpListener, provider: Arc<Provider>) {
-    while let Ok((socket, _)) = listener.accept().await {
-        let provider = Arc::clone(&provider);
-        tokio::spawn(async move {
-            let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-                let provider = Arc::clone(&provider);
-                async move {
-                    let (head, body) = request.into_parts();
-                    let body = body.collect().await?.to_bytes();
-                    Ok::<_, hyper::Error>(service::control(&provider, &head, &body))
-                }
-            });
-            let io = TokioIo::new(socket);
-            let _gone =
-                hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
-        });
-    }
 }
