@@ -116,8 +116,9 @@ class Tickets:
         made, dropped = self._rotation(now_s)
         if over or fresh or made or dropped:
             await self._database.write(lambda it: _store(it, fresh, over, made, dropped))
-        self._unstored -= fresh.keys()
-        for pod in over:
+        # While that was written, a pod may have been given a ticket that lasts longer.
+        self._unstored -= {pod for pod, until_s in fresh.items() if self._issued[pod] == until_s}
+        for pod in (it for it in over if _is_over(self._issued[it], now_s)):
             del self._issued[pod]
             self._revoked.pop(pod, None)
         if made or dropped:
