@@ -92,8 +92,10 @@ class Tenancy:
         return {kind for kind, names in found.items() if NAME in names}
 
 
-PAIRS = [(f"owner-{number}", f"guest-{number}") for number in range(4)]
+PAIRS = [(f"owner-{number}", f"guest-{number}") for number in range(5)]
 """One a test: in each first namespace gateways may run."""
+BARREN = "barren"
+"""Listed as well, but the rights were never given there; the first in every order."""
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +104,14 @@ def tenancies(
 ) -> Iterator[Iterator[Tenancy]]:
     """One hub and one controller for all of them."""
     home, folder = make_home(crds), tmp_path_factory.mktemp("gateways")
-    for namespace in itertools.chain(*PAIRS):
+    for namespace in itertools.chain([BARREN], *PAIRS):
         named = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         crds.api.create("/api/v1/namespaces", named)
     for owner, _ in PAIRS:
         allow_gateways(crds, home, owner)
     (folder / "hub").mkdir()
-    listed = ("--gateway-namespaces", ",".join(owner for owner, _ in PAIRS))
+    owners = [BARREN, *(owner for owner, _ in PAIRS)]
+    listed = ("--gateway-namespaces", ",".join(owners))
     with (
         hub_in_cluster(crds, folder / "hub", home.namespace) as hub,
         controller(home, hub, folder / "controller", *listed) as leader,
@@ -169,6 +172,20 @@ def test_a_pool_that_others_use_has_a_gateway_with_a_certificate_and_tickets(
     revoked = next(it for it in told if it["event"] == "admission")
     assert revoked["revoked"] == [pod["uid"]]
     assert time.monotonic() - began < 10
+
+
+def test_a_namespace_that_refuses_holds_up_no_other(tenancy: Tenancy) -> None:
+    """Its gateway is tried again and again; another's is made, and removed, meanwhile."""
+    owner, guest = tenancy.owner, tenancy.guest
+    opened, other = resources(BARREN, guest)
+    other["metadata"]["name"] = "refused"
+    tenancy.plane.kubectl.apply(opened, other)
+    eventually(lambda: f"{BARREN}/{NAME}" in tenancy.leader.log(), within_s=30)
+    tenancy.plane.kubectl.apply(*resources(owner, guest))
+    eventually(lambda: tenancy.there() == set(FOLDERS), within_s=30)
+    tenancy.plane.kubectl("-n", guest, "delete", "rpol", "support")
+    eventually(lambda: not tenancy.there(), within_s=30)
+    eventually(lambda: owner not in {it["namespace"] for it in _tables(tenancy)}, within_s=30)
 
 
 def test_what_is_not_needed_any_more_is_removed(tenancy: Tenancy) -> None:

@@ -11,8 +11,9 @@ import datetime as dt
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pointsman_operator.api.gateways import host
@@ -68,20 +69,17 @@ class Gateways:
         self._installation = installation
         self._applied: dict[ObjectName, tuple[str, float]] = {}
         """Content and time of what was applied, by the gateway's own name."""
-        self._swept_s = float("-inf")
+        self._swept_s: dict[str, float] = {}
+        """When a namespace was last searched for what is not needed."""
+        self._resting: dict[str, tuple[float, float]] = {}
+        """Until when, and how long, something that failed is left alone."""
         self._signed: dict[tuple[str, str], _Signed] = {}
 
     async def run(self) -> None:
-        """Look for ever; a failure passes, and the next look goes on."""
-        pause_s = limits.GATEWAYS_EVERY_S
+        """Look for ever."""
         while True:
-            await asyncio.sleep(pause_s)
-            try:
-                await self.look()
-                pause_s = limits.GATEWAYS_EVERY_S
-            except EXPECTED as error:
-                _log.warning("gateways: %s", error)
-                pause_s = min(pause_s * 2, limits.BACKOFF_MOST_S)
+            await asyncio.sleep(limits.GATEWAYS_EVERY_S)
+            await self.look()
 
     async def look(self) -> None:
         """Bring everything to what the world says, once."""
@@ -92,10 +90,27 @@ class Gateways:
         gateways += [Gateway("policy", policy, replicas) for policy, replicas in policies]
         if self._publisher.bundle:
             for gateway in gateways:
-                await self._apply(gateway)
+                place = f"{gateway.of.namespace}/{gateway.name}"
+                await self._apart(place, partial(self._apply, gateway))
         await self._remove_others(gateways)
-        await self._certify()
+        await self._apart("certificates", self._certify)
         # The hub comes last: where it is away, the objects are there all the same.
+        await self._apart("tables", partial(self._publish, wanted))
+
+    async def _apart(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do one thing; where it fails it rests, ever longer, and holds up no other."""
+        until_s, pause_s = self._resting.get(what, (0.0, limits.GATEWAYS_EVERY_S))
+        if (now_s := time.monotonic()) < until_s:
+            return
+        try:
+            await work()
+            self._resting.pop(what, None)
+        except EXPECTED as error:
+            _log.warning("gateways: %s: %s", what, error)
+            longer_s = min(pause_s * 2, limits.BACKOFF_MOST_S)
+            self._resting[what] = (now_s + pause_s, longer_s)
+
+    async def _publish(self, wanted: frozenset[ObjectName]) -> None:
         for pool in sorted(wanted):
             compiled = self._world.gateway(pool)
             target = {"gateway": f"pool/{pool.name}", "labels": {}, "order": [0, "", pool.name]}
@@ -119,15 +134,12 @@ class Gateways:
     async def _remove_others(self, wanted: Sequence[Gateway]) -> None:
         """Objects of ours that are not needed, found by label; seldom, and when one fell away."""
         kept = {ObjectName(gateway.of.namespace, gateway.name) for gateway in wanted}
-        over = [name for name in self._applied if name not in kept]
-        now_s = time.monotonic()
-        if not over and now_s < self._swept_s + limits.FULL_LOOK_S:
-            return
+        fallen = {name.namespace for name in self._applied if name not in kept}
         for namespace in self._settings.gateway_namespaces:
-            await self._sweep(namespace, kept)
-        for name in over:
-            del self._applied[name]
-        self._swept_s = now_s
+            due_s = self._swept_s.get(namespace, float("-inf")) + limits.FULL_LOOK_S
+            if namespace in fallen or time.monotonic() >= due_s:
+                sweep = partial(self._sweep, namespace, kept)
+                await self._apart(f"what is left in {namespace}", sweep)
 
     async def _sweep(self, namespace: str, kept: set[ObjectName]) -> None:
         labels = f"{MANAGED_BY}={MANAGER},{INSTALLATION}={self._installation},{LABEL}"
@@ -139,6 +151,12 @@ class Gateways:
                 name, uid = str(item["metadata"]["name"]), str(item["metadata"]["uid"])
                 _log.info("%s %s/%s is needed no more", kind, namespace, name)
                 await self._api.delete(path_of(kind, namespace, name), uid)
+        self._applied = {
+            name: applied
+            for name, applied in self._applied.items()
+            if name in kept or name.namespace != namespace
+        }
+        self._swept_s[namespace] = time.monotonic()
 
     async def _certify(self) -> None:
         """Answer what gateways ask for: names follow from who they are, not from what they say."""
