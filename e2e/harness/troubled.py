@@ -160,8 +160,8 @@ class TroubledApi:
         if mood is not None and mood.matches(scope["method"], path):
             await _refuse(mood, send)
             return
-        passing = asyncio.ensure_future(self._pass_on(scope, path, body, send))
-        leaving = asyncio.ensure_future(_left(receive))
+        passing = asyncio.create_task(self._pass_on(scope, path, body, send))
+        leaving = asyncio.create_task(_left(receive))
         self._running.add(passing)
         try:
             await asyncio.wait({passing, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -169,8 +169,10 @@ class TroubledApi:
                 raise CutError
         finally:
             self._running.discard(passing)
-            for task in (passing, leaving):
-                task.cancel()
+            leaving.cancel()
+            if not passing.cancelling():
+                # A second time would break off the first one's tidying: a socket is left open.
+                passing.cancel()
             await asyncio.gather(passing, leaving, return_exceptions=True)
 
     async def _pass_on(self, scope: Message, path: str, body: bytes, send: Send) -> None:

@@ -21,6 +21,8 @@ from support.eventually import eventually
 
 STARTS_WITHIN_S = 60.0
 ACCOUNT = "pointsman-controller"
+LOG_SHOWN = 4_000
+"""Characters of a replica's log, from its end."""
 SECRETS = ("pointsman-ca", "pointsman-hub-tls", "pointsman-injector-tls")
 
 
@@ -131,6 +133,8 @@ def controller(
             process.process.send_signal(signal.SIGCONT)
             process.end(signal.SIGKILL)
         process.http.close()
+        # pytest shows it beside a test that failed.
+        sys.stderr.write(process.log()[-LOG_SHOWN:])
 
 
 def make_home(cluster: ControlPlane) -> Home:

@@ -77,7 +77,7 @@ class Publisher:
         except HubRefusedError as error:
             self.trouble[name] = Trouble(Reason.HUB_REFUSED, str(error))
             raise
-        self.trouble.pop(name, None)
+        self._untroubled(name, Reason.HUB_REFUSED)
         return sent
 
     async def put(
@@ -199,12 +199,17 @@ class Publisher:
 
     def _judge_size(self, namespace: str, over: int) -> None:
         for name in [name for name in self.trouble if name.namespace == namespace]:
-            if self.trouble[name].reason is Reason.TOO_LARGE:
-                del self.trouble[name]
+            self._untroubled(name, Reason.TOO_LARGE)
         if over > 0:
             text = f"the tables of {namespace} are {over} bytes too large for its ConfigMap"
             for policy in self._world.snapshot.policies_by_namespace.get(namespace, ()):
                 self.trouble.setdefault(policy.object_name, Trouble(Reason.TOO_LARGE, text))
+
+    def _untroubled(self, name: ObjectName, reason: Reason) -> None:
+        """What one of the two places knows to be over; the other's trouble stays."""
+        trouble = self.trouble.get(name)
+        if trouble is not None and trouble.reason is reason:
+            del self.trouble[name]
 
     async def _tell_if_tampered(self, namespace: str, existing: Mapping[str, Any] | None) -> None:
         left_at = self._written.get(namespace)

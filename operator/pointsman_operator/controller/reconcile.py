@@ -105,7 +105,10 @@ class Reconciler:
 
     async def _config_map(self, namespace: str) -> None:
         before = dict(self._publisher.trouble)
-        await self._publisher.to_config_map(namespace)
-        after = self._publisher.trouble
-        changed = {name for name in before.keys() | after if before.get(name) != after.get(name)}
-        self.seen({ObjectRef(RoutingPolicy.KIND, it.namespace, it.name) for it in changed})
+        try:
+            await self._publisher.to_config_map(namespace)
+        finally:
+            # What was found out before a failed write will not be news at the next try.
+            after = self._publisher.trouble
+            changed = {it for it in before.keys() | after if before.get(it) != after.get(it)}
+            self.seen({ObjectRef(RoutingPolicy.KIND, it.namespace, it.name) for it in changed})

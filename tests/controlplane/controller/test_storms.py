@@ -19,6 +19,7 @@ from pointsman_operator.kube.metadata import MetadataWatch
 from support.cluster_hub import ClusterHub, cluster_hub
 from support.controllers import ACCOUNT, ControllerProcess, Home, controller, make_home
 from support.eventually import eventually
+from support.large_tables import apply_too_much
 from support.resources import policy, pool, rule
 from support.resources_in_cluster import envelope, pod, status, verdict
 
@@ -78,6 +79,38 @@ def test_a_storm_of_429_is_waited_out(
     gaps = [later - earlier for earlier, later in itertools.pairwise(refused)]
     assert min(gaps) >= 0.9, "an overloaded server is asked again no earlier than it said"
     eventually(partial(envelope, crds, namespace, "stormy"), within_s=30)
+    assert not replica.ended()
+
+
+def test_a_write_that_failed_does_not_keep_what_was_found_out(
+    crds: ControlPlane,
+    moody: TroubledApi,
+    namespace: str,
+    served: tuple[ClusterHub, ControllerProcess],
+) -> None:
+    """Tables fit again, the first write of them fails: the status says so after the second."""
+    _, replica = served
+    refused: set[str] = set()
+    written: list[str] = []
+
+    def first(method: str, path: str) -> bool:
+        if "/configmaps/" not in path:
+            return False
+        if method == "PATCH":
+            written.append(path)
+        known = method in refused
+        refused.add(method)
+        return not known
+
+    large = apply_too_much(crds, namespace)
+    wanted = ("False", "TooLarge")
+    eventually(lambda: verdict(crds, namespace, POLICY, "Programmed") == wanted, within_s=60)
+    # The first read fails, so that the status is told again before; then the first write.
+    moody.refuse(500, 1, first)
+    crds.kubectl.within(namespace)("delete", "rpol", large[0], "--wait")
+    eventually(lambda: len(written) > 1, within_s=30)
+    wanted = ("True", "NoPods")
+    eventually(lambda: verdict(crds, namespace, POLICY, "Programmed") == wanted, within_s=30)
     assert not replica.ended()
 
 
