@@ -17,7 +17,7 @@ from pointsman_operator.api.problems import Problem
 from pointsman_operator.compile import problems
 from pointsman_operator.compile.lower import lower_budget
 from pointsman_operator.compile.resolve import ResolvedPool
-from pointsman_operator.compile.snapshot import Snapshot, bound_namespaces, pools_of
+from pointsman_operator.compile.snapshot import Snapshot, bound_namespaces
 from pointsman_operator.compile.table import (
     RouteTable,
     TableBudget,
@@ -92,12 +92,14 @@ def gateway_pools(snapshot: Snapshot) -> frozenset[ObjectName]:
     listed = snapshot.knowledge.gateways or frozenset()
     return frozenset(
         name
-        for policy in snapshot.policies.values()
-        for name in pools_of(policy)
+        for name, users in (snapshot.users_by_pool.items() if listed else ())
         if name.namespace in listed
-        and name.namespace != policy.metadata.namespace
         and name in snapshot.pools
-        and snapshot.pools[name].spec.allowed_namespaces.admits(policy.metadata.namespace)
+        and any(
+            user.metadata.namespace != name.namespace
+            and snapshot.pools[name].spec.allowed_namespaces.admits(user.metadata.namespace)
+            for user in users
+        )
     )
 
 
@@ -106,7 +108,7 @@ def gateway_policies(snapshot: Snapshot) -> dict[ObjectName, int]:
     listed = snapshot.knowledge.gateways or frozenset()
     return {
         name: policy.spec.target.gateway.replicas
-        for name, policy in snapshot.policies.items()
+        for name, policy in (snapshot.policies.items() if listed else ())
         if policy.spec.target.gateway is not None and name.namespace in listed
     }
 

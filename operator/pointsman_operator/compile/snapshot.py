@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 from pointsman_operator.api.budget import Budget
 from pointsman_operator.api.kinds import AnyResource
@@ -80,6 +81,15 @@ class Snapshot:
         return {namespace: tuple(policies) for namespace, policies in found.items()}
 
     @cached_property
+    def users_by_pool(self) -> Mapping[ObjectName, tuple[RoutingPolicy, ...]]:
+        """The policies that name each pool, in any namespace."""
+        found: dict[ObjectName, list[RoutingPolicy]] = {}
+        for policy in self.policies.values():
+            for pool in pools_of(policy):
+                found.setdefault(pool, []).append(policy)
+        return {pool: tuple(policies) for pool, policies in found.items()}
+
+    @cached_property
     def budgets_by_namespace(self) -> Mapping[str, tuple[Budget, ...]]:
         """The Budgets that bind each namespace, in the order of their names."""
         found: dict[str, list[Budget]] = {}
@@ -94,6 +104,21 @@ class Snapshot:
         yield from self.policies.values()
         yield from self.budgets.values()
 
+    def with_one(self, ref: ObjectRef, resource: AnyResource | None) -> Snapshot:
+        """The same world but for one object, which is now `resource` or, None, is not there."""
+        name = ObjectName(ref.namespace, ref.name)
+        fields = {ModelPool.KIND: "pools", RoutingPolicy.KIND: "policies", Budget.KIND: "budgets"}
+        changed: dict[ObjectName, Any] = dict(getattr(self, fields[ref.kind]))
+        known = name in changed
+        if resource is None:
+            changed.pop(name, None)
+        else:
+            changed[name] = resource
+            if not known:
+                changed = dict(sorted(changed.items(), key=lambda item: item[0]))
+        part: dict[str, Any] = {fields[ref.kind]: MappingProxyType(changed)}
+        return replace(self, **part)
+
     def dependents(self, ref: ObjectRef) -> frozenset[ObjectName]:
         """The policies whose tables can change when this object does.
 
@@ -103,9 +128,7 @@ class Snapshot:
         if ref.kind == RoutingPolicy.KIND:
             return frozenset({name} & self.policies.keys())
         if ref.kind == ModelPool.KIND:
-            return frozenset(
-                own for own, policy in self.policies.items() if name in pools_of(policy)
-            )
+            return frozenset(policy.object_name for policy in self.users_by_pool.get(name, ()))
         budget = self.budgets.get(name)
         # A Budget that is gone bound its own namespace; one of a platform's may have bound any.
         everywhere = ref.namespace in self.platform_namespaces and budget is None

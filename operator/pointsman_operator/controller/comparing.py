@@ -47,9 +47,8 @@ class Comparison:
                 for kind in KINDS:
                     for path in self._paths(kind):
                         items, _ = await self._list(path)
-                        for item in items:
-                            document = {"apiVersion": API_VERSION, "kind": kind.name, **item}
-                            self._world.take(document)
+                        own = {"apiVersion": API_VERSION, "kind": kind.name}
+                        self._world.fill({**own, **item} for item in items)
             except ApiError as error:
                 _log.warning("cannot list the resources yet: %s", error)
                 await asyncio.sleep(kube_limits.RECONNECT_MOST_S / 5)
@@ -79,7 +78,7 @@ class Comparison:
                 if ref not in there and int(self._world.held[ref].version) <= as_of:
                     _log.warning("%s was deleted unseen", ref)
                     self._metrics.missed.inc()
-                    self._reconciler.touched(self._world.drop(ref))
+                    self._reconciler.edited(ref, self._world.drop(ref))
             for ref, version in there.items():
                 known = self._world.held.get(ref)
                 if known is None or int(known.version) < int(version):
@@ -96,7 +95,7 @@ class Comparison:
         self._metrics.missed.inc()
         _log.warning("%s changed unseen", ref)
         if document is not None:
-            self._reconciler.touched(self._world.take(document))
+            self._reconciler.edited(ref, self._world.take(document))
 
     def _paths(self, kind: Kind) -> Iterator[str]:
         if not self._namespaces:

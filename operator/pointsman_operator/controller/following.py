@@ -10,7 +10,7 @@ from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.controller import limits
 from pointsman_operator.controller.observed import read_account, read_fleet, read_models
 from pointsman_operator.controller.publishing import Publisher
-from pointsman_operator.controller.reconcile import Reconciler
+from pointsman_operator.controller.reconcile import Lane, Reconciler
 from pointsman_operator.controller.world import World
 from pointsman_operator.kube import limits as kube_limits
 from pointsman_operator.kube.hub import Hub, HubRefusedError, HubUnreachableError
@@ -94,7 +94,7 @@ class HubFollower:
         if self._world.hub:
             self._world.hub = ""
             _log.info("the hub answers")
-            self._reconciler.seen(self._world.held)
+            self._reconciler.seen(self._world.held, Lane.ALL_STATUSES)
 
     def _lost(self, why: str) -> None:
         self._compared = False
@@ -106,7 +106,7 @@ class HubFollower:
             away, self._world.hub = self._world.hub, why
             self.known.set()
             if not away:
-                self._reconciler.seen(self._world.held)
+                self._reconciler.seen(self._world.held, Lane.ALL_STATUSES)
 
 
 def _policy(name: ObjectName) -> ObjectRef:

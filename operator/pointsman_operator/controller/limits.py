@@ -6,6 +6,11 @@ import datetime as dt
 
 WORKERS = 8
 """Keys in work at once; each waits for the API server or the hub most of the time."""
+EDIT_WORKERS = 2
+"""Workers beside those that only what follows from edits can have: calls that take long, all of a
+catch-up, do not hold an edit up."""
+PASSED_MOST = 8
+"""Pieces of work that may go before a lane in which others wait: a ninth of the turns is sure."""
 SETTLE_S = 0.02
 """A burst of events about one object becomes one piece of work."""
 STATUS_SETTLE_S = 0.25

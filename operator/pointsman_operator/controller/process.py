@@ -14,6 +14,7 @@ from pointsman_operator.controller.authority import Authority
 from pointsman_operator.controller.comparing import Comparison
 from pointsman_operator.controller.following import HubFollower
 from pointsman_operator.controller.gateways import Gateways
+from pointsman_operator.controller.held import ref_of
 from pointsman_operator.controller.metrics import Metrics
 from pointsman_operator.controller.observed import Pod, read_pod
 from pointsman_operator.controller.probes import Probes
@@ -22,7 +23,7 @@ from pointsman_operator.controller.reconcile import Reconciler
 from pointsman_operator.controller.settings import ControllerSettings
 from pointsman_operator.controller.telling import Teller
 from pointsman_operator.controller.watching import Watcher
-from pointsman_operator.controller.world import World, cluster_knowledge, ref_of
+from pointsman_operator.controller.world import World, cluster_knowledge
 from pointsman_operator.inject.names import INJECTION
 from pointsman_operator.kube import limits as kube_limits
 from pointsman_operator.kube.api import Api, ApiError
@@ -114,6 +115,7 @@ class Controller:
             tasks: list[Awaitable[None]] = [
                 *(watch.run() for watch in self._watches.values()),
                 *(reconciler.run() for _ in range(limits.WORKERS)),
+                *(reconciler.run_edits() for _ in range(limits.EDIT_WORKERS)),
                 *(follower.follow_fleet(), follower.follow_budgets()),
                 *(comparison.run(), authority.run(), self._look_at_all(), self._learn_enough()),
                 gateways.run(),
@@ -135,7 +137,7 @@ class Controller:
             reconciler.seen(self._world.in_namespace(key[1]))
 
         def config_map(key: Key, version: str | None) -> None:
-            if version is None or not publisher.is_ours(key[0], version):
+            if publisher.noticed(key[0], version):
                 reconciler.config_map(key[0])
 
         named = f"metadata.name={NAME}"
@@ -155,10 +157,17 @@ class Controller:
         """An event of kopf's, in our loop."""
         if self._reconciler is None:
             return
+        ref = ref_of(item)
         if kind == "DELETED":
-            self._reconciler.touched(self._world.drop(ref_of(item)))
+            self._reconciler.edited(ref, self._world.drop(ref))
+            return
+        before = self._world.held.get(ref)
+        touched = self._world.take(item)
+        if before is not None and self._world.held[ref].resource is before.resource:
+            # Its status only, or its labels: no table has changed.
+            self._reconciler.seen(touched)
         else:
-            self._reconciler.touched(self._world.take(item))
+            self._reconciler.edited(ref, touched)
 
     async def _learn_enough(self) -> None:
         """No status is told before pods, namespaces and fleet were seen: it would not be true."""
@@ -167,8 +176,7 @@ class Controller:
         for watch in self._watches.values():
             await watch.synced.wait()
         await self._follower.known.wait()
-        self._reconciler.knows_enough = True
-        self._reconciler.seen(self._world.held)
+        self._reconciler.know_enough()
 
     async def _look_at_all(self) -> None:
         while self._reconciler is not None:

@@ -17,7 +17,8 @@ from pointsman_operator.compile.precedence import selects_pods, target_of
 from pointsman_operator.controller.pools import PoolPublisher
 from pointsman_operator.controller.truth_policy import Trouble
 from pointsman_operator.controller.world import World
-from pointsman_operator.kube.api import Api
+from pointsman_operator.controller.written import Written
+from pointsman_operator.kube.api import Api, ApiError
 from pointsman_operator.kube.events import Events
 from pointsman_operator.kube.hub import Hub, HubRefusedError
 from pointsman_operator.kube.lease import Fence, Leadership
@@ -56,9 +57,7 @@ class Publisher:
         self._fence = fence
         self.pools = PoolPublisher(world, hub, leadership, fence)
         self._at_hub: dict[ObjectName, tuple[str, Mapping[str, Any]]] = {}
-        self._written: dict[str, str] = {}
-        """Namespace -> resourceVersion of the ConfigMap as we left it."""
-        self._too_large: dict[str, str] = {}
+        self._written = Written()
 
     async def to_hub(self, name: ObjectName) -> bool:
         """Publish one policy's table at the hub, or withdraw it; whether anything was sent.
@@ -122,9 +121,32 @@ class Publisher:
         """
         if namespace in self._world.leaving:
             return False
-        path = f"/api/v1/namespaces/{namespace}/configmaps/{NAME}"
-        existing = await self._api.get(path)
-        if not any(_is_policy_of(ref, namespace) for ref in self._world.held):
+        known = self._written.trusted(namespace)
+        if known is None:
+            self._written.asked(namespace)
+            existing = await self._api.get(_path(namespace))
+            return await self._bring(namespace, existing)
+        try:
+            return await self._bring(namespace, known, known["metadata"]["resourceVersion"])
+        except ApiError:
+            # Somebody was faster than the watch: look, and say so.
+            self._written.doubt(namespace)
+            return await self.to_config_map(namespace)
+
+    def noticed(self, namespace: str, version: str | None) -> bool:
+        """What a watch says of a ConfigMap; whether it may be otherwise than we left it."""
+        return self._written.noticed(namespace, version)
+
+    def doubt(self) -> None:
+        """Look at every ConfigMap before it is written again."""
+        self._written.doubt_all()
+
+    async def _bring(
+        self, namespace: str, existing: Mapping[str, Any] | None, version: str = ""
+    ) -> bool:
+        """From what is there to what should be; a given `version` must still be there then."""
+        path = _path(namespace)
+        if not self._world.policy_names(namespace):
             return await self._delete(namespace, path, existing)
         wanted = self._wanted(namespace, existing)
         over = size(wanted) - BYTES_MAX
@@ -133,20 +155,17 @@ class Publisher:
             return False
         foreign = _foreign(existing, wanted)
         if existing is not None and not foreign and _says(existing, wanted):
-            self._written[namespace] = str(existing["metadata"]["resourceVersion"])
+            self._written.keep(namespace, existing)
             return False
         await self._tell_if_tampered(namespace, existing)
         if existing is not None and existing.get("immutable"):
             await self._api.delete(path, str(existing["metadata"]["uid"]))
         elif foreign:
             await self._api.merge(path, foreign)
-        answer = await self._api.apply(path, wanted)
-        self._written[namespace] = str(answer["metadata"]["resourceVersion"])
+        elif version:
+            wanted["metadata"]["resourceVersion"] = version
+        self._written.keep(namespace, await self._api.apply(path, wanted))
         return True
-
-    def is_ours(self, namespace: str, version: str) -> bool:
-        """Whether the ConfigMap is as we left it."""
-        return self._written.get(namespace) == version
 
     async def _withdraw(self, name: ObjectName) -> bool:
         self._world.forget(name)
@@ -157,7 +176,7 @@ class Publisher:
         return True
 
     async def _delete(self, namespace: str, path: str, existing: Mapping[str, Any] | None) -> bool:
-        self._written.pop(namespace, None)
+        self._written.forget(namespace)
         self._judge_size(namespace, 0)
         labels = (existing or {}).get("metadata", {}).get("labels") or {}
         if existing is None or labels.get(MANAGED_BY) != MANAGER:
@@ -169,10 +188,8 @@ class Publisher:
         """The ConfigMap as it should be; entries that are right already stay byte by byte."""
         there: Mapping[str, str] = (existing or {}).get("binaryData") or {}
         packed: dict[str, str] = {}
-        for ref in self._world.held:
-            if not _is_policy_of(ref, namespace):
-                continue
-            name = ObjectName(ref.namespace, ref.name)
+        for own in sorted(self._world.policy_names(namespace)):
+            name = ObjectName(namespace, own)
             value = there.get(name.name + SUFFIX, "")
             policy = self._world.snapshot.policies.get(name)
             if policy is not None:
@@ -212,7 +229,7 @@ class Publisher:
             del self.trouble[name]
 
     async def _tell_if_tampered(self, namespace: str, existing: Mapping[str, Any] | None) -> None:
-        left_at = self._written.get(namespace)
+        left_at = self._written.version(namespace)
         if left_at is None:
             return
         version = None if existing is None else existing["metadata"]["resourceVersion"]
@@ -226,8 +243,8 @@ class Publisher:
             await self._events.tell(policy.ref, held.uid, "Warning", TAMPERED, text)
 
 
-def _is_policy_of(ref: ObjectRef, namespace: str) -> bool:
-    return ref.kind == RoutingPolicy.KIND and ref.namespace == namespace
+def _path(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/configmaps/{NAME}"
 
 
 def _foreign(existing: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from pointsman_operator.compile import budget_problems, gateway_pools
 from pointsman_operator.compile.gateway import gateway_policies
 from pointsman_operator.compile.precedence import conflicts
 from pointsman_operator.compile.resolve import resolve_pool
-from pointsman_operator.compile.snapshot import bound_namespaces, pools_of
+from pointsman_operator.compile.snapshot import bound_namespaces
 from pointsman_operator.compile.status import conditions_of, policy_facts, pool_facts, refused
 from pointsman_operator.controller.findings import Finding
+from pointsman_operator.controller.held import Held
 from pointsman_operator.controller.truth_budget import BudgetView, budget_figures, budget_findings
 from pointsman_operator.controller.truth_engines import (
     endpoint_share,
@@ -33,7 +34,7 @@ from pointsman_operator.controller.truth_policy import (
     policy_findings,
 )
 from pointsman_operator.controller.truth_pool import PoolUse, pool_findings, pool_targets
-from pointsman_operator.controller.world import Held, World
+from pointsman_operator.controller.world import World
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,7 @@ def _pool(world: World, pool: ModelPool) -> Draft:
     name = pool.object_name
     uses = [
         PoolUse(world.compiled(policy.object_name), _reports(world, policy))
-        for policy in world.snapshot.policies.values()
-        if name in pools_of(policy)
+        for policy in world.snapshot.users_by_pool.get(name, ())
     ]
     used = list(uses)
     if name in gateway_pools(world.snapshot):

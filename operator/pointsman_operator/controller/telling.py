@@ -10,9 +10,10 @@ from pointsman_operator.api.kinds import BY_KIND
 from pointsman_operator.api.meta import API_VERSION, GROUP, VERSION, ObjectName, ObjectRef
 from pointsman_operator.controller import limits
 from pointsman_operator.controller.findings import GOOD, conditions, moment
+from pointsman_operator.controller.held import Held
 from pointsman_operator.controller.publishing import Publisher
 from pointsman_operator.controller.statuses import Draft, draft
-from pointsman_operator.controller.world import Held, World
+from pointsman_operator.controller.world import World
 from pointsman_operator.kube.api import NOT_FOUND, Api, ApiError
 from pointsman_operator.kube.events import Events
 from pointsman_operator.kube.reasons import Reason

@@ -5,18 +5,16 @@ Nothing here waits or writes: events change dictionaries and name the keys whose
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from pointsman_operator.api.budget import Budget
-from pointsman_operator.api.kinds import KINDS, AnyResource
-from pointsman_operator.api.meta import DEFAULT_NAMESPACE, ObjectName, ObjectRef
-from pointsman_operator.api.parse import parse_document
+from pointsman_operator.api.kinds import KINDS
+from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.api.pool import ModelPool
-from pointsman_operator.api.problems import Problem
 from pointsman_operator.catalog.catalogue import bundled
 from pointsman_operator.compile import (
     CompiledTable,
@@ -31,23 +29,8 @@ from pointsman_operator.compile.precedence import labels_of, precedence, selects
 from pointsman_operator.compile.snapshot import bound_namespaces, pools_of
 from pointsman_operator.compile.table import TableBudget
 from pointsman_operator.controller import limits
+from pointsman_operator.controller.held import Held, read_held, ref_of
 from pointsman_operator.controller.observed import Account, OwnModel, Pod, Sidecar
-
-_READ = ("apiVersion", "kind", "metadata", "spec")
-
-
-@dataclass(frozen=True)
-class Held:
-    """One of our resources as the API server last told it."""
-
-    resource: AnyResource | None
-    """None: the models refuse it (a CRD of another version let it through)."""
-    problems: tuple[Problem, ...]
-    status: Mapping[str, Any]
-    uid: str
-    generation: int
-    version: str
-    """Its resourceVersion."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +70,8 @@ class World:
     hub: str = "the hub has not been asked yet"
     """Why it cannot be asked; empty: it answers."""
     _snapshot: Snapshot | None = None
+    _policy_names: dict[str, set[str]] = field(default_factory=dict)
+    """By namespace."""
     _compiled: dict[ObjectName, _Compilation] = field(default_factory=dict)
     _gateways: dict[ObjectName, tuple[tuple[object, ...], CompiledTable]] = field(
         default_factory=dict
@@ -101,34 +86,38 @@ class World:
 
     def take(self, document: Mapping[str, Any]) -> frozenset[ObjectRef]:
         """An object is there, or has changed; the resources that this touches."""
-        metadata = document["metadata"]
         ref = ref_of(document)
         known = self.held.get(ref)
-        version = str(metadata.get("resourceVersion", ""))
-        same = known is not None and known.uid == metadata.get("uid")
-        if known is not None and same and not _newer(version, known.version):
+        held = read_held(document, known)
+        if held is None:
             return frozenset()
-        resource, problems = self._read(document, known)
-        self.held[ref] = Held(
-            resource=resource,
-            problems=problems,
-            status=document.get("status") or {},
-            uid=str(metadata.get("uid", "")),
-            generation=int(metadata.get("generation", 0)),
-            version=version,
-        )
-        if known is not None and known.resource is resource and known.problems == problems:
-            return frozenset({ref})
-        return self._changed(ref)
+        if known is None or known.resource is not held.resource or known.problems != held.problems:
+            before = self.touched(ref)
+            self._hold(ref, held)
+            return before | self.touched(ref)
+        self.held[ref] = held
+        return frozenset({ref})
+
+    def fill(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Take many at once, where nobody asks what they touch."""
+        self._snapshot = None
+        for document in documents:
+            ref = ref_of(document)
+            held = read_held(document, self.held.get(ref))
+            if held is not None:
+                self._hold(ref, held)
 
     def drop(self, ref: ObjectRef) -> frozenset[ObjectRef]:
         """An object is gone; the resources that this touches."""
         if ref not in self.held:
             return frozenset()
         before = self.touched(ref)
-        del self.held[ref]
-        self._snapshot = None
+        self._hold(ref, None)
         return before | self.touched(ref) | {ref}
+
+    def policy_names(self, namespace: str) -> Collection[str]:
+        """Of all that there are, also those that the models refuse."""
+        return self._policy_names.get(namespace, ())
 
     def touched(self, ref: ObjectRef) -> frozenset[ObjectRef]:
         """Resources whose table or status can depend on this one."""
@@ -158,9 +147,9 @@ class World:
             found |= {ObjectRef("ModelPool", p.namespace, p.name) for p in pools_of(policy)}
         if namespace in (self.knowledge.gateways or ()):
             # Its pods may be gateways, which policies of other namespaces depend on.
-            for policy in snapshot.policies.values():
-                if any(pool.namespace == namespace for pool in pools_of(policy)):
-                    found.add(policy.ref)
+            for pool, users in snapshot.users_by_pool.items():
+                if pool.namespace == namespace:
+                    found |= {policy.ref for policy in users}
         return frozenset(found | {b.ref for b in snapshot.budgets_by_namespace.get(namespace, ())})
 
     def compiled(self, name: ObjectName) -> CompiledTable:
@@ -310,22 +299,22 @@ class World:
         refs = {ObjectRef(ModelPool.KIND, it.namespace, it.name) for it in changed}
         return frozenset(refs & self.held.keys())
 
-    def _read(
-        self, document: Mapping[str, Any], known: Held | None
-    ) -> tuple[AnyResource | None, tuple[Problem, ...]]:
-        """The resource; the same object as before where nothing that we read has changed."""
-        parsed = parse_document({key: document[key] for key in _READ if key in document})
-        if parsed is None:
-            raise ValueError(f"not one of ours: {document.get('apiVersion')}")
-        before = known.resource if known else None
-        if before and parsed.resource and _meaning(before) == _meaning(parsed.resource):
-            return before, ()
-        return parsed.resource, parsed.problems
-
-    def _changed(self, ref: ObjectRef) -> frozenset[ObjectRef]:
-        before = self.touched(ref)
-        self._snapshot = None
-        return before | self.touched(ref)
+    def _hold(self, ref: ObjectRef, held: Held | None) -> None:
+        """Keep what is held in step: the names, and the snapshot where there is one."""
+        if held is None:
+            del self.held[ref]
+        else:
+            self.held[ref] = held
+        if ref.kind == RoutingPolicy.KIND:
+            names = self._policy_names.setdefault(ref.namespace, set())
+            if held is None:
+                names.discard(ref.name)
+            else:
+                names.add(ref.name)
+            if not names:
+                del self._policy_names[ref.namespace]
+        if self._snapshot is not None:
+            self._snapshot = self._snapshot.with_one(ref, held.resource if held else None)
 
     def _frozen(self) -> Snapshot:
         kinds: dict[type, dict[ObjectName, Any]] = {kind.resource: {} for kind in KINDS}
@@ -345,26 +334,6 @@ class World:
 def cluster_knowledge(gateway_namespaces: Iterable[str]) -> Knowledge:
     """What is known in a cluster; pools of other namespaces are behind gateways."""
     return Knowledge(bundled(), bundled_learnt(), gateways=frozenset(gateway_namespaces))
-
-
-def ref_of(document: Mapping[str, Any]) -> ObjectRef:
-    """Which object a document is."""
-    metadata = document["metadata"]
-    namespace = str(metadata.get("namespace") or DEFAULT_NAMESPACE)
-    return ObjectRef(str(document["kind"]), namespace, str(metadata["name"]))
-
-
-def _meaning(resource: AnyResource) -> tuple[Any, ...]:
-    """All that compiling and its conditions read."""
-    held = resource.metadata
-    return resource.spec, held.generation, held.creation_timestamp
-
-
-def _newer(version: str, than: str) -> bool:
-    """Resource versions are opaque but for being decimal, where they can be compared."""
-    if version.isdecimal() and than.isdecimal():
-        return int(version) > int(than)
-    return version != than
 
 
 def _same(first: tuple[object, ...], second: tuple[object, ...]) -> bool:

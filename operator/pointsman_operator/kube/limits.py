@@ -6,8 +6,12 @@ WRITES_PER_S = 20.0
 """Kind to the API server's priority and fairness, which gives one client not much more."""
 WRITES_AT_ONCE = 40
 """Calls that may go without waiting after a pause: an edit that touches a few dozen namespaces."""
-THREADS = 8
-"""Calls of the blocking client in flight."""
+WRITES_KEPT = 10
+"""Of those at once, kept for what follows from users' edits: a catch-up never uses them up."""
+WRITES_PASSED_MOST = 4
+"""Calls that may go before others that wait: a flood of edits leaves those every fifth."""
+THREADS = 12
+"""Calls of the blocking client in flight: one for each worker, and two for who else calls."""
 CALL_WITHIN_S = 20.0
 """One call to the API server; it gives up on a write after 34 s itself, we ask again earlier."""
 RETRIES_OF_429 = 5

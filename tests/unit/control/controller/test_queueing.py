@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
+from pointsman_operator.controller import limits
 from pointsman_operator.controller.queueing import Queue
 
 
@@ -18,8 +20,8 @@ class Expected(Exception):  # noqa: N818 - a failure that passes
 class Hands:
     """Notes what is worked on, and holds it while `open` is unset."""
 
-    def __init__(self) -> None:
-        self.queue: Queue[str] = Queue()
+    def __init__(self, lanes: int = 1) -> None:
+        self.queue: Queue[str] = Queue(lanes)
         self.done: list[str] = []
         self.working: set[str] = set()
         self.open = asyncio.Event()
@@ -27,7 +29,7 @@ class Hands:
         self.failing: dict[str, int] = {}
         self._moved = asyncio.Condition()
 
-    async def handle(self, key: str) -> None:
+    async def handle(self, key: str, _lane: int) -> None:
         """Work."""
         assert key not in self.working, "a key is in one pair of hands"
         await self._note(lambda: self.working.add(key))
@@ -39,11 +41,10 @@ class Hands:
             raise Expected
 
     @asynccontextmanager
-    async def at_work(self, workers: int = 3) -> AsyncIterator[None]:
-        """While the block runs."""
-        tasks = [
-            asyncio.create_task(self.queue.work(self.handle, (Expected,))) for _ in range(workers)
-        ]
+    async def at_work(self, workers: int = 3, lanes: int | None = None) -> AsyncIterator[None]:
+        """While the block runs; `lanes` as of `Queue.work`."""
+        work = partial(self.queue.work, self.handle, (Expected,), lanes)
+        tasks = [asyncio.create_task(work()) for _ in range(workers)]
         try:
             yield
         finally:
@@ -122,8 +123,61 @@ async def test_a_defect_is_not_swallowed() -> None:
     queue: Queue[str] = Queue()
     queue.add("a")
 
-    async def broken(_key: str) -> None:
+    async def broken(_key: str, _lane: int) -> None:
         raise KeyError("a defect")
 
     with pytest.raises(KeyError):
         await queue.work(broken, (Expected,))
+
+
+async def test_an_edit_goes_before_what_was_there_earlier() -> None:
+    """A thousand pieces of a catch-up do not hold one edit up, and keep their order."""
+    hands = Hands(lanes=2)
+    later = [f"all-{number}" for number in range(1_000)]
+    for key in later:
+        hands.queue.add(key, lane=1)
+    hands.open.clear()
+    async with hands.at_work(1):
+        await hands.until(lambda: "all-0" in hands.working)
+        hands.queue.add("edit", lane=0)
+        hands.open.set()
+        await hands.until_done(1_001)
+    assert hands.done[:2] == ["all-0", "edit"]
+    assert [key for key in hands.done if key != "edit"] == later
+
+
+async def test_no_lane_starves() -> None:
+    """However many edits wait, each other lane gets its share of turns."""
+    hands = Hands(lanes=3)
+    for number in range(100):
+        hands.queue.add(f"edit-{number}", lane=0)
+    hands.queue.add("table", lane=1)
+    hands.queue.add("status", lane=2)
+    async with hands.at_work(1):
+        await hands.until_done(102)
+    assert hands.done.index("table") == limits.PASSED_MOST
+    assert hands.done.index("status") == limits.PASSED_MOST + 1
+
+
+async def test_an_edit_of_what_waits_already_takes_it_along() -> None:
+    """A key waits once, in the best of the lanes in which it was added."""
+    hands = Hands(lanes=2)
+    for key in ("a", "b", "c"):
+        hands.queue.add(key, lane=1)
+    hands.queue.add("c", 3600, lane=0)
+    async with hands.at_work(1):
+        await hands.until_done(3)
+        await asyncio.sleep(0)
+    assert hands.done == ["c", "a", "b"]
+    assert len(hands.queue) == 0
+
+
+async def test_hands_that_are_kept_for_edits_take_nothing_else() -> None:
+    """While a catch-up has every other hand, an edit still finds one."""
+    hands = Hands(lanes=2)
+    hands.queue.add("all", lane=1)
+    async with hands.at_work(1, lanes=1):
+        hands.queue.add("edit", lane=0)
+        await hands.until_done(1)
+        assert hands.done == ["edit"]
+        assert len(hands.queue) == 1

@@ -9,6 +9,8 @@ from pointsman_operator.api.budget import Budget
 from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.controller import limits
+from pointsman_operator.controller.held import ref_of
+from pointsman_operator.controller.world import World
 from support.resources import budget, policy, pool, rule
 from support.seen import pod, sidecar, stored, world
 
@@ -109,3 +111,37 @@ def test_only_changes_in_the_fleet_touch_a_namespace() -> None:
     assert held.take_fleet({"uid-a": later}) == frozenset()
     assert held.take_fleet({"uid-a": sidecar("a", "y")}) == {"demo"}
     assert held.take_fleet({}) == {"demo"}
+
+
+def test_a_snapshot_that_follows_single_changes_is_the_one_that_is_made_anew() -> None:
+    """However objects come, change and go: the same objects, in the same order (I1)."""
+    documents = [pool(name=name) for name in ("b", "a")]
+    documents += [policy(rule(), name=name) for name in ("two", "one", "three")]
+    documents += [budget(name=name) for name in ("day", "all")]
+    held = world()
+    version = 0
+    for round_ in range(3):
+        for document in documents:
+            version += 1
+            changed = stored(document, version)
+            if round_ == 1:
+                changed["metadata"]["generation"] = 2
+            if round_ == 2:
+                held.drop(ref_of(changed))
+            if round_ != 2 or document["metadata"]["name"] in ("a", "one", "day"):
+                held.take(changed)
+            anew = World(hub="")
+            anew.held.update(held.held)
+            assert list(held.snapshot.objects()) == list(anew.snapshot.objects())
+            assert held.snapshot == anew.snapshot
+    assert held.policy_names("demo") == {"one"}
+
+
+def test_what_is_taken_at_once_is_what_is_taken_one_by_one() -> None:
+    """A start asks nobody what each object touches; the world is the same."""
+    documents = [pool(), policy(rule()), policy(rule(), name="other"), budget()]
+    at_once = World(hub="")
+    at_once.fill(stored(document, version) for version, document in enumerate(documents, 1))
+    assert at_once.held == world(*documents).held
+    assert at_once.snapshot == world(*documents).snapshot
+    assert at_once.policy_names("demo") == {"support", "other"}
