@@ -1,7 +1,8 @@
 """What routers see of one endpoint: first tokens and tokens' pace, weighted by recent calls.
 
 Counters and averages come from sidecars' reports; the more calls a report newly stands for, and the
-younger it is, the more it counts.
+younger it is, the more it counts. An average that stands still while calls are served is of streams
+long ago: it must not keep an endpoint full for an app that streams no more.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ class Routers:
             # What it served before we knew it is no news; that it speaks of it at all counts a bit.
             new, before = min(seen.served, 1), 0.0
         else:
-            new = max(0, seen.served - known.seen.served)
+            # Plain answers are served, too: where no figure moves, no stream was seen.
+            moved = _paces(seen) != _paces(known.seen)
+            new = max(0, seen.served - known.seen.served) if moved else 0
             before = known.weight_at(now_s)
         self._rows[router] = _Row(seen, before + new, now_s)
         self._rows.move_to_end(router)
@@ -80,3 +83,7 @@ class Routers:
             return None
         total: float = sum(value * part for value, part in found)
         return total / weight
+
+
+def _paces(seen: Seen) -> tuple[float, float]:
+    return seen.first_token_ms, seen.between_tokens_ms

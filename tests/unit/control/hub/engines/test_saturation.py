@@ -137,6 +137,16 @@ def test_routers_count_by_their_recent_calls() -> None:
     assert routers.first_token_ms(120.0) is None
 
 
+def test_an_app_that_streams_no_more_leaves_no_first_token_behind() -> None:
+    """Plain answers say nothing of first tokens: what slow streams left fades while they go on."""
+    routers = Routers()
+    for second in range(60):
+        slow = Seen(first_token_ms=9_000 + min(second, 5), served=second + 1)
+        routers.take("app", slow, float(second))
+        assert second > 5 or routers.first_token_ms(second) is not None
+    assert routers.first_token_ms(60.0) is None
+
+
 def test_a_knee_needs_throughput_that_stays_and_first_tokens_that_grow() -> None:
     """Rising throughput has no knee, nor has a lull; a front end that is full has one."""
     rising, flat, lull = Knee(), Knee(), Knee()
