@@ -17,6 +17,7 @@ from harness.control_plane import ControlPlane
 from pointsman_operator.inject.names import NOT_INJECTED, STATUS
 from support.eventually import eventually
 from support.injection_world import WEBHOOKS, InjectionWorld, plain, warned
+from support.injector_process import InjectorProcess
 from support.pods import environment, sidecar_of
 
 pytestmark = pytest.mark.timeout(180)
@@ -63,6 +64,20 @@ def test_an_enabled_namespaces_pods_get_a_sidecar_that_the_api_server_takes(
             environment(sidecar_of(world.tried(enabled)))["POINTSMAN_HUB_CA"] == "the next bundle"
         )
     )
+
+
+def test_the_router_gets_no_token_of_the_api_server_and_costs_one_review(
+    world: InjectionWorld, enabled: str
+) -> None:
+    """What the API server would add to our container it would ask about once more."""
+    assert world.injector is not None
+    before = _reviews(world.injector)
+    made = world.tried(enabled)
+    assert _reviews(world.injector) == before + 1
+    automatic = "kube-api-access-"
+    app, ours = made["spec"]["containers"][0], sidecar_of(made)
+    assert any(it["name"].startswith(automatic) for it in app["volumeMounts"])
+    assert not any(it["name"].startswith(automatic) for it in ours["volumeMounts"])
 
 
 def test_the_restricted_standard_admits_what_we_make(world: InjectionWorld, enabled: str) -> None:
@@ -318,3 +333,10 @@ def _mesh_webhook(world: InjectionWorld, url: str) -> dict[str, Any]:
         "metadata": {"name": f"zz-mesh-{world.own}"},
         "webhooks": [hook],
     }
+
+
+def _reviews(injector: InjectorProcess) -> float:
+    """How many pods it has been asked about."""
+    page = injector.probe("/metrics").text
+    name = 'pointsman_injector_reviews_total{outcome="Injected",webhook="pods"}'
+    return sum(float(it.split()[-1]) for it in page.splitlines() if it.startswith(name))

@@ -17,6 +17,7 @@ import httpx
 import pytest
 import trustme
 
+from pointsman_operator.inject.names import API_TOKEN_DIR
 from pointsman_sidecar._engine import Engine
 from pointsman_sidecar.settings import PARSERS, read_settings
 from pointsman_sidecar.table import digest_of
@@ -84,7 +85,8 @@ def test_the_injectors_environment_is_the_sidecars(tmp_path: Path) -> None:
     assert settings.admin_address == "10.0.0.7:4618"
     config = json.loads(settings.engine_config())
     assert config["hub"]["caFile"] == f"{settings.state_dir}/hub-ca.pem"
-    mounts = {it["name"]: it["mountPath"] for it in container["volumeMounts"]}
+    own = (it for it in container["volumeMounts"] if it["mountPath"] != API_TOKEN_DIR)
+    mounts = {it["name"]: it["mountPath"] for it in own}
     assert str(settings.state_dir) == mounts["pointsman-state"]
     assert str(settings.table_path) == mounts["pointsman-tables"]
     assert str(settings.labels_file) == f"{mounts['pointsman-labels']}/labels"

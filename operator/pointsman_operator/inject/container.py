@@ -40,13 +40,16 @@ VOLUMES: tuple[dict[str, Any], ...] = (
     {"name": "pointsman-state", "emptyDir": {"medium": "Memory", "sizeLimit": limits.STATE_SIZE}},
 )
 """Whole directories, never subPath, so that the kubelet's updates come through."""
-MOUNTS = {
-    "pointsman-token": names.TOKEN_DIR,
-    "pointsman-tables": names.TABLES_DIR,
-    "pointsman-credentials": f"{names.SECRETS_DIR}/{names.CREDENTIALS}",
-    "pointsman-labels": names.POD_DIR,
-    "pointsman-state": names.STATE_DIR,
-}
+MOUNTS = (
+    ("pointsman-token", names.TOKEN_DIR),
+    ("pointsman-tables", names.TABLES_DIR),
+    ("pointsman-credentials", f"{names.SECRETS_DIR}/{names.CREDENTIALS}"),
+    ("pointsman-labels", names.POD_DIR),
+    ("pointsman-state", names.STATE_DIR),
+    # Where the API server would mount its own token, which the router has no use for; it would
+    # then ask all webhooks about the pod once more.
+    ("pointsman-token", names.API_TOKEN_DIR),
+)
 WRITABLE = {"pointsman-state"}
 
 
@@ -79,7 +82,7 @@ def sidecar(
                 "mountPath": path,
                 **({} if volume in WRITABLE else {"readOnly": True}),
             }
-            for volume, path in MOUNTS.items()
+            for volume, path in MOUNTS
         ],
     }
 

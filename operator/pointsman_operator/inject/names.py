@@ -41,6 +41,8 @@ RUN = "/var/run/pointsman"
 TOKEN_DIR, TABLES_DIR = f"{RUN}/token", f"{RUN}/tables"
 SECRETS_DIR, POD_DIR = f"{RUN}/secrets", f"{RUN}/pod"
 STATE_DIR = "/var/lib/pointsman"
+API_TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+"""Where Kubernetes mounts the token of the pod's ServiceAccount in each container."""
 HUB_CA = "POINTSMAN_HUB_CA"
 
 USER_ID = 65532

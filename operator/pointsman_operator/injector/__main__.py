@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 
+import uvloop
 from pydantic import ValidationError
 
 from pointsman_operator.injector.app import Ready, create_app, create_probes
@@ -42,7 +43,8 @@ def main() -> int:
     except NoConnectionError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_UNAVAILABLE
-    return 0 if asyncio.run(serve(settings, connection)) else EXIT_UNAVAILABLE
+    # Its TLS is C where asyncio's is Python: a third of a review's time.
+    return 0 if uvloop.run(serve(settings, connection)) else EXIT_UNAVAILABLE
 
 
 async def serve(settings: InjectorSettings, connection: Connection) -> bool:

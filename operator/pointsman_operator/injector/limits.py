@@ -19,6 +19,9 @@ IMAGE_CHARACTERS_MAX = 512
 REVIEW_WITHIN_S = 3.0
 """The API server gives us five seconds: an answer in time says more than its timeout."""
 LISTEN_QUEUE = 1_024
+KEEP_ALIVE_S = 120
+"""An idle connection is the API server's to close, which it does after 90 s: were we first, a
+review could meet our end; that counts as a failed call, and its pod starts without a router."""
 SHUTDOWN_WITHIN_S = 5
 """For reviews in progress, at the end."""
 LEAVE_AFTER_S = 5.0

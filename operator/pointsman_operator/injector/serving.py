@@ -114,5 +114,6 @@ def _configuration(app: FastAPI, address: str, settings: InjectorSettings) -> uv
         access_log=False,
         server_header=False,
         backlog=limits.LISTEN_QUEUE,
+        timeout_keep_alive=limits.KEEP_ALIVE_S,
         timeout_graceful_shutdown=limits.SHUTDOWN_WITHIN_S,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,30 @@ def test_it_leaves_in_order(
             answered += bool(patch_of(client.post("/mutate/pods/enabled", json=review(pod()))))
     assert answered == 3
     assert injector.wait(LEAVES_WITHIN_S) == 0
+
+
+@pytest.mark.timeout(180)
+def test_an_idle_connection_is_the_api_servers_to_close(
+    injector: InjectorProcess, authority: trustme.CA, trust: ssl.SSLContext
+) -> None:
+    """A review that met our end of one would count as failed, and its pod start without a router.
+
+    Six seconds are more than what a server of uvicorn's waits by itself.
+    """
+    issue(authority, injector.folder)
+    host, _, port = injector.wait_serving().rpartition(":")
+    body = json.dumps(review(pod())).encode()
+    head = f"POST /mutate/pods/enabled HTTP/1.1\r\nhost: a\r\ncontent-length: {len(body)}\r\n\r\n"
+    with (
+        socket.create_connection((host, int(port)), timeout=20) as plain,
+        trust.wrap_socket(plain, server_hostname=host) as secure,
+    ):
+        secure.sendall(head.encode() + body)
+        assert secure.recv(64 * 1024).startswith(b"HTTP/1.1 200")
+        secure.settimeout(6.0)
+        with pytest.raises(TimeoutError):
+            # The rest of the answer may come, but no end of the connection.
+            assert all(iter(partial(secure.recv, 64 * 1024), b""))
 
 
 @pytest.mark.timeout(180)
