@@ -16,6 +16,7 @@ from pathlib import Path
 
 from scale import (
     controller_edits,
+    hub_reconnects,
     hub_streams,
     lease_holders,
     real_sidecars,
@@ -39,7 +40,14 @@ class Part:
 
 PARTS = tuple(
     Part(module.NAME, str(module.__doc__).partition("\n")[0], module.SECONDS, module.measure)
-    for module in (hub_streams, lease_holders, real_sidecars, webhook_reviews, controller_edits)
+    for module in (
+        hub_streams,
+        hub_reconnects,
+        lease_holders,
+        real_sidecars,
+        webhook_reviews,
+        controller_edits,
+    )
 )
 
 

@@ -24,8 +24,8 @@ from scale.calls import CALLS, RATE, RUN_MAX, Calls, Successes
 from scale.demand import Demand
 from scale.ledger_caller import LedgerCaller
 
-DENIAL_S, PATIENCE_S = 1.0, 2.0
-"""How long "exhausted" refuses at once; how long a call waits for an answer under way."""
+PATIENCE_S = 2.0
+"""How long a call waits for an answer under way."""
 URGENT_S, REFILL_S = 0.02, 0.2
 TIMEOUT_S, FIRST_PAUSE_S, BACKOFF_S = 5.0, 0.05, 5.0
 ACCOUNT = "demo/team/month"
@@ -146,8 +146,8 @@ class Holder:
                 self.returned += self.free if self.hurry else 0
         for state in answer["states"]:
             self.remaining = max(0, state["limit"] - state["used"])
-        if answer["denied"]:
-            self.denied_until_s = now_s + DENIAL_S
+        for denied in answer["denied"]:
+            self.denied_until_s = now_s + denied["again_ms"] / 1000
             self.shared.counts["denied"] += 1
         self.make_calls(now_s)
         waiting, self.waiting = self.waiting, []
@@ -193,7 +193,7 @@ async def sync(holder: Holder, *, final: bool = False) -> None:
     with suppress(TimeoutError):
         # What counts at the end is that every last report arrives.
         async with asyncio.timeout(None if final else TIMEOUT_S):
-            status, body = await shared.caller.post(holder.number, document)
+            status, body = await shared.caller.post(document)
     now_s = shared.now_s()
     shared.waits_ms.append((sent_s, (now_s - sent_s) * 1000))
     shared.counts["syncs"] += 1

@@ -20,6 +20,8 @@ class _Recent:
     """The holder that was turned away; nothing where several were."""
     turned_away: int = 0
     """The smallest need that was turned away since one was last met; 0: none."""
+    last_turn_ms: int = 0
+    """When the last of those may ask again who have been told a time."""
 
 
 class Demand:
@@ -30,8 +32,7 @@ class Demand:
 
     def note(self, key: PotKey, need: int, holder: Hashable, *, short: bool, now_ms: int) -> None:
         """A holder needed that much now; `short` when it could not be met."""
-        recent = self._recent.setdefault(key, _Recent())
-        self._recent.move_to_end(key)
+        recent = self._of(key)
         recent.needs.append(need)
         if not short:
             recent.turned_away = 0
@@ -40,8 +41,19 @@ class Demand:
             alone = now_ms >= recent.starved_until_ms or recent.starved == holder
             recent.starved = holder if alone else None
             recent.starved_until_ms = now_ms + limits.STARVED_FOR_MS
-        if len(self._recent) > limits.POTS_REMEMBERED:
-            self._recent.popitem(last=False)
+
+    def turn(self, key: PotKey, turns_per_second: int, now_ms: int) -> int:
+        """In how many milliseconds a holder that is turned away now should ask again.
+
+        Each one gets a turn of its own behind the others', so that however many ask, so many come
+        in a second. Where that would be too late they are spread over the later half of the most.
+        """
+        recent = self._of(key)
+        turn_ms = max(recent.last_turn_ms + 1000 // turns_per_second, now_ms + limits.AGAIN_MIN_MS)
+        if turn_ms > now_ms + limits.AGAIN_MAX_MS:
+            turn_ms = now_ms + limits.AGAIN_MAX_MS // 2
+        recent.last_turn_ms = turn_ms
+        return turn_ms - now_ms
 
     def needs(self, key: PotKey) -> Sequence[int]:
         """The latest needs, oldest first."""
@@ -61,3 +73,10 @@ class Demand:
     def others_starve(self, key: PotKey, holder: Hashable, now_ms: int) -> bool:
         """Whether a need of somebody else was turned away a moment ago."""
         return self.starved(key, now_ms) and self._recent[key].starved != holder
+
+    def _of(self, key: PotKey) -> _Recent:
+        recent = self._recent.setdefault(key, _Recent())
+        self._recent.move_to_end(key)
+        if len(self._recent) > limits.POTS_REMEMBERED:
+            self._recent.popitem(last=False)
+        return recent

@@ -27,6 +27,14 @@ RENEW_FAST_MS = 1_000
 """Renewal near a limit's end, so that recalled money comes back while somebody still wants it."""
 SYNCS_PER_SECOND_NEAR_END = 200
 """Fast renewal of one account never asks the hub for more than this."""
+AGAIN_MIN_MS = 1_000
+"""A holder that was turned away asks again no sooner than this."""
+AGAIN_MAX_MS = 30_000
+"""And no later: what comes back to a limit reaches every waiting holder within this time."""
+TURNS_PER_SECOND = 200
+"""Holders of one limit that may ask again in a second, while leased money may come back to it."""
+TURNS_PER_SECOND_SPENT = 50
+"""The same where nothing is leased any more: only a release or a higher limit changes that."""
 STARTUP_GRACE_MS = 2 * RENEW_EVERY_MS
 """After a start no lease expires before its holder had two chances to reach the hub again."""
 

@@ -119,6 +119,8 @@ class Denied(_Message):
     resets_at: str | None = None
     limit: int = 0
     used: int = 0
+    again_ms: int | None = None
+    """Until when asking again is in vain; nothing where callers may ask at once."""
 
 
 class AccountState(_Message):
@@ -130,6 +132,8 @@ class AccountState(_Message):
     used: int
     resets_at: str
     threshold: int
+    again_ms: int | None = None
+    """The same, where a threshold blocks."""
 
 
 class SyncAnswer(_Message):

@@ -60,6 +60,8 @@ class Syncing:
     demand: Demand
     new_id: Callable[[], str]
     unknown_leases: int = field(default=0, init=False)
+    _turns: dict[PotKey, int] = field(default_factory=dict, init=False)
+    """What the sync that is being answered was told, one turn a limit."""
 
     def apply(self, request: SyncRequest, bounds: Bounds | None = None) -> SyncAnswer:
         """Book what the holder reports, grant what it wants, say what it holds.
@@ -67,6 +69,7 @@ class Syncing:
         Beyond its bounds a holder keeps leases that were granted to it, and gets nothing else.
         """
         holder = Holder(request.sidecar, request.boot)
+        self._turns.clear()
         may = bounds.allow if bounds else _anything
         # A foreign account is answered as an unknown one is.
         for report in request.leases:
@@ -161,7 +164,18 @@ class Syncing:
             return None
         # Blocked: the limit itself would still allow it, a Block threshold below 100 % does not.
         code = Denial.BLOCKED if pot.available >= want.need else Denial.EXHAUSTED
-        return _denied(account, window, code, pot)
+        denied = _denied(account, window, code, pot)
+        return denied.model_copy(update={"again_ms": self._again_ms(key, window)})
+
+    def _again_ms(self, key: PotKey, window: Window) -> int:
+        """When it is worth asking again: by turns, and no later than when the window turns."""
+        if key not in self._turns:
+            pot = self.books.open_pot(key, None, None).pot
+            turns = limits.TURNS_PER_SECOND if pot.leased else limits.TURNS_PER_SECOND_SPENT
+            turn_ms = self.demand.turn(key, turns, self.now_ms)
+            left_ms = milliseconds(window.end) - self.now_ms
+            self._turns[key] = min(turn_ms, left_ms) if left_ms > 0 else turn_ms
+        return self._turns[key]
 
     def _open(self, account: Account, window: Window) -> Pot:
         """The pot of that window; a window that is over keeps the limit that it had."""
@@ -243,28 +257,32 @@ class Syncing:
         others = pot.pot.holders > 1 or self.demand.others_starve(
             lease.pot, lease.holder, self.now_ms
         )
-        recall = near and idle and lease.numbers.rest > 0 and others
+        rest = lease.numbers.rest
+        recall = near and idle and rest > 0 and others
         return LeaseAnswer(
             id=lease.id,
             account=lease.pot[0],
             window=WindowAnswer(key=lease.pot[1], start=pot.start, end=pot.end),
             granted=lease.numbers.granted,
             hard_expiry_ms=hard_expiry_ms,
-            renew_every_ms=granting.renew_every_ms(pot.pot, hard_expiry_ms, near=near),
+            # Who has nothing to give back need not come often.
+            renew_every_ms=granting.renew_every_ms(pot.pot, hard_expiry_ms, near=near and rest > 0),
             recall=recall,
         )
 
     def _state(self, account: Account) -> AccountState:
         window = account.window.at(moment(self.now_ms))
         pot = self._open(account, window)
-        crossed = [t.percent for t in account.thresholds if pot.crossed(t.percent)]
+        crossed = [t for t in account.thresholds if pot.crossed(t.percent)]
+        blocks = any(threshold.blocks for threshold in crossed)
         return AccountState(
             account=account.name,
             window=window.key,
             limit=pot.limit,
             used=pot.used,
             resets_at=window.end.isoformat(),
-            threshold=max(crossed, default=0),
+            threshold=max((threshold.percent for threshold in crossed), default=0),
+            again_ms=self._again_ms((account.name, window.key), window) if blocks else None,
         )
 
     def _expiry_ms(self, hard_expiry_ms: int) -> int:

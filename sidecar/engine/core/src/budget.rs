@@ -38,7 +38,7 @@ pub use self::tally::{Usage, UsageCounters, UsageKey, UsageTotals};
 pub use self::waiter::Waiter;
 use crate::clock::SharedClock;
 use crate::journal::Journal;
-use crate::limits::{ACCOUNTS, BUDGET_WAITERS, STANDING_STALE_MS};
+use crate::limits::{ACCOUNTS, BUDGET_WAITERS};
 use crate::table::RouteTable;
 
 /// Who holds the leases.
@@ -309,7 +309,7 @@ impl Book {
                 Decision::Short(state.refusal(accounts, index, RefusalCode::Overloaded, now))
             }
             Outcome::Refused(index, code) => {
-                let stale = state.standing_age_ms(index, now) >= STANDING_STALE_MS;
+                let stale = state.is_stale(index, now);
                 let refusal = state.refusal(accounts, index, code, now);
                 drop(state);
                 if stale && code.is_final() {

@@ -291,10 +291,14 @@ pub const FIRST_LEASE_SHARE: u64 = 1_000;
 /// A prefetch asks for at most one in so many of what an account has left; the hub, which knows how
 /// many hold leases, cuts it to a fair share.
 pub const PREFETCH_SHARE: u64 = 2;
-/// How long a ledger's "exhausted" refuses at once what does not fit, milliseconds.
+/// How long a ledger's "exhausted" refuses at once what does not fit, where it names no time itself,
+/// milliseconds.
 pub const DENIAL_MS: u64 = 1_000;
-/// A block that the hub reported longer ago is asked about again, milliseconds.
+/// A block that the hub reported longer ago is asked about again, where it names no time itself,
+/// milliseconds.
 pub const STANDING_STALE_MS: u64 = 5_000;
+/// Shortest and longest time that a hub may name for either, milliseconds.
+pub const AGAIN_RANGE_MS: std::ops::RangeInclusive<u64> = 100..=60_000;
 /// The next window's lease is asked for at least so long before it starts, milliseconds ...
 pub const NEXT_WINDOW_LEAD_MS: u64 = 60_000;
 /// ... and at most so much earlier, spread over sidecars and accounts, milliseconds.

@@ -65,6 +65,8 @@ pub(super) struct Standing {
     pub(super) spent_then: u64,
     /// When it was said, boot time.
     pub(super) said_boot_ms: u64,
+    /// How long a refusal may rest on it before the hub is asked again.
+    pub(super) again_ms: u64,
 }
 
 /// When a window ends.
@@ -130,7 +132,11 @@ impl Account {
     pub(super) fn update(&mut self, budget: &Budget, limit: &Limit) {
         self.listed = true;
         self.eager = budget.subject.header.is_none();
-        self.thresholds.clone_from(&budget.thresholds);
+        if self.thresholds != budget.thresholds {
+            self.thresholds.clone_from(&budget.thresholds);
+            // The hub may have refused below a share that blocks no longer.
+            self.denial = None;
+        }
         self.enforcement = budget.enforcement;
         if self.amount != limit.amount {
             self.amount = limit.amount;

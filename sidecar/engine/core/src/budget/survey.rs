@@ -1,6 +1,6 @@
 //! Looking at the book without changing it: what would fit, why something was refused, what runs low.
 
-use super::account::{Account, Crossed};
+use super::account::{Account, Crossed, Standing};
 use super::state::{Ask, Held, Now, State};
 use super::subjects::AccountSet;
 use super::{AccountStanding, BudgetRefusal, RefusalCode};
@@ -67,6 +67,9 @@ impl State {
             let Some(entry) = self.entry(*slot) else { return false };
             let account = self.accounts.get(usize::from(entry.account));
             let Some(account) = account.filter(|it| it.enforced()) else { return false };
+            if account.denial(now.boot_ms).is_some() {
+                return false;
+            }
             let free = entry.lease.free();
             if free > account.demand.target(now.boot_ms) / 2 {
                 return false;
@@ -117,11 +120,12 @@ impl State {
         }
     }
 
-    /// Milliseconds since the hub last spoke of an account.
-    pub(super) fn standing_age_ms(&self, index: u16, now: Now) -> u64 {
-        let account = self.accounts.get(usize::from(index));
-        let said = account.and_then(|it| it.standing.as_ref()).map_or(0, |it| it.said_boot_ms);
-        now.boot_ms.saturating_sub(said)
+    /// Whether a refusal of this account rests on a word of the hub that is too old: it is asked
+    /// again then. A denial lasts as long as the hub said, and the next call after it asks.
+    pub(super) fn is_stale(&self, index: u16, now: Now) -> bool {
+        let Some(account) = self.accounts.get(usize::from(index)) else { return false };
+        let due = |it: &Standing| now.boot_ms.saturating_sub(it.said_boot_ms) >= it.again_ms;
+        account.denial(now.boot_ms).is_none() && account.standing.as_ref().is_none_or(due)
     }
 
     pub(super) fn refusal(

@@ -12,7 +12,8 @@ use crate::ledger::document::{
 };
 use crate::ledger::instant::unix_ms;
 use crate::limits::{
-    DENIAL_MS, NEXT_WINDOW_LEAD_MS, NEXT_WINDOW_SPREAD_MS, RENEW_MS, RENEW_RANGE_MS,
+    AGAIN_RANGE_MS, DENIAL_MS, NEXT_WINDOW_LEAD_MS, NEXT_WINDOW_SPREAD_MS, RENEW_MS,
+    RENEW_RANGE_MS, STANDING_STALE_MS,
 };
 
 impl State {
@@ -243,6 +244,11 @@ impl State {
         let Some(at_ms) = unix_ms(&state.resets_at) else { return };
         let Some(index) = self.by_name.get(&state.account) else { return };
         let Some(account) = self.accounts.get_mut(usize::from(*index)) else { return };
+        // Money has come back, or the limit was raised: what was refused may fit now.
+        let eased = |it: &Standing| state.used < it.used || state.limit > it.limit;
+        if account.standing.as_ref().is_some_and(|it| it.window == state.window && eased(it)) {
+            account.denial = None;
+        }
         account.standing = Some(Standing {
             window: state.window.clone(),
             limit: state.limit,
@@ -251,6 +257,7 @@ impl State {
             resets: Reset { text: state.resets_at.clone(), at_ms },
             spent_then: account.spent_reported,
             said_boot_ms: boot_ms,
+            again_ms: again_ms(state.again_ms, STANDING_STALE_MS),
         });
         let own = account.own.and_then(|slot| self.leases.get_mut(usize::from(slot))?.as_mut());
         if let Some(entry) = own.filter(|it| it.lease.window.is_none()) {
@@ -276,12 +283,19 @@ impl State {
             return;
         }
         let reset = |text: &Arc<str>| Some(Reset { text: text.clone(), at_ms: unix_ms(text)? });
-        account.denial = Some(Denial {
-            blocked,
-            until_boot_ms: now.boot_ms.saturating_add(DENIAL_MS),
-            resets: denied.resets_at.as_ref().and_then(reset),
-        });
+        let resets = denied.resets_at.as_ref().and_then(reset);
+        // A new window may have money at once.
+        let left_ms = resets.as_ref().map_or(i64::MAX, |it| it.at_ms.saturating_sub(now.ledger_ms));
+        let lasts_ms =
+            again_ms(denied.again_ms, DENIAL_MS).min(u64::try_from(left_ms).unwrap_or(0));
+        let until_boot_ms = now.boot_ms.saturating_add(lasts_ms);
+        account.denial = Some(Denial { blocked, until_boot_ms, resets });
     }
+}
+
+/// When to ask again: as the hub says, within what is sane, else as always.
+fn again_ms(said: Option<u64>, usual_ms: u64) -> u64 {
+    said.map_or(usual_ms, |it| it.clamp(*AGAIN_RANGE_MS.start(), *AGAIN_RANGE_MS.end()))
 }
 
 fn window(names: &WindowNames) -> Option<Window> {

@@ -160,6 +160,9 @@ pub struct Denied {
     /// RFC 3339.
     #[serde(default)]
     pub resets_at: Option<Arc<str>>,
+    /// Milliseconds until it is worth asking again; an older ledger says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_ms: Option<u64>,
 }
 
 /// Why a want was not met.
@@ -194,4 +197,7 @@ pub struct AccountState {
     pub resets_at: Arc<str>,
     /// Highest percent crossed; 0: none.
     pub threshold: u8,
+    /// Where a threshold blocks: milliseconds until it is worth asking whether it still does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_ms: Option<u64>,
 }

@@ -47,7 +47,7 @@ pub struct Limit {
 }
 
 /// What happens at a share of a limit.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Threshold {
     /// Of any limit.

@@ -45,6 +45,8 @@ pub(crate) struct Hub {
     pub(crate) usage: BTreeMap<(Arc<str>, String), UsageReport>,
     /// Set by a test: everything free is wanted back.
     pub(crate) recall: bool,
+    /// Set by a test: when to ask again, with denials and where a threshold blocks.
+    pub(crate) again_ms: Option<u64>,
     pub(crate) thresholds: Vec<u8>,
     pub(crate) syncs: u64,
 }
@@ -59,6 +61,7 @@ impl Hub {
             leases: BTreeMap::new(),
             usage: BTreeMap::new(),
             recall: false,
+            again_ms: None,
             thresholds: vec![80, 100],
             syncs: 0,
         }
@@ -158,6 +161,7 @@ impl Hub {
             window: Some(format!("w{}", pot.1).into()),
             code: DeniedCode::Exhausted,
             resets_at: Some(rfc3339((pot.1 + 1) * self.window_ms).into()),
+            again_ms: self.again_ms,
         })
     }
 
@@ -201,6 +205,7 @@ impl Hub {
             used,
             resets_at: rfc3339((pot.1 + 1) * self.window_ms).into(),
             threshold: self.thresholds.iter().filter(crossed).max().copied().unwrap_or(0),
+            again_ms: self.again_ms.filter(|_| used >= limit),
         })
     }
 

@@ -6,6 +6,8 @@ mod admission;
 #[cfg(test)]
 mod deciding;
 #[cfg(test)]
+mod denial;
+#[cfg(test)]
 mod former;
 #[cfg(test)]
 mod hub;
