@@ -29,15 +29,18 @@ REQUIRE_ALL = "POINTSMAN_REQUIRE_ALL"
 ROLE = "pointsman"
 """Owns the database and may nothing else: what a user is told to make."""
 START_S = 60.0
+PORT = 5432
 _NUMBERS = itertools.count()
 
 
 class PostgresqlServer:
     """One server and its data."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, port: int = PORT) -> None:
+        """`port` names the socket; it is one of the network's once `start` is told to listen."""
         self.programs = programs
         self.folder = folder
+        self.port = port
         self._child: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
@@ -55,13 +58,18 @@ class PostgresqlServer:
     @property
     def socket(self) -> Path:
         """The Unix socket."""
-        return self.folder / ".s.PGSQL.5432"
+        return self.folder / f".s.PGSQL.{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """What it says."""
+        return self.folder / "log"
 
     def start(self, *options: str) -> None:
         """Serve; without syncs, which a test that survives only the process does not need."""
-        fast = ["-c", "fsync=off", "-c", "listen_addresses="]
+        fast = ["-c", "fsync=off", "-c", "listen_addresses=", "-p", str(self.port)]
         command = [str(self.programs / "postgres"), "-D", str(self.data), "-k", str(self.folder)]
-        with (self.folder / "log").open("ab") as log:
+        with self.log.open("ab") as log:
             self._child = subprocess.Popen(
                 [*command, *fast, *options], stdout=log, stderr=log, **_ordinary_user()
             )
@@ -124,11 +132,12 @@ class PostgresqlServer:
         return done.stdout
 
     def _admin(self, database: str) -> str:
-        return f"host={self.folder} user=postgres dbname={database} connect_timeout=10"
+        place = f"host={self.folder} port={self.port}"
+        return f"{place} user=postgres dbname={database} connect_timeout=10"
 
     def _answers(self) -> bool:
         assert self._child is not None
-        assert self._child.poll() is None, (self.folder / "log").read_text()
+        assert self._child.poll() is None, self.log.read_text()
         try:
             psycopg.connect(self._admin("postgres")).close()
         except psycopg.OperationalError:
@@ -143,7 +152,7 @@ class PostgresqlServer:
 
 
 @contextmanager
-def postgresql_server() -> Iterator[PostgresqlServer]:
+def postgresql_server(port: int = PORT) -> Iterator[PostgresqlServer]:
     """A running server; where the programs lack, the test is skipped, in CI it fails."""
     programs = find_programs()
     if programs is None:
@@ -154,7 +163,7 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
     folder = Path(tempfile.mkdtemp(prefix="pm-pg-"))
     server = None
     try:
-        server = PostgresqlServer(programs, folder)
+        server = PostgresqlServer(programs, folder, port)
         yield server
     finally:
         if server is not None:

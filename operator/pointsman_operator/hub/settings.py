@@ -18,6 +18,7 @@ from pydantic import (
 
 from pointsman_operator.ledger.database import Store
 from pointsman_operator.ledger.postgresql import PostgresqlStore, url_in
+from pointsman_operator.ledger.securing import tls_parameters
 from pointsman_operator.ledger.sqlite import SqliteStore
 
 PREFIX = "POINTSMAN_HUB_"
@@ -43,6 +44,8 @@ class HubSettings(BaseModel):
     """Folder of the database, and of what else is kept."""
     postgresql_url_file: FilePath | None = None
     """File with the URL of a PostgreSQL database, read at each connection; default: SQLite."""
+    postgresql_ca_file: FilePath | None = None
+    """Authorities (PEM) by which that server is verified, whatever its URL leaves unsaid."""
     address: Annotated[str, AfterValidator(_address)] = "127.0.0.1:4620"
     """HOST:PORT to serve on; port 0 takes any free one."""
     token_file: Path | None = None
@@ -81,14 +84,16 @@ class HubSettings(BaseModel):
     @model_validator(mode="after")
     def _url_is_one(self) -> Self:
         if self.postgresql_url_file is not None:
-            url_in(self.postgresql_url_file)
+            tls_parameters(url_in(self.postgresql_url_file), self.postgresql_ca_file)
+        elif self.postgresql_ca_file is not None:
+            raise ValueError("postgresql_ca_file is used with postgresql_url_file only")
         return self
 
     def store(self) -> Store:
         """Where the ledger is kept, opened for this process; raises `StoreRefused`."""
         file = self.postgresql_url_file
         if file is not None:
-            return PostgresqlStore(lambda: url_in(file))
+            return PostgresqlStore(lambda: url_in(file), self.postgresql_ca_file)
         return SqliteStore(self.state / DATABASE)
 
     @property

@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from pointsman_operator.ledger import limits
 from pointsman_operator.ledger.errors import StoreLost, StoreUnavailable
 from pointsman_operator.ledger.schema import meta
+from pointsman_operator.ledger.securing import doubts, explained, tls_parameters, warn_once
 
 LOCK = 0x706D
 """The advisory lock's first key; the second is the schema's name, hashed."""
@@ -67,9 +68,13 @@ class PostgresqlStore:
     waits = True
     """A server may be away for a while, and so may a hub before this one be there still."""
 
-    def __init__(self, url: Callable[[], str]) -> None:
-        """`url` is asked at every connection, so that a new password needs no restart."""
+    def __init__(self, url: Callable[[], str], ca_file: Path | None = None) -> None:
+        """Both are read at every connection, so that a new password needs no restart.
+
+        `ca_file`: authorities (PEM) by which the server is verified.
+        """
         self._url = url
+        self._ca_file = ca_file
         self._id = uuid.uuid4().hex
         self._name = f"pointsman-hub {self._id}"
         self._commits = 0
@@ -206,9 +211,13 @@ class PostgresqlStore:
 
     def _connect(self) -> psycopg.Connection[Any]:
         self._forget_socket()
-        url = self._known_url()
-        own = _parameters(url) | {"application_name": self._name}
-        connection = psycopg.connect(url, **own)
+        url, told = self._known_url()
+        try:
+            connection = psycopg.connect(url, **told | {"application_name": self._name})
+        except psycopg.OperationalError as error:
+            raise explained(error) from error
+        if doubt := doubts(connection):
+            warn_once(doubt)
         # A duplicate: the number of a closed one may be that of a sidecar's stream already.
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))
         with connection.transaction():
@@ -216,15 +225,20 @@ class PostgresqlStore:
         return connection
 
     async def _connect_reader(self) -> psycopg.AsyncConnection[Any]:
-        url = self._known_url()
-        connection = await psycopg.AsyncConnection.connect(url, **_parameters(url))
+        url, told = self._known_url()
+        try:
+            connection = await psycopg.AsyncConnection.connect(url, **told)
+        except psycopg.OperationalError as error:
+            raise explained(error) from error
         async with connection.transaction():
             await connection.execute(_SETTINGS, _settings())
         return connection
 
-    def _known_url(self) -> str:
+    def _known_url(self) -> tuple[str, dict[str, Any]]:
+        """The URL, and what libpq is told beside it."""
         try:
-            return self._url()
+            url = self._url()
+            return url, _parameters(url) | tls_parameters(url, self._ca_file)
         except (OSError, ValueError) as error:
             raise StoreUnavailable(f"where the database is cannot be read: {error}") from error
 
