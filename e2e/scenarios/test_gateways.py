@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from harness import apps
+from harness import apps, outage
 from harness.fixtures import fresh_namespace
 from harness.installation import Installation
-from harness.kubectl import Kubectl
+from harness.kubectl import Kubectl, KubectlError
 from harness.pods import RESTRICTED
 from harness.provider import Provider
 from pointsman_operator.cli import exits
@@ -101,7 +101,10 @@ def test_a_guests_call_goes_by_the_owners_gateway_while_the_pool_allows_it(
 def test_a_pod_without_a_router_is_answered_by_its_key_over_tls(
     installed: Installation, places: Places
 ) -> None:
-    """The URL is in `kubectl get rpol`, the key by `pointsman keys`; without one there is 401."""
+    """The URL is in `kubectl get rpol`, the key by `pointsman keys`; without one there is 401.
+
+    With the hub gone and the gateway's container killed its calls go on.
+    """
     kubectl = installed.cluster.kubectl.within(places.entry)
     simulated = Provider(installed.cluster, places.entry)
     pool, _, budget = apps.three(places.entry, simulated.url)
@@ -126,6 +129,14 @@ def test_a_pod_without_a_router_is_answered_by_its_key_over_tls(
     assert _called(kubectl, key[:-1]) == "401 invalid_api_key"
     assert simulated.stats()["requests"] == 1
     eventually(lambda: _spent(kubectl) > 0, 60)
+    (gateway,) = _pods(kubectl)
+    with outage.scaled_down(installed, outage.HUB):
+        installed.cluster.kill_container(places.entry, gateway, "gateway")
+        path = ("pod", gateway, "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
+        eventually(lambda: kubectl("get", *path) == "1", 60)
+        eventually(lambda: _goes_on(kubectl, key), 60)
+        assert _pods(kubectl) == [gateway]
+    outage.wait_for_all(installed)
     kubectl("delete", "rpol", "partners")
     eventually(lambda: apps.gateways(kubectl) == [], 60)
 
@@ -140,6 +151,20 @@ def _called(kubectl: Kubectl, key: str) -> str:
     """What came of a call with a key."""
     call = ("python3", "-c", WITH_KEY, key)
     return kubectl.exec("deployment/caller", *call, container="app").strip()
+
+
+def _goes_on(kubectl: Kubectl, key: str) -> bool:
+    """Whether a call with the key is answered now; nobody listens for a moment."""
+    try:
+        return _called(kubectl, key) == "sim-m0"
+    except KubectlError:
+        return False
+
+
+def _pods(kubectl: Kubectl) -> list[str]:
+    """The gateway's, by name."""
+    found = kubectl("get", "pods", "-l", "pointsman.dev/gateway", "-o", "name").split()
+    return [name.removeprefix("pod/") for name in found]
 
 
 def _spent(kubectl: Kubectl) -> Decimal:

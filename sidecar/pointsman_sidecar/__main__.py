@@ -13,7 +13,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pointsman_sidecar import limits
 from pointsman_sidecar._engine import BindFailed, ConfigRejected, Engine, EngineError
@@ -74,12 +76,15 @@ def main() -> int:
 def serve(settings: Settings, engine: Engine) -> int:
     """Start the duties, park in the engine until it has drained, and let the last report out."""
     boot = str(json.loads(engine.state())["boot"])
-    tables = Tables(engine, kept(settings.state_dir, "table.json"))
+    folder = kept_in(settings.state_dir)
+    tables = Tables(engine, None if folder is None else folder / "table.json")
     tables.restore()
-    fleet = Fleet(engine, kept(settings.state_dir, "fleet.json"))
+    fleet = Fleet(engine, None if folder is None else folder / "fleet.json")
     fleet.restore()
-    passes = Passes(engine, kept(settings.state_dir, "tickets.json"))
+    passes = Passes(engine, folder)
     passes.restore()
+    if settings.mode == GATEWAY:
+        tell_readiness(json.loads(engine.state())["gateway"])
     duties: dict[str, Duty] = {}
     if (trust := trust_of(settings)) is not None:
         # Before anybody connects: the engine reads the file, too.
@@ -115,12 +120,23 @@ def trust_of(settings: Settings) -> HubTrust | None:
     return HubTrust(settings.hub_ca, mounted, settings.trust_file)
 
 
-def kept(state_dir: Path | None, name: str) -> Path | None:
+def kept_in(state_dir: Path | None) -> Path | None:
     """Where the next start finds what is good now; the folder is made if it can be."""
-    if state_dir is None:
-        return None
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return state_dir / name
+    if state_dir is not None:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return state_dir
+
+
+def tell_readiness(gateway: Mapping[str, Any]) -> None:
+    """What a gateway can do with what it finds at its start: a probe's answer is in no log."""
+    if gateway["certificateKept"] != "ok":
+        why = gateway["certificateKept"]
+        LOGGER.warning("the next start will wait for the hub: its certificate is not kept: %s", why)
+    if gateway["lacks"]:
+        lacks = " and ".join(gateway["lacks"])
+        LOGGER.warning("no call is taken before the hub has brought %s", lacks)
+    else:
+        LOGGER.info("calls are taken at once, with what this container's former start kept")
 
 
 def start_logging(level: str) -> None:

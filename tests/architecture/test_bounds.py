@@ -59,6 +59,7 @@ FACTS = {
     "select.rs": {"PICO_PER_DOLLAR"},
     "span.rs": {"REMOTE_KNOWN", "REMOTE", "STATUS_ERROR"},
     "table.rs": {"READER_VERSION"},
+    "tls/kept.rs": {"TMPFS"},
     "trace.rs": {"KNOWN_FLAGS", "SAMPLED"},
     "usage.rs": {"START", "RANGE", "LEAST_BYTES"},
     "wire/cursor.rs": {"SHORT"},

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pointsman_operator.owned.certificates import issue_requested, issue_root
 from support.eventually import eventually
-from support.processes import Sidecar, Simulator, ended
+from support.processes import Sidecar, Simulator, ended, free_port
 from support.scripted_hub import ScriptedHub, scripted_hub
 from support.tables import model
 
@@ -60,9 +60,29 @@ class Neighbours:
     direct: httpx.Client
     """To the gateway itself, trusting its authority."""
 
-    def knock(self, ticket: str | None, **body: Any) -> httpx.Response:
+    def restart_gateway(self, state: Path) -> None:
+        """Another start of its container in the hub's absence, with what `state` holds."""
+        url = self.gateway.url
+        self.gateway.kill()
+        nobody = f"http://127.0.0.1:{free_port()}"
+        same = {"POINTSMAN_DATA_ADDRESS": url.removeprefix("http://")}
+        self.gateway = _gateway(self.folder, nobody, None, POINTSMAN_STATE_DIR=str(state), **same)
+        self.gateway.url = url
+
+    @contextmanager
+    def ended(self) -> Iterator[None]:
+        """Kill the gateway at the end, whichever start of it is there then."""
+        try:
+            yield
+        finally:
+            self.gateway.kill()
+
+    def knock(
+        self, ticket: str | None, headers: dict[str, str] | None = None, **body: Any
+    ) -> httpx.Response:
         """A call to the gateway by hand."""
-        headers = {} if ticket is None else {"x-pointsman-ticket": ticket}
+        shown = {} if ticket is None else {"x-pointsman-ticket": ticket}
+        headers = {**(headers or {}), **shown}
         asked = {"model": "main/a", "messages": [{"role": "user", "content": "Hi"}], **body}
         return self.direct.post("/v1/chat/completions", json=asked, headers=headers)
 
@@ -98,7 +118,9 @@ def _table(namespace: str, name: str, *models: dict[str, Any]) -> dict[str, Any]
 
 
 @contextmanager
-def neighbours(folder: Path, namespaces: list[str] | None = None) -> Iterator[Neighbours]:
+def neighbours(
+    folder: Path, namespaces: list[str] | None = None, **of_the_gateway: str
+) -> Iterator[Neighbours]:
     """Both, ready: certificate signed, guests known, a ticket in the caller's hand."""
     mint, root = Mint(), issue_root("test", dt.datetime.now(dt.UTC))
     with ExitStack() as stack:
@@ -106,7 +128,9 @@ def neighbours(folder: Path, namespaces: list[str] | None = None) -> Iterator[Ne
         capture = str(folder / "a.capture")
         provider = Simulator(folder, "a", capture=capture)
         stack.enter_context(ended(provider))
-        gateway = _gateway(folder, hub, table(provider.url, namespaces or ["b"]))
+        served = table(provider.url, namespaces or ["b"])
+        gateway = _gateway(folder, hub.url, served, **of_the_gateway)
+        # Until it is the neighbours' own; to kill it twice does no harm.
         stack.enter_context(ended(gateway))
         eventually(lambda: any("csr" in it for it in hub.reports))
         assert not gateway.probe("/readyz")
@@ -116,7 +140,8 @@ def neighbours(folder: Path, namespaces: list[str] | None = None) -> Iterator[Ne
         hub.script.put(mint.admission())
         eventually(lambda: gateway.probe("/readyz"))
         url = gateway.url.replace("http://127.0.0.1", "https://localhost")
-        caller = _process(folder / "caller", callers, callers_table(url), "b", root.certificate)
+        serves = callers_table(url)
+        caller = _process(folder / "caller", callers.url, serves, "b", root.certificate)
         stack.enter_context(ended(caller))
         callers.script.put({"event": "tickets", "tickets": {AUDIENCE: mint.ticket()}})
         context = ssl.create_default_context(cadata=root.certificate)
@@ -124,19 +149,27 @@ def neighbours(folder: Path, namespaces: list[str] | None = None) -> Iterator[Ne
         once = httpx.Limits(max_keepalive_connections=0)
         client = httpx.Client(base_url=url, verify=context, trust_env=False, limits=once)
         direct = stack.enter_context(client)
-        yield Neighbours(folder, provider, gateway, caller, hub, mint, direct)
+        made = Neighbours(folder, provider, gateway, caller, hub, mint, direct)
+        with made.ended():
+            yield made
 
 
-def _gateway(folder: Path, hub: ScriptedHub, served: dict[str, Any]) -> Sidecar:
+def _gateway(folder: Path, hub: str, served: dict[str, Any] | None, **more: str) -> Sidecar:
     secret = folder / "gateway" / "secrets" / "pointsman-credentials"
-    secret.mkdir(parents=True)
+    secret.mkdir(parents=True, exist_ok=True)
     (secret / "sim").write_text(KEY)
     role = {"POINTSMAN_MODE": "gateway", "POINTSMAN_GATEWAY": "pool/main"}
-    return _process(folder / "gateway", hub, served, "ai", "", POINTSMAN_DATA_THREADS="2", **role)
+    role |= {"POINTSMAN_DATA_THREADS": "2", **more}
+    return _process(folder / "gateway", hub, served, "ai", "", **role)
 
 
 def _process(
-    folder: Path, hub: ScriptedHub, served: dict[str, Any], namespace: str, ca: str, **more: str
+    folder: Path,
+    hub: str,
+    served: dict[str, Any] | None,
+    namespace: str,
+    ca: str,
+    **more: str,
 ) -> Sidecar:
     folder.mkdir(exist_ok=True)
     token = folder / "token"
@@ -144,7 +177,7 @@ def _process(
     return Sidecar(
         folder,
         served,
-        POINTSMAN_HUB_URL=hub.url,
+        POINTSMAN_HUB_URL=hub,
         POINTSMAN_HUB_TOKEN_FILE=str(token),
         POINTSMAN_HUB_CA=ca,
         POINTSMAN_NAMESPACE=namespace,

@@ -82,9 +82,10 @@ fn answer(shared: &Shared, pages: Pages, request: &Request<Incoming>) -> Respons
             probe(is_live(shared), "Python has been silent for over 5 minutes\n")
         }
         "/startupz" if pages.open => probe(is_started(shared), "waiting for a table\n"),
-        "/readyz" if pages.open => {
-            probe(is_ready(shared), "waiting for a table, a certificate or the callers' keys\n")
-        }
+        "/readyz" if pages.open => match unready(shared) {
+            None => probe(true, ""),
+            Some(why) => probe(false, &why),
+        },
         "/metrics" if pages.open => {
             refresh_gauges(shared);
             reply(StatusCode::OK, OPENMETRICS, shared.stats.text(shared.clock.boot_ms()))
@@ -132,10 +133,13 @@ fn is_started(shared: &Shared) -> bool {
         || shared.clock.boot_ms() >= shared.started_ms + limits::STARTUP_WAIT_MS
 }
 
-/// A gateway takes no call that it could not serve; a sidecar is ready when it has started.
-fn is_ready(shared: &Shared) -> bool {
-    let Some(gateway) = &shared.gateway else { return is_started(shared) };
-    shared.current.load().is_some() && gateway.is_ready()
+/// Why not: a gateway takes no call that it could not serve; a sidecar is ready when it has started.
+fn unready(shared: &Shared) -> Option<String> {
+    let Some(gateway) = &shared.gateway else {
+        return (!is_started(shared)).then(|| "waiting for a table\n".to_owned());
+    };
+    let lacks = gateway.lacks(shared.current.load().is_some());
+    (!lacks.is_empty()).then(|| format!("the hub has not brought {} yet\n", lacks.join(" and ")))
 }
 
 fn refresh_gauges(shared: &Shared) {

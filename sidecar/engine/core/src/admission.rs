@@ -13,7 +13,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
-use crate::config::{Callers, Gateway as Settings};
+use crate::config::{Callers, Config, Gateway as Settings};
 use crate::engine::EngineError;
 use crate::error::Refusal;
 use crate::plan::Plan;
@@ -59,18 +59,21 @@ pub enum Guest {
 pub struct KeyHolder(Admitted);
 
 impl Gateway {
-    /// A gateway that has no certificate and, but for API keys, knows no caller yet.
+    /// A gateway with what an earlier start of its container kept in `stateDir`; with nothing there it
+    /// has no certificate and, but for API keys, knows no caller yet.
     ///
     /// # Errors
     /// The TLS library refuses its own defaults.
-    pub fn new(settings: &Settings, secrets: Option<&Path>) -> Result<Self, EngineError> {
+    pub fn new(settings: &Settings, config: &Config) -> Result<Self, EngineError> {
         let callers = match settings.callers {
             Callers::Tickets => Door::Tickets(Verifier::new(settings.audience.clone())),
             Callers::ApiKeys => {
-                Door::ApiKeys(KeyRing::read(&secrets.unwrap_or(Path::new("")).join(API_KEYS)))
+                let secrets = config.secrets_dir.as_deref().unwrap_or(Path::new(""));
+                Door::ApiKeys(KeyRing::read(&secrets.join(API_KEYS)))
             }
         };
-        let certificate = Certificate::new()
+        let folder = config.state_dir.as_deref().filter(|_| !settings.plain);
+        let certificate = Certificate::new(folder)
             .map_err(|error| EngineError::Runtime(format!("TLS of the gateway: {error}")))?;
         Ok(Self { certificate, plain: settings.plain, callers })
     }
@@ -96,24 +99,42 @@ impl Gateway {
     }
 
     /// What is known of callers, for `Engine::state`; no more than counts and names of entries.
+    /// `served`: whether there is a table.
     #[must_use]
-    pub fn state(&self) -> Value {
+    pub fn state(&self, served: bool) -> Value {
+        let lacks = self.lacks(served);
+        let kept = self.certificate.kept_trouble().filter(|_| !self.plain);
+        let mut state = json!({
+            "ready": lacks.is_empty(),
+            "lacks": lacks,
+            "certificateKept": kept.unwrap_or_else(|| "ok".to_owned()),
+        });
         match &self.callers {
-            Door::Tickets(_) => json!({ "callers": "Tickets", "ready": self.is_ready() }),
+            Door::Tickets(_) => state["callers"] = json!("Tickets"),
             Door::ApiKeys(ring) => {
-                json!({ "callers": "ApiKeys", "ready": self.is_ready(), "apiKeys": ring.state() })
+                state["callers"] = json!("ApiKeys");
+                state["apiKeys"] = ring.state();
             }
         }
+        state
     }
 
-    /// Whether it can serve: it has a certificate and can tell callers apart.
+    /// What it cannot serve without and the hub has not brought yet; empty: it is ready.
     #[must_use]
-    pub fn is_ready(&self) -> bool {
+    pub fn lacks(&self, served: bool) -> Vec<&'static str> {
         let informed = match &self.callers {
             Door::Tickets(verifier) => verifier.is_informed(),
             Door::ApiKeys(_) => true,
         };
-        informed && (self.plain || self.certificate.is_there())
+        let certified = self.plain || self.certificate.is_there();
+        [
+            (served, "a table"),
+            (certified, "a certificate"),
+            (informed, "the public keys of tickets"),
+        ]
+        .into_iter()
+        .filter_map(|(there, what)| (!there).then_some(what))
+        .collect()
     }
 
     /// Lets a caller in, by its headers alone. An API key is taken out of them, and what it proves

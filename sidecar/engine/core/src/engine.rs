@@ -139,11 +139,7 @@ impl Engine {
         let (book, recovered) = open_book(&config, &boot, &clock);
         let stats = Stats::new();
         let spans = || Arc::new(Spans::new(stats.spans_dropped.clone()));
-        let gateway = {
-            let settings = config.gateway.as_ref();
-            let secrets = config.secrets_dir.as_deref();
-            settings.map(|it| Gateway::new(it, secrets)).transpose()?
-        };
+        let gateway = config.gateway.as_ref().map(|it| Gateway::new(it, &config)).transpose()?;
         let shared = Shared {
             tickets: Tickets::default(),
             gateway,
@@ -375,7 +371,7 @@ impl Shared {
             "targets": targets.collect::<serde_json::Map<_, _>>(),
             "endpoints": groups.collect::<serde_json::Map<_, _>>(),
             "credentials": self.secrets.survey(plan.iter().flat_map(|plan| plan.credentials()), now_ms),
-            "gateway": self.gateway.as_ref().map(Gateway::state),
+            "gateway": self.gateway.as_ref().map(|gateway| gateway.state(plan.is_some())),
             "journal": self.book.journal_trouble().unwrap_or("ok"),
             "ledger_is_away": self.book.ledger_is_away(),
             "spans_dropped": self.stats.spans_dropped.get(),

@@ -317,6 +317,8 @@ pub const TICKET_BYTES: usize = 2_048;
 pub const TICKETS_VERIFIED: usize = 16_384;
 /// Clocks of hub and gateway may differ by this.
 pub const TICKET_SKEW_S: i64 = 60;
+/// Key and certificate that the next start finds; a chain has some kilobytes.
+pub const KEPT_CERTIFICATE_BYTES: u64 = 64 << 10;
 /// How long a caller may take over the TLS handshake.
 pub const TLS_HANDSHAKE_MS: u64 = 10_000;
 /// A gateway waits as long as its caller does, whose policy has the real limits: the API's largest.
