@@ -31,11 +31,19 @@ class EndpointWorld(Line):
 
     def tell(self, state: str = "Ready", **levels: int) -> None:
         """Have the hub tell which engines there are and how loaded; in force when this returns."""
-        told = {self.url(name): level for name, level in levels.items()}
-        endpoints = [{"url": url, "level": level} for url, level in told.items()]
-        models = {LLAMA: {"state": state, "endpoints": endpoints}, "main/unknown": {"state": state}}
+        self.tell_of({self.url(name): level for name, level in levels.items()}, state)
+
+    def tell_of(
+        self, levels: dict[str, int], state: str = "Ready", unready: list[str] | None = None
+    ) -> None:
+        """The same by URL; without `unready` as an older hub tells it."""
+        endpoints = [{"url": url, "level": level} for url, level in levels.items()]
+        told: dict[str, Any] = {"state": state, "endpoints": endpoints}
+        if unready is not None:
+            told["unready"] = unready
+        models = {LLAMA: told, "main/unknown": {"state": state}}
         self.hub.script.put({"event": "fleet", "rev": 1, "models": models})
-        eventually(lambda: self.levels() == told)
+        eventually(lambda: self.levels() == levels)
 
     def tell_nothing(self) -> None:
         """The hub speaks, and not of this model."""

@@ -44,11 +44,13 @@ class Load:
     state: State
     endpoints: tuple[tuple[str, Level], ...]
     """Those that may be called, by URL."""
+    unready: tuple[str, ...] = ()
+    """Others that are there and awake: what they work on may still come."""
 
     def document(self) -> dict[str, Any]:
         """As in the event `fleet`."""
         rows = [{"url": url, "level": int(level)} for url, level in self.endpoints]
-        return {"state": self.state, "endpoints": rows}
+        return {"state": self.state, "endpoints": rows, "unready": list(self.unready)}
 
 
 @dataclass(frozen=True)
@@ -122,13 +124,14 @@ class ModelWatch:
             return None
         there = self.endpoints.values()
         usable = sorted((it.url, it.gauge.level) for it in there if it.usable)
+        unready = tuple(sorted(it.url for it in there if not (it.usable or it.asleep)))
         if usable:
-            return Load("Ready", tuple(usable))
+            return Load("Ready", tuple(usable), unready)
         if any(it.ready and not it.asked for it in there):
             return self.load
         if any(it.ready and it.asleep for it in there):
-            return Load("Asleep", ())
-        return Load("Starting" if self.endpoints else "Absent", ())
+            return Load("Asleep", (), unready)
+        return Load("Starting" if self.endpoints else "Absent", (), unready)
 
     def _settle(self, now_s: float) -> None:
         levels = [level for _, level in self.load.endpoints] if self.load else []

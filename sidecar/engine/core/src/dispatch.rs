@@ -3,22 +3,25 @@
 //! when this returns, so every failure here can still be retried or taken elsewhere.
 
 mod edits;
+mod failure;
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 use self::edits::edits;
-use crate::call::{Call, Endpoint};
+pub use self::failure::Failure;
+use crate::call::{Call, Endpoint, Leaving};
 use crate::collect::{Collected, collect};
 use crate::decode::Decoder;
-use crate::error::{Class, Cooldown, Span, classify};
+use crate::error::{Class, classify};
 use crate::headers::{self, CLIENT_REQUEST_ID};
 use crate::limits;
 use crate::scan::splice;
@@ -84,64 +87,17 @@ pub struct Opened {
     pub decoder: Option<Decoder>,
 }
 
-/// Why an attempt failed.
-#[derive(Debug)]
-pub struct Failure {
-    /// Of the taxonomy.
-    pub class: Class,
-    /// HTTP status, 0 without an answer.
-    pub status: u16,
-    /// What the target asked for.
-    pub retry_after: Option<Duration>,
-    /// Another model may do what this one cannot.
-    pub capability_gap: bool,
-    /// The provider may bill something: the request reached it and was not refused.
-    pub billable: bool,
-    /// What is lacking is lacking here alone: the key may not go to this target's host, or there is no
-    /// (good) ticket for its gateway.
-    pub target_alone: bool,
-    /// The provider's own answer, for classes that pass it on.
-    pub answer: Option<(StatusCode, HeaderValue, Bytes)>,
-}
-
-impl Failure {
-    const fn new(class: Class, status: u16, billable: bool) -> Self {
-        Self {
-            class,
-            status,
-            retry_after: None,
-            capability_gap: false,
-            billable,
-            target_alone: false,
-            answer: None,
-        }
-    }
-
-    /// There was no endpoint to send anything to.
-    pub const fn no_endpoint() -> Self {
-        Self::new(Class::Connect, 0, false)
-    }
-
-    /// Who rests because of it: as its class says, but for what this target alone lacks.
-    pub const fn cooldown(&self) -> Cooldown {
-        if !self.target_alone {
-            return self.class.cooldown();
-        }
-        let again = Duration::from_millis(limits::KEY_REREAD_MS);
-        Cooldown::Target(Span::Told { default: again, cap: again })
-    }
-}
-
 /// Headers of the caller that go upstream; everything else stays here: cookies and the like are
 /// meant for us, credentials are never forwarded.
 const FORWARDED: [HeaderName; 3] = [ACCEPT, CONTENT_TYPE, USER_AGENT];
 
-/// Makes one attempt at the call's chosen model.
+/// Makes one attempt at the call's chosen model. `leaving`: what ends it although its time is not over.
 pub async fn attempt(
     call: &mut Call,
     pieces: &[Bytes],
     head: &HeaderMap,
     deadline: Instant,
+    leaving: Option<Leaving>,
 ) -> Attempted {
     let (request, key) = match build(call, pieces, head) {
         Ok(built) => built,
@@ -150,8 +106,31 @@ pub async fn attempt(
     call.key_sent = key;
     let limit = attempt_limit(call, deadline);
     // One timer for all of it: each costs an entry in the wheel, made and taken out again.
-    let exchanged = tokio::time::timeout_at(limit, exchange(call, request)).await;
+    let exchanged = match leaving {
+        None => tokio::time::timeout_at(limit, exchange(call, request)).await,
+        // Boxed: calls to one fixed address would be larger by what these hold.
+        Some(leaving) => Box::pin(unless_left(call, request, limit, leaving)).await,
+    };
     exchanged.unwrap_or_else(|_| Attempted::Failed(Failure::new(Class::SlowFirstToken, 0, true)))
+}
+
+/// An exchange that is given up where its endpoint leaves; until it commits the call has lost nothing.
+async fn unless_left(
+    call: &mut Call,
+    request: Request<Pieces>,
+    limit: Instant,
+    leaving: Leaving,
+) -> Result<Attempted, Elapsed> {
+    let clock = call.worker().shared.clock.clone();
+    let exchanged = tokio::time::timeout_at(limit, exchange(call, request));
+    tokio::select! {
+        biased;
+        exchanged = exchanged => exchanged,
+        () = leaving.is_due(|| clock.boot_ms()) => {
+            let left = Failure { left: true, ..Failure::new(Class::SlowFirstToken, 0, true) };
+            Ok(Attempted::Failed(left))
+        }
+    }
 }
 
 /// Sends the request and reads the answer up to the commit point.
@@ -312,6 +291,7 @@ async fn refused(response: Response<Incoming>, connection: Connection) -> Failur
         capability_gap: found.capability_gap,
         billable: false,
         target_alone: false,
+        left: false,
         // One that broke off, cannot be decoded or says nothing is not passed on as if it were whole.
         answer: (whole && !bytes.is_empty()).then_some((head.status, content_type, bytes)),
     }

@@ -173,7 +173,9 @@ async fn try_candidates(
             call.stages.budget += call.elapsed_us() - reserving;
             call.leave_stage();
             call.begin_attempt();
-            dispatch::attempt(call, pieces, head, deadline).await
+            let more = attempts.made() < retries.max_attempts;
+            let leaving = more.then(|| call.leaving(attempts.place() + 1 < usable)).flatten();
+            dispatch::attempt(call, pieces, head, deadline, leaving).await
         } else {
             call.begin_attempt();
             Attempted::Failed(Failure::no_endpoint())
@@ -195,7 +197,11 @@ async fn try_candidates(
 /// The next candidate that this failure allows and that may do better: a prompt that was too long
 /// needs a larger window, a key that was refused is refused to all who use it.
 fn next_place(call: &Call, failure: &Failure, place: usize, usable: usize) -> Option<usize> {
-    let stays = call.route().is_some_and(|route| !route.route.overflow.on_error);
+    let stays = if failure.left {
+        !call.may_overflow()
+    } else {
+        call.route().is_some_and(|route| !route.route.overflow.on_error)
+    };
     if stays || (!failure.class.fall_back() && !failure.capability_gap) {
         return None;
     }

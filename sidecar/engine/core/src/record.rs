@@ -124,6 +124,9 @@ pub struct AttemptRow {
     /// Which endpoint of the model, where the hub tells them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Arc<Member>>,
+    /// Given up because that fell asleep or vanished before it answered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
 }
 
 /// Tokens.

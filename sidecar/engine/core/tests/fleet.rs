@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test file: what cannot be made fails the test")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pointsman_core::fleet::{Group, Load, Member, Occupied, Slot, Told, pick};
 use pointsman_core::limits::{ENDPOINTS_KNOWN, FULL_LEVEL};
@@ -161,6 +162,45 @@ fn a_service_has_an_address_of_its_own() {
     assert_eq!(group.load(0), Load::Free);
 }
 
+/// Nothing comes any more from an endpoint that the hub names neither among those that take calls nor
+/// among those that are there all the same; an older hub, which does not name the latter, tells nothing.
+#[tokio::test]
+async fn an_endpoint_leaves_when_it_sleeps_or_is_gone() {
+    let (group, mut rng) = (group(), fastrand::Rng::with_seed(1));
+    let urls = ["http://10.0.0.1:8000".to_owned()];
+    tell(&group, &listing(&urls, 0));
+    let call = group.take(NEVER, 0, &mut rng).unwrap();
+    let left = |document| {
+        tell(&group, &told(document));
+        group.has_left(&call)
+    };
+    assert!(!left(serde_json::json!({"state": "Absent"})), "an older hub");
+    assert!(!left(serde_json::json!({"state": "Starting", "unready": urls})), "on its way out");
+    assert!(left(serde_json::json!({"state": "Asleep", "unready": []})));
+    let listed = serde_json::json!([{"url": urls[0]}]);
+    assert!(!left(serde_json::json!({"state": "Ready", "endpoints": listed, "unready": []})));
+    group.tell(group.untold());
+    assert!(!group.has_left(&call), "the hub does not speak of the model any more");
+
+    let mut leaving = Box::pin(group.leaves(&call, |group| group.has_other(NEVER, 0)));
+    let mut waits = async || tokio::time::timeout(Duration::ZERO, &mut leaving).await.is_err();
+    assert!(waits().await);
+    tell(&group, &told(serde_json::json!({"state": "Asleep", "unready": []})));
+    assert!(waits().await, "it has left, and there is nowhere else to go");
+    let other = serde_json::json!([{"url": "http://10.0.0.2:8000"}]);
+    tell(&group, &told(serde_json::json!({"state": "Ready", "endpoints": other, "unready": []})));
+    assert!(!waits().await);
+}
+
+/// A Service's own name is no endpoint that could leave.
+#[test]
+fn a_call_by_a_services_name_stays_when_its_endpoints_are_told() {
+    let group = Group::new(EndpointSource::Service, "http://llama.models.svc:8000/v1").unwrap();
+    let call = group.take(NEVER, 0, &mut fastrand::Rng::with_seed(1)).unwrap();
+    tell(&group, &told(serde_json::json!({"state": "Asleep", "unready": []})));
+    assert!(!group.has_left(&call));
+}
+
 /// I6: pods that are replaced for ever do not pile up.
 #[test]
 fn what_is_remembered_is_bounded() {
@@ -181,9 +221,9 @@ fn what_is_remembered_is_bounded() {
 #[tokio::test(start_paused = true)]
 async fn a_wait_ends_with_the_first_endpoint() {
     let group = Arc::new(group());
-    let soon = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    let soon = tokio::time::Instant::now() + Duration::from_secs(30);
     assert!(!group.appears(soon).await);
-    let later = soon + std::time::Duration::from_secs(30);
+    let later = soon + Duration::from_secs(30);
     let waiting = tokio::spawn({
         let group = group.clone();
         async move { group.appears(later).await }

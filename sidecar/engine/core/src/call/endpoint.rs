@@ -9,9 +9,32 @@ use tokio::time::Instant;
 use super::Call;
 use crate::attempt::Again;
 use crate::error::NoCandidate;
-use crate::fleet::{Group, Member, Occupied, State};
+use crate::fleet::{Group, Load, Member, Occupied, State};
 use crate::select::{Filtered, passed_over};
 use crate::upstream;
+
+/// An attempt that goes elsewhere where its endpoint falls asleep or vanishes before it answers.
+#[derive(Debug)]
+pub struct Leaving {
+    group: Arc<Group>,
+    member: Arc<Member>,
+    tried: Vec<Arc<Member>>,
+    next: bool,
+    next_if_cold: bool,
+}
+
+impl Leaving {
+    /// Returns once nothing will come from here and there is somewhere else to go: alone, a call may
+    /// still be answered when the sleeper wakes. Cancel-safe.
+    pub async fn is_due(&self, now_ms: impl Fn() -> u64) {
+        let elsewhere = |group: &Group| {
+            let tried = |member: &Arc<Member>| self.tried.iter().any(|it| Arc::ptr_eq(it, member));
+            let cold = group.load(now_ms()) == Load::ColdStart;
+            (if cold { self.next_if_cold } else { self.next }) || group.has_other(tried, now_ms())
+        };
+        self.group.leaves(&self.member, elsewhere).await;
+    }
+}
 
 impl Call {
     /// Where the current attempt goes.
@@ -39,6 +62,28 @@ impl Call {
             }
         }
         self.target.is_some()
+    }
+
+    /// What may end an attempt at the endpoint that was taken: `next` says whether there is a candidate
+    /// after this one. `None`: the model has one fixed address.
+    #[must_use]
+    pub fn leaving(&self, next: bool) -> Option<Leaving> {
+        let target = self.target.as_ref()?;
+        Some(Leaving {
+            group: self.model()?.1.group.clone()?,
+            member: target.member().clone(),
+            tried: self.attempts.iter().filter_map(|row| row.endpoint.clone()).collect(),
+            next,
+            next_if_cold: next && self.route()?.route.overflow.on_cold_start,
+        })
+    }
+
+    /// Whether the route lets a call go on to the next candidate whose endpoint has left.
+    #[must_use]
+    pub fn may_overflow(&self) -> bool {
+        let cold = self.model().and_then(|(_, planned)| planned.group.as_ref());
+        let cold = cold.is_some_and(|group| group.load(self.now_ms()) == Load::ColdStart);
+        !cold || self.route().is_some_and(|route| route.route.overflow.on_cold_start)
     }
 
     /// What another try at the chosen model would reach.

@@ -29,6 +29,8 @@ use crate::table::Model;
 use crate::usage::{Meter, Usage};
 use traced::Traced;
 
+pub use endpoint::Leaving;
+
 /// What the caller wants done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {

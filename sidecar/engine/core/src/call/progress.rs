@@ -63,6 +63,7 @@ impl Call {
             end_us: 0,
             upstream_id: String::new(),
             endpoint: self.target.as_ref().map(|target| target.member().clone()),
+            left: false,
         };
         self.attempts.push(row);
         self.trace_attempt();
@@ -88,8 +89,13 @@ impl Call {
         if let Some(row) = self.attempts.last_mut() {
             row.class = failure.class.label();
             row.end_us = end_us;
+            row.left = failure.left;
         }
-        self.target_failed(failure.class);
+        if failure.left {
+            self.target_left(failure.class);
+        } else {
+            self.target_failed(failure.class);
+        }
         self.cool_target(failure);
         self.release(failure.billable);
     }
@@ -136,6 +142,13 @@ impl Call {
         let Some((_, planned)) = self.model() else { return };
         self.worker.shared.stats.attempt(&planned.stats, class.label());
         planned.on_failed(self.target.as_deref(), class, self.now_ms());
+    }
+
+    /// The current target's endpoint fell asleep or vanished: counted, and nothing is held against it.
+    fn target_left(&self, class: Class) {
+        let Some((_, planned)) = self.model() else { return };
+        self.worker.shared.stats.attempt(&planned.stats, class.label());
+        planned.on_neutral(self.target.as_deref());
     }
 
     /// The current target gave a whole answer.

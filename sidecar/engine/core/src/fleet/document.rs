@@ -29,6 +29,10 @@ pub struct Told {
     /// Those that may be called.
     #[serde(default)]
     pub endpoints: Vec<ToldEndpoint>,
+    /// Those that are there and take no calls (they start, or are on their way out): what they work on may
+    /// still come. From all others nothing will: they sleep, or are gone. `None`: an older hub, which does
+    /// not say.
+    pub unready: Option<Vec<String>>,
 }
 
 /// One endpoint.
@@ -83,7 +87,7 @@ pub(super) fn read(document: &[u8]) -> Result<HashMap<String, Told>, FleetError>
 }
 
 fn check(told: &Told) -> Result<(), String> {
-    let count = told.endpoints.len();
+    let count = told.endpoints.len() + told.unready.as_ref().map_or(0, Vec::len);
     if count > limits::ENDPOINTS {
         return Err(format!("{count} endpoints, at most {}", limits::ENDPOINTS));
     }

@@ -52,6 +52,8 @@ pub struct Members {
     told: bool,
     state: State,
     slots: Vec<Slot>,
+    /// Others from which something may still come; `None`: not known.
+    unready: Option<Vec<String>>,
 }
 
 impl Group {
@@ -75,6 +77,7 @@ impl Group {
                 told: false,
                 state: State::Absent,
                 slots: Vec::new(),
+                unready: None,
             }),
             known: Mutex::default(),
             changed: watch::channel(()).0,
@@ -89,7 +92,7 @@ impl Group {
     pub fn untold(&self) -> Members {
         let slot = |member: &Arc<Member>| Slot { level: 0, member: member.clone() };
         let slots = self.service.iter().map(slot).collect();
-        Members { told: false, state: State::Absent, slots }
+        Members { told: false, state: State::Absent, slots, unready: None }
     }
 
     /// What the hub told, with the endpoints that are known already.
@@ -110,7 +113,7 @@ impl Group {
             };
             slots.push(Slot { level: endpoint.level, member });
         }
-        Ok(Members { told: true, state: told.state, slots })
+        Ok(Members { told: true, state: told.state, slots, unready: told.unready.clone() })
     }
 
     /// Makes it the group's state; calls in flight keep their endpoints.
@@ -178,6 +181,27 @@ impl Group {
             .slots
             .iter()
             .any(|slot| !tried(&slot.member) && !slot.member.breaker.is_cooling(now_ms))
+    }
+
+    /// Whether nothing will come from an endpoint any more, by the hub's word: it sleeps, or is gone.
+    #[must_use]
+    pub fn has_left(&self, member: &Member) -> bool {
+        let current = self.current.load();
+        let Some(unready) = &current.unready else { return false };
+        let is_service = self.service.as_ref().is_some_and(|service| service.url == member.url);
+        let listed = current.slots.iter().any(|slot| slot.member.url == member.url);
+        !is_service && !listed && !unready.iter().any(|url| **url == *member.url)
+    }
+
+    /// Waits until an endpoint has left while `elsewhere` holds. Cancel-safe.
+    pub async fn leaves(&self, member: &Member, elsewhere: impl Fn(&Self) -> bool) {
+        let mut changed = self.changed.subscribe();
+        while !(self.has_left(member) && elsewhere(self)) {
+            if changed.changed().await.is_err() {
+                // The sender lives as long as the group.
+                return std::future::pending().await;
+            }
+        }
     }
 
     /// Waits until there is an endpoint; `false`: not by then. Cancel-safe.

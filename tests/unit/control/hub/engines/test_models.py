@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,6 +100,29 @@ async def test_states_say_why_nobody_can_be_called(world: ModelsWorld) -> None:
         await until(lambda: state() == "Ready")
         world.spots[0].tell()
         await until(lambda: state() == "Absent")
+
+
+async def test_what_is_there_and_takes_no_calls_is_told_apart_from_what_left(
+    world: ModelsWorld,
+) -> None:
+    """Calls stay at an engine on its way out; a sleeper and a vanished one let them go."""
+
+    def told() -> dict[str, Any]:
+        return dict(world.told().get("main/local", {}))
+
+    with engines(2) as (stays, leaves):
+        await world.put(SERVICE)
+        await until(lambda: len(world.spots) == 1)
+        world.spots[0].tell(stays.url, leaves.url)
+        await until(lambda: len(levels(world)) == 2)
+        assert told()["unready"] == []
+        world.spots[0].tell(leaves.url, ready=False)
+        await until(lambda: told()["unready"] == [leaves.url])
+        assert told()["state"] == "Starting"
+        leaves.sleeps(asleep=True)
+        await until(lambda: told()["unready"] == [])
+        world.spots[0].tell()
+        await until(lambda: told() == {"state": "Absent", "endpoints": [], "unready": []})
 
 
 async def test_an_engine_without_figures_is_called_by_what_routers_see(world: ModelsWorld) -> None:
