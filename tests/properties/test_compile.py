@@ -16,11 +16,14 @@ from pointsman_operator.compile import (
     compile_policy,
     statuses,
 )
+from pointsman_operator.compile.gateway import gateway_table
+from pointsman_operator.compile.resolve import resolve_pool
 from support import resources as make
 
 NAMESPACES = ("demo", "shared")
 POOLS = ("main", "spare")
 MODELS = ("a", "b", "c")
+REGIONS = ("eu", "us")
 
 names = st.sampled_from
 
@@ -32,7 +35,17 @@ def _models(draw: st.DrawFn) -> list[dict[str, Any]]:
         "own": make.self_hosted,
         "unpriced": lambda name: make.hosted(name, provider={"type": "OpenAI", "model": "none"}),
     }
-    return [makers[draw(names(sorted(makers)))](name) for name in chosen]
+    made = [makers[draw(names(sorted(makers)))](name) for name in chosen]
+    for model in made:
+        region = draw(names((None, *REGIONS)))
+        if region is not None:
+            model["provider" if "provider" in model else "selfHosted"]["region"] = region
+    return made
+
+
+def _regions(draw: st.DrawFn) -> dict[str, Any]:
+    allowed = draw(st.lists(names(REGIONS), max_size=2, unique=True))
+    return {"allowedRegions": allowed} if allowed else {}
 
 
 @st.composite
@@ -43,6 +56,7 @@ def pools(draw: st.DrawFn) -> dict[str, Any]:
         name=draw(names(POOLS)),
         namespace=draw(names(NAMESPACES)),
         allowedNamespaces={"from": draw(names(("Same", "All")))},
+        constraints=_regions(draw),
     )
 
 
@@ -55,8 +69,10 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
         make.rule(f"r{index}", *draw(st.lists(candidates, min_size=1, max_size=3, unique=True)))
         for index in range(draw(st.integers(0, 3)))
     ]
+    regions = _regions(draw)
     return make.policy(
         *rules,
+        **({"residency": regions} if regions else {}),
         name=draw(names(("p", "q"))),
         namespace=draw(names(NAMESPACES)),
         pools=[{"name": name, "namespace": draw(names(NAMESPACES))} for name in references],
@@ -115,6 +131,28 @@ def test_i1_an_edit_changes_only_its_dependents(world: list[AnyResource], index:
     for name, data in _tables(compile(before)).items():
         if name not in named:
             assert tables[name] == data
+
+
+@given(worlds())
+def test_no_table_holds_a_model_outside_its_regions(world: list[AnyResource]) -> None:
+    """Neither a policy's nor a gateway's, whatever a rule, an alias or a default asks for."""
+    snapshot = Snapshot.of(world)
+    made = {name: compiled.table for name, compiled in compile(snapshot).tables.items()}
+    tables = [(table, snapshot.policies[name].spec.residency) for name, table in made.items()]
+    for pool in snapshot.pools.values():
+        resolved = resolve_pool(pool, snapshot.knowledge)
+        tables.append((gateway_table(snapshot, pool, resolved), None))
+    for table, residency in tables:
+        for model in table.models:
+            spec = snapshot.pools[ObjectName(model.pool.namespace, model.pool.name)].spec
+            own = next(it for it in spec.models if model.name.endswith(f"/{it.name}"))
+            floors = (spec.constraints.allowed_regions, residency and residency.allowed_regions)
+            bounds = [floor for floor in floors if floor is not None]
+            assert all(own.region in floor for floor in bounds)
+            assert (model.allowed_regions is not None) == bool(bounds)
+            assert model.allowed_regions is None or model.region in model.allowed_regions
+        bound = any(model.allowed_regions for model in table.models)
+        assert not (bound and table.default.action == "PassThrough")
 
 
 @given(worlds())

@@ -14,7 +14,7 @@ from pointsman_operator.api.meta import ObjectName
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.api.pool import ModelPool
 from pointsman_operator.api.problems import Problem
-from pointsman_operator.compile import problems
+from pointsman_operator.compile import problems, residency
 from pointsman_operator.compile.lower import lower_budget
 from pointsman_operator.compile.resolve import ResolvedPool
 from pointsman_operator.compile.snapshot import Snapshot, bound_namespaces
@@ -126,9 +126,10 @@ def gateway_table(snapshot: Snapshot, pool: ModelPool, resolved: ResolvedPool) -
     """The table of a pool's gateway: its models by their full names, and who may call."""
     name, allowed = pool.object_name, pool.spec.allowed_namespaces
     everybody = allowed.source == "All"
+    own = (resolved.models[model] for model in sorted(resolved.models))
     models = tuple(
-        resolved.models[model].model_copy(update={"aliases": (), "head": None})
-        for model in sorted(resolved.models)
+        residency.with_regions(model.model_copy(update={"aliases": (), "head": None}), pool)
+        for model in own
     )
     return RouteTable(
         min_reader=least_reader(models),

@@ -80,7 +80,11 @@ def open_scope(
             scope.pools[name.name] = OpenPool(pool, usable, abroad)
             continue
         scope.closed.add(name.name)
-    models = [model for pool in scope.pools.values() for model in pool.models]
+    models = [
+        residency.with_regions(model, opened.pool, policy)
+        for opened in scope.pools.values()
+        for model in opened.models
+    ]
     scope.problems += residency.looser(policy, (pool.pool for pool in scope.pools.values()))
     scope.models = _without_shared_aliases(scope, models)
     return scope

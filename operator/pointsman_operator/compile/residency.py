@@ -1,6 +1,7 @@
 """Where models may compute: the pools' constraints, which nobody loosens, and a policy's residency.
 
-What is not allowed is not in the table, so no rule, name or alias reaches it.
+What is not allowed is not in the table, so no rule, name or alias reaches it. What is there says
+where it is and may be, so that a reader finds a mistake of ours by itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.api.pool import ModelPool, PoolModel
 from pointsman_operator.api.problems import Problem
 from pointsman_operator.compile import problems
+from pointsman_operator.compile.table import TableModel
 
 
 def model_problem(pool: ModelPool, model: PoolModel, path: str) -> Problem | None:
@@ -27,6 +29,25 @@ def lives_elsewhere(policy: RoutingPolicy, model: PoolModel) -> bool:
     """Whether the policy's residency leaves a model out."""
     residency = policy.spec.residency
     return residency is not None and model.region not in residency.allowed_regions
+
+
+def with_regions(
+    model: TableModel, pool: ModelPool, policy: RoutingPolicy | None = None
+) -> TableModel:
+    """The model with where it is and may be, by the resources and not by what was left out.
+
+    Without a policy: as the pool's own gateway serves it.
+    """
+    floors = [pool.spec.constraints.allowed_regions]
+    if policy is not None and policy.spec.residency is not None:
+        floors.append(policy.spec.residency.allowed_regions)
+    told = [frozenset(floor) for floor in floors if floor is not None]
+    if not told:
+        return model
+    allowed: frozenset[str] = frozenset.intersection(*told)
+    names = {f"{pool.metadata.name}/{it.name}": it.region for it in pool.spec.models}
+    update = {"region": names[model.name], "allowed_regions": tuple(sorted(allowed))}
+    return model.model_copy(update=update)
 
 
 def candidate_problem(policy: RoutingPolicy, path: str, model: str) -> Problem:

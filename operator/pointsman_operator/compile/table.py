@@ -123,6 +123,11 @@ class TableModel(Part):
     quality: TableQuality | None = None
     output_tokens: TableLength
     head: TableHead | None = None
+    region: str | None = None
+    """Where it computes; told with `allowedRegions` alone."""
+    allowed_regions: tuple[str, ...] | None = None
+    """Where pool and policy let it compute: readers refuse a table whose model is elsewhere. None:
+    anywhere."""
 
 
 class TableHeader(Part):

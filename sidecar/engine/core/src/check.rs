@@ -100,6 +100,16 @@ fn validate(table: &RouteTable) -> Result<(), Rejected> {
                 "belongs to type SelfHosted, and only to it",
             ));
         }
+        if !model.is_at_home() {
+            return Err(Rejected::at(
+                format!("models[{index}].region"),
+                format!(
+                    "`{}` is in region {}, which its pool or policy forbids",
+                    model.name,
+                    model.region.as_deref().unwrap_or("(none)")
+                ),
+            ));
+        }
     }
     for (index, rule) in table.rules.iter().enumerate() {
         route(table, &rule.route, &format!("rules[{index}].route"))?;
@@ -109,6 +119,12 @@ fn validate(table: &RouteTable) -> Result<(), Rejected> {
         (DefaultKind::Route, None) => Err(Rejected::at("default.route", "is missing")),
         (DefaultKind::PassThrough, _) if table.models.is_empty() => {
             Err(Rejected::at("default", "PassThrough needs a model whose provider takes the call"))
+        }
+        // It would reach models that nobody gave a region.
+        (DefaultKind::PassThrough, _)
+            if table.models.iter().any(|it| it.allowed_regions.is_some()) =>
+        {
+            Err(Rejected::at("default", "PassThrough and regions exclude each other"))
         }
         _ => Ok(()),
     }
@@ -157,6 +173,32 @@ mod tests {
             "rules":[{"name":"r","route":{"strategy":"Failover","candidates":[{"model":"p/m"}]}}]}"#;
         let error = read(text.as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with("rules[0].route.candidates[0].model: no model `p/m`"), "{error}");
+    }
+
+    /// A compiler that leaves such a model in must not be believed: not by a rule, a name, an alias, an
+    /// overflow or a fallback, at a sidecar or a gateway, because no such table takes force.
+    #[test]
+    fn a_model_outside_its_regions_makes_no_table() {
+        let table = |regions: &str, default: &str| {
+            let text = format!(
+                r#"{{"version":1,"minReader":1,"policy":{{"namespace":"a","name":"b"}},"models":[{{
+                "name":"p/m","pool":{{"namespace":"a","name":"p"}},"capabilities":["chat"],
+                "contextWindow":1,"maxOutputTokens":1,"pricing":{{"input":1,"output":1}},
+                "provider":{{"type":"OpenAI","label":"x","model":"m","baseURL":"http://x/v1"}}{regions}}}],
+                "default":{{"action":"{default}"}}}}"#
+            );
+            read(text.as_bytes()).map(drop).map_err(|error| error.to_string())
+        };
+        let of = |region, allowed| format!(r#","region":"{region}","allowedRegions":{allowed}"#);
+        assert_eq!(table("", "PassThrough"), Ok(()));
+        assert_eq!(table(&of("eu", r#"["eu","us"]"#), "Deny"), Ok(()));
+        for regions in [of("us", r#"["eu"]"#), of("eu", "[]"), r#","allowedRegions":["eu"]"#.into()]
+        {
+            let why = table(&regions, "Deny").unwrap_err();
+            assert!(why.starts_with("models[0].region: `p/m` is in region"), "{why}");
+        }
+        let why = table(&of("eu", r#"["eu"]"#), "PassThrough").unwrap_err();
+        assert!(why.starts_with("default: PassThrough"), "{why}");
     }
 
     #[test]

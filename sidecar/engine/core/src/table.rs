@@ -116,6 +116,20 @@ pub struct Model {
     pub output_tokens: OutputTokens,
     /// Logistic head; absent: the quality prior stands in.
     pub head: Option<Head>,
+    /// Where it computes; told with `allowed_regions`.
+    pub region: Option<String>,
+    /// Where its pool and the policy let it compute; absent: anywhere.
+    pub allowed_regions: Option<Vec<String>>,
+}
+
+impl Model {
+    /// Whether it is where it may be; one of no region is so only where none are asked for.
+    #[must_use]
+    pub fn is_at_home(&self) -> bool {
+        self.allowed_regions.as_ref().is_none_or(|allowed| {
+            self.region.as_ref().is_some_and(|region| allowed.contains(region))
+        })
+    }
 }
 
 /// How a model's provider is reached.
