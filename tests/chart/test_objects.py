@@ -50,6 +50,26 @@ def test_the_rights_are_the_ones_that_the_code_names(helm: Helm) -> None:
     assert _rules(found, "Role", "injector") == _sorted(access.own_rules(f"{RELEASE}-ca"))
 
 
+def test_sidecars_and_gateways_send_their_spans_to_one_collector(helm: Helm) -> None:
+    """The injector tells sidecars, the controller gateways; without one nobody is told anything."""
+
+    def told(values: dict[str, Any], role: str) -> dict[str, str]:
+        deployment = one(rendered(helm, values), "Deployment", f"{RELEASE}-{role}")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        start = f"POINTSMAN_{role.upper()}_OTLP_"
+        return {
+            it["name"].removeprefix(start): it["value"]
+            for it in container["env"]
+            if it["name"].startswith(start)
+        }
+
+    tracing = {"otlpEndpoint": "http://collector:4318", "samplePercent": 7}
+    wanted = {"ENDPOINT": "http://collector:4318", "SAMPLE_PERCENT": "7"}
+    for role in ("injector", "controller"):
+        assert told({"sidecar.tracing": tracing}, role) == wanted
+        assert told({}, role) == {}
+
+
 def test_with_a_list_of_namespaces_the_rights_end_there(helm: Helm) -> None:
     """Roles instead of a ClusterRole: elsewhere only the names of namespaces can be read."""
     found = rendered(helm, {"namespaces": ["apps"]})

@@ -26,7 +26,7 @@ from support.hub_in_cluster import HubInCluster, hub_in_cluster
 from support.resources import hosted, policy, pool, rule
 
 pytestmark = pytest.mark.timeout(240)
-NAME = "pointsman-gateway-main"
+NAME, COLLECTOR = "pointsman-gateway-main", "http://collector.observability:4318"
 KEYED = {
     "type": "OpenAI",
     "model": "gpt-4o-mini-2024-07-18",
@@ -111,7 +111,7 @@ def tenancies(
         allow_gateways(crds, home, owner)
     (folder / "hub").mkdir()
     owners = [BARREN, *(owner for owner, _ in PAIRS)]
-    listed = ("--gateway-namespaces", ",".join(owners))
+    listed = ("--gateway-namespaces", ",".join(owners), "--otlp-endpoint", COLLECTOR)
     with (
         hub_in_cluster(crds, folder / "hub", home.namespace) as hub,
         controller(home, hub, folder / "controller", *listed) as leader,
@@ -142,6 +142,9 @@ def test_a_pool_that_others_use_has_a_gateway_with_a_certificate_and_tickets(
     owner, guest = tenancy.owner, tenancy.guest
     tenancy.plane.kubectl.apply(*resources(owner, guest))
     eventually(lambda: tenancy.there() == set(FOLDERS), within_s=30)
+    made = tenancy.plane.api.get(path_of("Deployment", owner, NAME))
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    assert {"name": "POINTSMAN_OTLP_ENDPOINT", "value": COLLECTOR} in container["env"]
     not_ready = ("False", "GatewayNotReady")
     eventually(lambda: tenancy.status("routingpolicies", guest, "support") == not_ready, 30)
     gateway = tenancy.gateway()

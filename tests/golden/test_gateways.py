@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,22 @@ def test_only_a_policys_gateway_mounts_the_hashes_of_keys() -> None:
     made = {kind: json.dumps(deployment(gateway(kind), SITE)) for kind in ("pool", "policy")}
     assert "pointsman-api-keys" in made["policy"]
     assert "pointsman-api-keys" not in made["pool"]
+
+
+def test_spans_go_where_the_installation_sends_them() -> None:
+    """As injected sidecars' do; without a collector nothing of it is in the environment."""
+
+    def told(site: Site) -> dict[str, str]:
+        spec = deployment(gateway("pool"), site)["spec"]["template"]["spec"]
+        (container,) = spec["containers"]
+        return {it["name"]: it["value"] for it in container["env"] if "_OTLP_" in it["name"]}
+
+    assert told(SITE) == {}
+    collected = replace(SITE, otlp_endpoint="http://collector:4318", otlp_sample_percent=0)
+    assert told(collected) == {
+        "POINTSMAN_OTLP_ENDPOINT": "http://collector:4318",
+        "POINTSMAN_OTLP_SAMPLE_PERCENT": "0",
+    }
 
 
 def test_names_are_labels_however_long() -> None:

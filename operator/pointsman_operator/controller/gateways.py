@@ -206,6 +206,8 @@ class Gateways:
             installation=self._installation,
             pull_policy=settings.sidecar_pull_policy,
             log_level=settings.sidecar_log_level,
+            otlp_endpoint=settings.otlp_endpoint,
+            otlp_sample_percent=settings.otlp_sample_percent,
             pull_secrets=settings.pull_secrets,
         )
 

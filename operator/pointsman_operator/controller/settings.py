@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FilePath
 
+from pointsman_operator.api.collector import CollectorURL, SamplePercent
 from pointsman_operator.api.meta import Name
 from pointsman_operator.controller import limits
 
@@ -70,6 +71,10 @@ class ControllerSettings(BaseModel):
     """When kubelets pull it."""
     sidecar_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """What gateways log."""
+    otlp_endpoint: CollectorURL = ""
+    """Collector that gateways send their spans to by OTLP/HTTP; empty: none."""
+    otlp_sample_percent: SamplePercent = 100
+    """Of a hundred calls that bring no `traceparent`, how many they trace."""
     pull_secrets: Names = ()
     """Secrets with which gateways' pods pull, in their own namespaces, separated by commas."""
     hub_url: str = ""

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath
 
+from pointsman_operator.api.collector import CollectorURL, SamplePercent
 from pointsman_operator.inject import Settings
 from pointsman_operator.injector import limits
 
@@ -29,13 +30,6 @@ def _https(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
         raise ValueError("https://HOST:PORT as pods reach the hub")
-    return text.rstrip("/")
-
-
-def _collector(text: str) -> str:
-    parts = urlsplit(text)
-    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username):
-        raise ValueError("http(s)://HOST:PORT of an OTLP/HTTP collector as pods reach it")
     return text.rstrip("/")
 
 
@@ -71,9 +65,9 @@ class InjectorSettings(BaseModel):
     """When kubelets pull the sidecar's image."""
     sidecar_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """What sidecars log where their pod does not say."""
-    otlp_endpoint: Annotated[str, AfterValidator(_collector)] = ""
+    otlp_endpoint: CollectorURL = ""
     """Collector that injected sidecars send their spans to by OTLP/HTTP; empty: none."""
-    otlp_sample_percent: Annotated[int, Field(ge=0, le=100)] = 100
+    otlp_sample_percent: SamplePercent = 100
     """Of a hundred calls without a `traceparent`, how many are traced."""
     announce: Path | None = None
     """File that gets {"address", "probes", "pid"} as soon as the webhooks are served."""

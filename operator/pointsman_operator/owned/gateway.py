@@ -28,6 +28,9 @@ class Site:
     installation: str
     pull_policy: str = "IfNotPresent"
     log_level: str = "INFO"
+    otlp_endpoint: str = ""
+    """Collector of spans; empty: none are made."""
+    otlp_sample_percent: int = 100
     pull_secrets: tuple[str, ...] = ()
 
 

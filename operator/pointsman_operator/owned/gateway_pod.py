@@ -101,6 +101,8 @@ def _environment(gateway: Gateway, site: Site) -> list[dict[str, Any]]:
         "POINTSMAN_DEBUG_ADDRESS": "127.0.0.1:4619",
         "POINTSMAN_DRAIN_SECONDS": str(DRAIN_S),
         "POINTSMAN_LOG_LEVEL": site.log_level,
+        "POINTSMAN_OTLP_ENDPOINT": site.otlp_endpoint,
+        "POINTSMAN_OTLP_SAMPLE_PERCENT": site.otlp_endpoint and str(site.otlp_sample_percent),
     }
     downward = [
         {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
