@@ -104,8 +104,7 @@ async def reports(state: State, who: Who, report: Report) -> dict[str, str]:
     )
     table = state.tables.serving(entry.served) if report.endpoints and entry.served else None
     if table is not None:
-        router = f"{report.sidecar}/{report.boot}"
-        state.models.take(table.policy, router, report.endpoints)
+        state.models.take(table.policy, (report.sidecar, report.boot), report.endpoints)
     # Whose record it is says the token, not the record.
     mine = [record | {"namespace": own} if own else record for record in report.records]
     if serves_guests(who):

@@ -55,14 +55,17 @@ class Endpoint:
         """Its level now."""
         signs = self._signs(full, now_s)
         if signs.between_ms is not None:
-            self._learn_unloaded(signs.between_ms, now_s)
+            self._learn_unloaded(self._least_between_ms(now_s), now_s)
             signs = replace(signs, unloaded_between_ms=self._unloaded_ms)
         return self.gauge.take(share(signs, full), now_s)
 
     def _signs(self, full: Full, now_s: float) -> Signs:
+        first, between = self.routers.first_token_ms(now_s), self.routers.between_ms(now_s)
         seen = Signs(
-            first_token_ms=self.routers.first_token_ms(now_s),
-            between_ms=self.routers.between_ms(now_s),
+            first_token_ms=first.ms if first else None,
+            first_token_alone=first is not None and not first.borne_out,
+            between_ms=between.ms if between else None,
+            between_alone=between is not None and not between.borne_out,
         )
         reading = self._reading
         stale_s = (full.metrics_stale_ms or 0) / MS
@@ -76,6 +79,7 @@ class Endpoint:
             preempting=now_s - self._preempted_at_s <= limits.PREEMPTED_FOR_S,
             knee=self._knee.found(now_s),
             between_ms=seen.between_ms if self._between_ms is None else self._between_ms,
+            between_alone=seen.between_alone and self._between_ms is None,
         )
 
     def _compare(self, before: Reading, now: Reading, since_s: float, now_s: float) -> None:
@@ -84,14 +88,24 @@ class Endpoint:
             self._preempted_at_s = now_s
         tokens = _gain(before.tokens, now.tokens)
         if since_s > 0 and tokens is not None and now.running is not None and before.running:
-            first_token_ms = self.routers.first_token_ms(now_s)
+            word = self.routers.first_token_ms(now_s)
+            first_token_ms = word.ms if word and word.borne_out else None
             running = (before.running + now.running) / 2
             self._knee.take(running, tokens / since_s, first_token_ms, now_s)
         between_s = _gain(before.between_s, now.between_s)
         between_n = _gain(before.between_n, now.between_n)
         self._between_ms = MS * between_s / between_n if between_s and between_n else None
 
-    def _learn_unloaded(self, between_ms: float, now_s: float) -> None:
+    def _least_between_ms(self, now_s: float) -> float | None:
+        """What may lower the unloaded time: the engine's own word, or what most routers say."""
+        if self._between_ms is not None:
+            return self._between_ms
+        word = self.routers.between_ms(now_s)
+        return word.upper_ms if word and word.borne_out else None
+
+    def _learn_unloaded(self, between_ms: float | None, now_s: float) -> None:
+        if between_ms is None:
+            return
         known = self._unloaded_ms
         drift = limits.SLOWER_PER_S ** max(0.0, now_s - self._drifted_at_s)
         self._unloaded_ms = between_ms if known is None else min(known * drift, between_ms)

@@ -43,11 +43,18 @@ BETWEEN_FULL = 6.0
 SLOWER_PER_S = 1.0005
 """How the unloaded time between tokens drifts upwards, to forget what never comes again."""
 FIRST_TOKENS_FOR_S = 5.0
-"""What routers saw counts by how many calls it stands for, each fading by 1/e in this time."""
+"""How long what a router saw counts: its calls fade by 1/e in this time."""
 FIRST_TOKENS_LEAST = 0.1
 """Fewer (faded) calls than this say nothing."""
+FIRST_TOKENS_MOST = 100.0
+"""More calls than this are no longer remembered: 35 s after the last report, whatever it claims."""
 ROUTERS_MAX = 4_096
-"""Routers whose reports on one endpoint are kept; those heard of last."""
+"""Pods whose reports on one endpoint are kept; those heard of last."""
+ROUTER_THERE_S = 90.0
+"""A router that is silent for longer is not there any more; it reports every half minute."""
+LONE_SHARE = 0.85
+"""The most of full that follows from one pod's word where there are others: it holds no level of
+full either."""
 REPORTED_MS_MAX = 3_600_000
 REPORTED_COUNT_MAX = 2**53
 REPORTED_MODELS_MAX = 512

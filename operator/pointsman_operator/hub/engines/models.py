@@ -24,6 +24,8 @@ from pointsman_operator.kube.endpoints import Place
 
 _log = logging.getLogger(__name__)
 
+Router = tuple[str, str]
+"""A pod's UID, and which start of its router."""
 Key = tuple[PoolName, str]
 """A pool, and the model's name in tables."""
 
@@ -62,7 +64,9 @@ class Models:
         """Revision and line of the `fleet` event for a policy's sidecars."""
         return self._news.get(policy)
 
-    def take(self, policy: PolicyName, router: str, said: Mapping[str, Mapping[str, Seen]]) -> None:
+    def take(
+        self, policy: PolicyName, router: Router, said: Mapping[str, Mapping[str, Seen]]
+    ) -> None:
         """What a router saw of endpoints; only of models that its own table names."""
         own = dict(self._tables.found_models(policy))
         now_s = asyncio.get_running_loop().time()
@@ -71,7 +75,7 @@ class Models:
             for url, seen in endpoints.items():
                 endpoint = watch.endpoints.get(url) if watch else None
                 if endpoint is not None:
-                    endpoint.routers.take(router, seen, now_s)
+                    endpoint.routers.take(*router, seen, now_s)
 
     def told(self) -> list[dict[str, Any]]:
         """All that the controller is told, in order."""

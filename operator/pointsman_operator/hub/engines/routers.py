@@ -1,8 +1,9 @@
-"""What routers see of one endpoint: first tokens and tokens' pace, weighted by recent calls.
+"""What routers see of one endpoint: first tokens and tokens' pace, by the pods that call it now.
 
-Counters and averages come from sidecars' reports; the more calls a report newly stands for, and the
-younger it is, the more it counts. An average that stands still while calls are served is of streams
-long ago: it must not keep an endpoint full for an app that streams no more.
+Reports are a pod's own word, and whoever shares an endpoint suffers from it. So each pod has one
+voice however much it claims to call, the median counts, and a lone voice among several pods is not
+borne out: what follows from it stays below full. An average that stands still while calls are
+served is of streams long ago: it gives an app that streams no more no voice.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,8 +33,20 @@ class Seen(BaseModel):
     failed: Counted = 0
 
 
+class Word(NamedTuple):
+    """What routers agree on."""
+
+    ms: float
+    """More than half of the pods say as much, or more."""
+    upper_ms: float
+    """More than half say as little, or less."""
+    borne_out: bool
+    """More than one pod says so, or there is only one."""
+
+
 @dataclass(slots=True)
 class _Row:
+    boot: str
     seen: Seen
     weight: float
     at_s: float
@@ -43,46 +56,48 @@ class _Row:
 
 
 class Routers:
-    """All routers that report on one endpoint."""
+    """All pods whose routers report on one endpoint, one voice each."""
 
     def __init__(self) -> None:
         self._rows: OrderedDict[str, _Row] = OrderedDict()
 
-    def take(self, router: str, seen: Seen, now_s: float) -> None:
-        """A report; `router` names one start of one sidecar, whose counters it continues."""
-        known = self._rows.get(router)
-        if known is None:
+    def take(self, pod: str, boot: str, seen: Seen, now_s: float) -> None:
+        """A report. `pod` is who a token proves it to be, `boot` whose counters it continues."""
+        known = self._rows.get(pod)
+        if known is None or known.boot != boot:
             # What it served before we knew it is no news; that it speaks of it at all counts a bit.
-            new, before = min(seen.served, 1), 0.0
+            new, before = min(seen.served, 1), known.weight_at(now_s) if known else 0.0
         else:
             # Plain answers are served, too: where no figure moves, no stream was seen.
             moved = _paces(seen) != _paces(known.seen)
             new = max(0, seen.served - known.seen.served) if moved else 0
             before = known.weight_at(now_s)
-        self._rows[router] = _Row(seen, before + new, now_s)
-        self._rows.move_to_end(router)
+        weight = min(before + new, limits.FIRST_TOKENS_MOST)
+        self._rows[pod] = _Row(boot, seen, weight, now_s)
+        self._rows.move_to_end(pod)
         if len(self._rows) > limits.ROUTERS_MAX:
             self._rows.popitem(last=False)
 
-    def first_token_ms(self, now_s: float) -> float | None:
-        """Over routers that have served calls of late."""
-        return self._mean("first_token_ms", now_s)
+    def first_token_ms(self, now_s: float) -> Word | None:
+        """By the pods that have had calls answered of late."""
+        return self._median("first_token_ms", now_s)
 
-    def between_ms(self, now_s: float) -> float | None:
-        """Between two tokens, over the same."""
-        return self._mean("between_tokens_ms", now_s)
+    def between_ms(self, now_s: float) -> Word | None:
+        """Between two tokens, by the same."""
+        return self._median("between_tokens_ms", now_s)
 
-    def _mean(self, name: str, now_s: float) -> float | None:
-        found = [
-            (value, row.weight_at(now_s))
+    def _median(self, name: str, now_s: float) -> Word | None:
+        found = sorted(
+            value
             for row in self._rows.values()
             if (value := getattr(row.seen, name)) > 0
-        ]
-        weight = sum(part for _, part in found)
-        if weight < limits.FIRST_TOKENS_LEAST:
+            and row.weight_at(now_s) >= limits.FIRST_TOKENS_LEAST
+        )
+        if not found:
             return None
-        total: float = sum(value * part for value, part in found)
-        return total / weight
+        there = sum(now_s - row.at_s < limits.ROUTER_THERE_S for row in self._rows.values())
+        lower, upper = found[(len(found) - 1) // 2], found[len(found) // 2]
+        return Word(lower, upper, borne_out=len(found) > 1 or there <= 1)
 
 
 def _paces(seen: Seen) -> tuple[float, float]:

@@ -33,6 +33,10 @@ class Signs:
     """As routers see it."""
     between_ms: float | None = None
     unloaded_between_ms: float | None = None
+    first_token_alone: bool = False
+    """It is one router's word, and there are others."""
+    between_alone: bool = False
+    """Likewise."""
 
 
 def share(signs: Signs, full: Full) -> float:
@@ -48,10 +52,12 @@ def share(signs: Signs, full: Full) -> float:
         # Whatever routers remember, there is nobody in it now.
         return max(found)
     if signs.first_token_ms is not None:
-        found.append(signs.first_token_ms / full.max_first_token_ms)
+        part = signs.first_token_ms / full.max_first_token_ms
+        found.append(min(part, limits.LONE_SHARE) if signs.first_token_alone else part)
     if signs.between_ms is not None and signs.unloaded_between_ms:
         slower = signs.between_ms / signs.unloaded_between_ms
-        found.append((slower - 1) / (limits.BETWEEN_FULL - 1))
+        part = (slower - 1) / (limits.BETWEEN_FULL - 1)
+        found.append(min(part, limits.LONE_SHARE) if signs.between_alone else part)
     if signs.running is not None and signs.knee:
         found.append(signs.running / signs.knee)
     return max(found)

@@ -134,7 +134,7 @@ async def test_an_engine_without_figures_is_called_by_what_routers_see(world: Mo
         world.spots[0].tell(engine.url)
         await until(lambda: levels(world) == {engine.url: 0})
         said = {"main/local": {engine.url: Seen(first_token_ms=9_000, served=1)}}
-        world.models.take(POLICY, "pod/1", said)
+        world.models.take(POLICY, ("pod", "1"), said)
         await until(lambda: levels(world) == {engine.url: 4})
         assert engine.asked.count("/metrics") >= 1
 
@@ -159,8 +159,10 @@ async def test_reports_count_only_for_the_reporters_own_models(world: ModelsWorl
         world.spots[0].tell(engine.url)
         await until(lambda: levels(world) == {engine.url: 0})
         said = {"main/local": {engine.url: Seen(first_token_ms=9_000, served=1)}}
-        world.models.take(("demo", "other"), "pod/1", said)
-        world.models.take(POLICY, "pod/1", {"main/local": {"http://10.0.0.9:1": Seen(served=9)}})
+        world.models.take(("demo", "other"), ("pod", "1"), said)
+        world.models.take(
+            POLICY, ("pod", "1"), {"main/local": {"http://10.0.0.9:1": Seen(served=9)}}
+        )
         (watch,) = (watch for _, watch in world.models)
         now_s = asyncio.get_running_loop().time()
         assert watch.endpoints[engine.url].routers.first_token_ms(now_s) is None

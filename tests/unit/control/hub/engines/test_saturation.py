@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman_operator.compile.endpoints import Full
+from pointsman_operator.hub.engines import limits
 from pointsman_operator.hub.engines.endpoint import Endpoint
 from pointsman_operator.hub.engines.exposition import Reading
 from pointsman_operator.hub.engines.knee import Knee
@@ -98,7 +99,7 @@ def test_old_figures_count_for_nothing() -> None:
     assert endpoint.look(FULL, 102.0) is Level.FULL
     endpoint.gauge = Gauge()
     assert endpoint.look(FULL, 104.0) is Level.IDLE
-    endpoint.routers.take("a", Seen(first_token_ms=5_000, served=1), 104.0)
+    endpoint.routers.take("a", "1", Seen(first_token_ms=5_000, served=1), 104.0)
     assert endpoint.look(FULL, 104.0) is Level.FULL
 
 
@@ -125,16 +126,49 @@ def test_sleep_lasts_until_a_page_says_otherwise() -> None:
     assert endpoint.usable
 
 
-def test_routers_count_by_their_recent_calls() -> None:
-    """One that serves a hundred calls outweighs one that serves one; all of them fade."""
+def test_the_median_of_the_pods_counts_and_fades() -> None:
+    """Most of those whose calls were answered of late; who is silent has no voice."""
     routers = Routers()
-    for name, served, first_ms in (("busy", 100, 100.0), ("idle", 1, 9_000.0)):
-        routers.take(name, Seen(served=0), 0.0)
-        routers.take(name, Seen(first_token_ms=first_ms, served=served), 1.0)
-    found = routers.first_token_ms(1.0)
-    assert found is not None
-    assert found < 200
+    for name, first_ms in (("a", 100.0), ("b", 120.0), ("c", 9_000.0)):
+        routers.take(name, "1", Seen(served=0), 0.0)
+        routers.take(name, "1", Seen(first_token_ms=first_ms, served=1), 1.0)
+    assert routers.first_token_ms(1.0) == (120.0, 120.0, True)
+    routers.take("a", "1", Seen(first_token_ms=101.0, served=2), 15.0)
+    assert routers.first_token_ms(15.0) == (101.0, 101.0, False)
     assert routers.first_token_ms(120.0) is None
+
+
+def test_a_hostile_reporter_pushes_nobody_off() -> None:
+    """One pod that claims slow tokens, any number of calls, starts and restarts."""
+    calls, slow = limits.REPORTED_COUNT_MAX, limits.REPORTED_MS_MAX
+    endpoint, levels = Endpoint("http://10.0.0.1:8000"), set()
+    for second in range(200):
+        now_s = float(second)
+        between_ms = slow if second % 2 else 1e-6
+        lies = Seen(first_token_ms=slow, between_tokens_ms=between_ms, served=calls)
+        for boot in range(50):
+            endpoint.routers.take("hostile", f"{second}-{boot}", lies, now_s)
+        for pod in ("honest", "other"):
+            # For a minute they have nothing to ask: then the lie is the only word.
+            served = second if second < 70 or second >= 130 else 70
+            said = Seen(first_token_ms=100 + served % 3, between_tokens_ms=9, served=served)
+            endpoint.routers.take(pod, "1", said, now_s)
+        endpoint.take(Reading(running=4, waiting=0), now_s)
+        alone = second < 10 or 70 < second < 140
+        levels.add((alone, endpoint.look(FULL, now_s)))
+    assert Level.FULL not in {level for _, level in levels}
+    assert {level for lone, level in levels if not lone} <= {Level.IDLE, Level.LIGHT}
+
+
+def test_two_pods_are_believed_and_so_is_the_only_one() -> None:
+    """An engine whose own figures are blind is still known to be full by those who wait for it."""
+    for pods in (("a",), ("a", "b")):
+        endpoint = Endpoint("http://10.0.0.1:8000")
+        for pod in pods:
+            endpoint.routers.take(pod, "1", Seen(first_token_ms=5_000, served=1), 0.0)
+        assert endpoint.look(FULL, 0.0) is Level.FULL
+    endpoint.routers.take("c", "1", Seen(first_token_ms=5_000, served=1), 60.0)
+    assert endpoint.look(FULL, 60.0) is Level.HEAVY
 
 
 def test_an_app_that_streams_no_more_leaves_no_first_token_behind() -> None:
@@ -142,7 +176,7 @@ def test_an_app_that_streams_no_more_leaves_no_first_token_behind() -> None:
     routers = Routers()
     for second in range(60):
         slow = Seen(first_token_ms=9_000 + min(second, 5), served=second + 1)
-        routers.take("app", slow, float(second))
+        routers.take("app", "1", slow, float(second))
         assert second > 5 or routers.first_token_ms(second) is not None
     assert routers.first_token_ms(60.0) is None
 

@@ -38,7 +38,7 @@ def replayed(front_ends: str, *, routers: bool = True) -> dict[int, list[Level]]
         if routers and int(row["first_tokens"]):
             first, between = float(row["first_token_ms"]), float(row["between_ms"])
             seen = Seen(first_token_ms=first, between_tokens_ms=between, served=served)
-            endpoint.routers.take("router", seen, now_s)
+            endpoint.routers.take("router", "1", seen, now_s)
         levels[int(rate)].append(endpoint.look(FULL, now_s))
     return levels
 
