@@ -1,7 +1,8 @@
 """Run the checks of `make verify` or `make test`, stage by stage, and say what each took.
 
 A failed stage does not stop the next one: one run shows everything that is wrong. The exit status
-is 0 only if every stage passed. What a run leaves out is printed, never silent.
+is 0 only if every stage passed. What a run leaves out is printed, never silent. The end of the
+output repeats what failed and why: it is what a CI shows.
 
 The long stages of `test` mostly wait, so those about the node run beside the others; each one's
 output comes in one piece when it ends.
@@ -17,8 +18,11 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from failures import told
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE = ROOT / "sidecar" / "engine"
@@ -31,6 +35,10 @@ SOAK_FOLDER = "soak"
 # Chart, images and the node that runs them: beside all that needs no node, which takes as long.
 WITH_NODE = ("chart", "images", "e2e")
 SECONDS_A_MINUTE = 60
+LOOK_EVERY_S = 0.1
+"""How soon a stage's output is on ours."""
+COLOURED = {"PY_COLORS": "1", "CARGO_TERM_COLOR": "always"}
+"""For programs whose output goes to a file where the user has a terminal."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Outcome:
     stage: Stage
     status: int
     seconds: float
+    output: str
 
 
 def main() -> int:
@@ -73,6 +82,7 @@ def main() -> int:
         left_out = [f"{stage.name} ({stage.proves})" for stage in test_stages()]
         print(f"left to `make test`: {', '.join(left_out)}")
     print(f"left to `make soak`: tests/{SOAK_FOLDER} (clock tests in real time)")
+    repeat_failures(outcomes)
     failed = sum(outcome.status != 0 for outcome in outcomes)
     print(f"stages: {len(outcomes) - failed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
@@ -168,13 +178,31 @@ def run_all(stages: list[Stage]) -> list[Outcome]:
 
 
 def run(stage: Stage) -> Outcome:
-    """Run one stage with its output on ours."""
+    """Run one stage with its output on ours as it comes."""
     print(f"--- {stage.name}: {stage.proves}", flush=True)
     began = time.monotonic()
-    status = subprocess.run(
-        stage.arguments, cwd=stage.folder, env=environment(), check=False
-    ).returncode
-    return Outcome(stage, status, time.monotonic() - began)
+    # A file, not a pipe: what a stage leaves running could hold a pipe open for ever.
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            stage.arguments,
+            cwd=stage.folder,
+            env=environment() | (COLOURED if sys.stdout.isatty() else {}),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        seen, status = b"", None
+        while status is None:
+            with suppress(subprocess.TimeoutExpired):
+                status = process.wait(LOOK_EVERY_S)
+            seen += (new := _beyond(output.fileno(), len(seen)))
+            sys.stdout.buffer.write(new)
+            sys.stdout.buffer.flush()
+    return Outcome(stage, status, time.monotonic() - began, seen.decode("utf-8", "replace"))
+
+
+def _beyond(descriptor: int, position: int) -> bytes:
+    """What was written there since; the writer's own position stays as it is."""
+    return os.pread(descriptor, os.fstat(descriptor).st_size - position, position)
 
 
 PRINTING = threading.Lock()
@@ -195,11 +223,12 @@ def run_beside(stage: Stage) -> Outcome:
             check=False,
         ).returncode
         output.seek(0)
-        with PRINTING:
-            print(f"--- {stage.name}: {stage.proves}", flush=True)
-            sys.stdout.write(output.read().decode("utf-8", "replace"))
-            sys.stdout.flush()
-    return Outcome(stage, status, time.monotonic() - began)
+        seen = output.read().decode("utf-8", "replace")
+    with PRINTING:
+        print(f"--- {stage.name}: {stage.proves}", flush=True)
+        sys.stdout.write(seen)
+        sys.stdout.flush()
+    return Outcome(stage, status, time.monotonic() - began, seen)
 
 
 def report(outcomes: list[Outcome], seconds: float) -> None:
@@ -209,6 +238,14 @@ def report(outcomes: list[Outcome], seconds: float) -> None:
         verdict = "ok" if outcome.status == 0 else f"FAILED ({outcome.status})"
         print(f"{outcome.stage.name:12} {outcome.seconds / SECONDS_A_MINUTE:6.2f} min  {verdict}")
     print(f"{'in all':12} {seconds / SECONDS_A_MINUTE:6.2f} min", flush=True)
+
+
+def repeat_failures(outcomes: list[Outcome]) -> None:
+    """Of each failed stage what failed and why."""
+    for outcome in outcomes:
+        if outcome.status != 0:
+            print(f"\n=== {outcome.stage.name} failed ({outcome.status})")
+            print("\n".join(told(outcome.output)), flush=True)
 
 
 def environment() -> dict[str, str]:

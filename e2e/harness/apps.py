@@ -17,6 +17,11 @@ APP = "deployment/app"
 IDLE = "import signal; signal.sigwait({signal.SIGTERM})"
 SECRET = "pointsman-credentials"  # noqa: S105 - its name
 GATEWAY_KINDS = "deployments,services,poddisruptionbudgets,serviceaccounts"
+SPENT_WITHIN_S = 150
+"""Until a call shows in a Budget's status: the router tells the ledger within 30 s, the controller
+asks it every 5 s and writes what differs by money alone every 30 s; and a busy machine's share."""
+BOOKED_WITHIN_S = 90
+"""Until `pointsman spend` shows it: the first of these."""
 PRICING = {"inputPerMTok": "0.25", "cachedInputPerMTok": "0.025", "outputPerMTok": "2"}
 
 
@@ -94,7 +99,7 @@ def credentials(key: str, host: str) -> dict[str, Any]:
 def annotate(kubectl: Kubectl, name: str = "app") -> None:
     """`kubectl annotate`, and wait until the pods have come back with a router."""
     kubectl("annotate", f"deployment/{name}", "pointsman.dev/inject=true")
-    kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
+    kubectl("rollout", "status", f"deployment/{name}", "--timeout=180s")
 
 
 def chat(kubectl: Kubectl, times: int = 1, where: str = APP) -> list[str]:

@@ -94,7 +94,7 @@ class Cluster(ControlPlane):
         self.wait_node_ready()
         self.kubectl.apply(*name_service.objects())
         names = f"deployment/{name_service.NAME}"
-        self.kubectl("-n", name_service.NAMESPACE, "rollout", "status", names, "--timeout=60s")
+        self.kubectl("-n", name_service.NAMESPACE, "rollout", "status", names, "--timeout=180s")
 
     def arguments(self, component: str) -> list[str | Path]:
         """The command line of a component or daemon."""

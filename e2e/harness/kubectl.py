@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-TIMEOUT_S = 120.0
+TIMEOUT_S = 240.0
+"""Longer than any `--timeout` that a scenario gives it."""
 
 
 class KubectlError(Exception):

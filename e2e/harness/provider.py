@@ -74,7 +74,7 @@ class Provider:
 
     def wait(self) -> None:
         """Return when it serves."""
-        self._kubectl("rollout", "status", f"deployment/{self._name}", "--timeout=90s")
+        self._kubectl("rollout", "status", f"deployment/{self._name}", "--timeout=180s")
 
     def script(self, *rules: dict[str, Any]) -> None:
         """Replace its behaviour (docs/contracts.md 7)."""
@@ -97,7 +97,9 @@ class Provider:
         if replicas:
             self.wait()
         else:
-            self._kubectl("wait", "--for=delete", "pod", "-l", f"app={self._name}", "--timeout=60s")
+            self._kubectl(
+                "wait", "--for=delete", "pod", "-l", f"app={self._name}", "--timeout=180s"
+            )
 
     def _ask(self, path: str, *body: str) -> str:
         url = f"http://127.0.0.1:{PORT}/{path}"

@@ -21,7 +21,7 @@ from pointsman_operator.cli import exits
 from pointsman_operator.cli.application import APPLICATION
 from support.eventually import eventually
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(900)
 PROGRAM = (Path(__file__).parent / "in_pods" / "hub.py").read_text()
 CALL = """
 from openai import OpenAI
@@ -37,7 +37,7 @@ def test_commands_reach_the_hub_by_port_forward(cluster: Cluster, restricted: st
     """By the person's own token, under the hub's name; a foreign authority's hub is not asked."""
     kubectl = cluster.kubectl.within(restricted)
     kubectl.apply(*stand_in(cluster.authority, restricted))
-    kubectl("rollout", "status", "statefulset/pointsman-hub", "--timeout=90s")
+    kubectl("rollout", "status", "statefulset/pointsman-hub", "--timeout=180s")
     kubectl("create", "serviceaccount", "ann")
     kubeconfig = cluster.kubeconfig_for_service_account(restricted, "ann", seconds=3600)
     command = ["budgets", "--json", "--kubeconfig", str(kubeconfig), "-n", "shop"]
@@ -50,7 +50,7 @@ def test_commands_reach_the_hub_by_port_forward(cluster: Cluster, restricted: st
         kubectl("create", "role", role, f"--verb={verbs}", f"--resource={resource}")
         account = f"--serviceaccount={restricted}:ann"
         kubectl("create", "rolebinding", role, f"--role={role}", account)
-        eventually(partial(_may, kubectl, restricted, resource), 20)
+        eventually(partial(_may, kubectl, restricted, resource), 60)
     asked = CliRunner().invoke(APPLICATION, command)
     assert asked.exit_code == exits.OK, asked.output
     small, large = (row["account"] for row in json.loads(asked.stdout))
@@ -70,8 +70,8 @@ def test_a_person_asks_the_hub_of_an_installation(installed: Installation, restr
     kubectl = installed.cluster.kubectl.within(restricted)
     simulated = Provider(installed.cluster, restricted)
     kubectl.apply(*apps.three(restricted, simulated.url), apps.asking(apps.app()))
-    kubectl("rollout", "status", "deployment/app", "--timeout=90s")
-    kubectl("wait", "--for=condition=Ready", "rpol/support", "bud/team", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/app", "--timeout=180s")
+    kubectl("wait", "--for=condition=Ready", "rpol/support", "bud/team", "--timeout=180s")
     called = kubectl.exec(apps.APP, "python3", "-c", CALL, container="app").strip()
     (pod,) = apps.running(kubectl)
     ann = _person(installed, restricted)
@@ -86,7 +86,7 @@ def test_a_person_asks_the_hub_of_an_installation(installed: Installation, restr
     (row,) = listed["sidecars"]
     assert (row["pod"], row["policy"]) == (pod["metadata"]["name"], "support")
     assert (row["connected"], row["current"]) == (True, True)
-    eventually(lambda: asked("spend", *here)["total"]["requests"] == 1, 30)
+    eventually(lambda: asked("spend", *here)["total"]["requests"] == 1, apps.BOOKED_WITHIN_S)
     (account,) = asked("budgets", *here)
     assert account["account"] == f"{restricted}/team/day"
     assert asked("spend", *here)["total"]["cost"] > 0

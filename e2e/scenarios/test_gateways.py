@@ -30,6 +30,8 @@ pytestmark = pytest.mark.timeout(600)
 
 ASKING, WITH_KEY = ((apps.PROGRAMS / f"{name}.py").read_text() for name in ("asking", "with_key"))
 KEY = "sk-of-the-owner-alone"
+UNREACHABLE = "unreachable"
+"""What `with_key` says where nobody takes its connection."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,12 @@ def test_a_guests_call_goes_by_the_owners_gateway_while_the_pool_allows_it(
     foreign = [{"name": "main", "namespace": places.owner}]
     guest.apply(resources.policy(rule, namespace=places.guest, pools=foreign), apps.app())
     apps.annotate(guest)
-    guest("wait", "--for=condition=Ready", "rpol/support", "--timeout=120s")
+    guest("wait", "--for=condition=Ready", "rpol/support", "--timeout=180s")
     (line,) = apps.asked(guest)
     _, answered, tokens_in, tokens_out = line.split()
     assert answered == "sim-m0"
     cost = Decimal(tokens_in) * Decimal("0.25e-6") + Decimal(tokens_out) * Decimal("2e-6")
-    eventually(lambda: _spent(owner) == cost, 60)
+    eventually(lambda: _spent(owner) == cost, apps.SPENT_WITHIN_S)
     assert guest("get", "secrets", "-o", "name") == ""
     (pod,) = apps.running(guest)
     assert places.owner not in json.dumps(pod)
@@ -94,8 +96,9 @@ def test_a_guests_call_goes_by_the_owners_gateway_while_the_pool_allows_it(
     eventually(lambda: _asked(guest, "auto") == ["503 no_model"], 60)
     assert _asked(guest, "main/m0") == ["404 model_not_found"]
     assert places.owner in apps.explained(guest, "rpol/support")
-    eventually(lambda: apps.gateways(owner) == [], 60)
-    assert _spent(owner) == cost
+    eventually(lambda: apps.gateways(owner) == [], 120)
+    # Not by the Budget's status: it tells nothing of a Budget that no table holds any more.
+    assert simulated.stats()["requests"] == 1
 
 
 def test_a_pod_without_a_router_is_answered_by_its_key_over_tls(
@@ -112,33 +115,35 @@ def test_a_pod_without_a_router_is_answered_by_its_key_over_tls(
     target = {"gateway": {"replicas": 1}}
     policy = resources.policy(rule, name="partners", namespace=places.entry, target=target)
     kubectl.apply(pool, policy, budget)
-    kubectl("wait", "--for=condition=Ready", "rpol/partners", "--timeout=120s")
+    kubectl("wait", "--for=condition=Ready", "rpol/partners", "--timeout=180s")
     url = f"https://pointsman-entry-partners.{places.entry}.svc/v1"
     assert f" {url} " in kubectl("get", "rpol", "partners")
     authority = installed.kubectl.json("get", "configmap", "pointsman-ca")["data"]
     kubectl.apply(_config_map("authority", authority), _caller(url))
-    kubectl("rollout", "status", "deployment/caller", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/caller", "--timeout=180s")
     (pod,) = apps.running(kubectl, "caller")
     assert apps.router(pod) is None
+    # Ready says that a pod takes calls; the Service leads to it when the kubelet has seen that.
+    eventually(lambda: _called(kubectl, "") != UNREACHABLE, 60)
     assert _called(kubectl, "") == "401 missing_api_key"
     place = ["-n", places.entry, "--kubeconfig", str(installed.cluster.kubeconfig)]
     made = CliRunner().invoke(APPLICATION, ["keys", "create", "acme", *place])
     assert made.exit_code == exits.OK, made.output
     key = made.stdout.strip()
-    eventually(lambda: _called(kubectl, key) == "sim-m0", 60)
+    eventually(lambda: _called(kubectl, key) == "sim-m0", 120)
     assert _called(kubectl, key[:-1]) == "401 invalid_api_key"
     assert simulated.stats()["requests"] == 1
-    eventually(lambda: _spent(kubectl) > 0, 60)
+    eventually(lambda: _spent(kubectl) > 0, apps.SPENT_WITHIN_S)
     (gateway,) = _pods(kubectl)
     with outage.scaled_down(installed, outage.HUB):
         installed.cluster.kill_container(places.entry, gateway, "gateway")
         path = ("pod", gateway, "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
-        eventually(lambda: kubectl("get", *path) == "1", 60)
-        eventually(lambda: _goes_on(kubectl, key), 60)
+        eventually(lambda: kubectl("get", *path) == "1", 120)
+        eventually(lambda: _goes_on(kubectl, key), 120)
         assert _pods(kubectl) == [gateway]
     outage.wait_for_all(installed)
     kubectl("delete", "rpol", "partners")
-    eventually(lambda: apps.gateways(kubectl) == [], 60)
+    eventually(lambda: apps.gateways(kubectl) == [], 120)
 
 
 def _asked(kubectl: Kubectl, *models: str) -> list[str]:

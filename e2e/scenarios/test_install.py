@@ -23,7 +23,7 @@ def test_install_apply_annotate_and_the_app_gets_a_routed_answer(
     simulated = Provider(installed.cluster, restricted)
     simulated.script({"do": {"outputTokens": 20_000}})
     kubectl.apply(apps.app())
-    kubectl("rollout", "status", "deployment/app", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/app", "--timeout=180s")
     key = "--from-literal=api-key=sk-test"
     kubectl("create", "secret", "generic", "pointsman-credentials", key)
     kubectl.apply(*apps.three(restricted, simulated.url))
@@ -33,8 +33,8 @@ def test_install_apply_annotate_and_the_app_gets_a_routed_answer(
     assert model == "sim-m0"
     cost = Decimal(tokens_in) * Decimal("0.25e-6") + Decimal(tokens_out) * Decimal("2e-6")
     everything = ("mpool/main", "rpol/support", "bud/team")
-    kubectl("wait", "--for=condition=Ready", *everything, "--timeout=60s")
-    eventually(lambda: _spent(kubectl) == cost, 60)
+    kubectl("wait", "--for=condition=Ready", *everything, "--timeout=180s")
+    eventually(lambda: _spent(kubectl) == cost, apps.SPENT_WITHIN_S)
     assert f" {cost} " in kubectl("get", "bud")
     assert simulated.stats()["requests"] == 1
 

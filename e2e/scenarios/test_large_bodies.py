@@ -34,7 +34,7 @@ def test_64_concurrent_bodies_of_10_mb_kill_nobody(
     pool["spec"]["models"][0]["capabilities"] = ["chat", "vision"]
     kubectl.apply(pool, *others, apps.app())
     apps.annotate(kubectl)
-    kubectl("wait", "--for=condition=Ready", "rpol/support", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "rpol/support", "--timeout=180s")
     (pod,) = apps.running(kubectl)
     router = apps.router(pod)
     assert router is not None

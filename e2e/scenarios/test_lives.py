@@ -14,7 +14,7 @@ from harness.kubectl import Kubectl, KubectlError
 from harness.provider import Provider
 from support.eventually import eventually
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 STREAMING = (apps.PROGRAMS / "streaming.py").read_text()
 HOG = (apps.PROGRAMS / "hog.py").read_text()
@@ -34,7 +34,7 @@ def test_a_pod_deleted_under_streams_lets_those_finish_that_fit_its_grace_period
     simulated.script({"do": slowly})
     kubectl.apply(*apps.three(restricted, simulated.url))
     kubectl.apply(_pod("streams", STREAMING, str(STREAMS), grace_s=GRACE_S))
-    kubectl("wait", "--for=condition=Ready", "pod/streams", "--timeout=90s")
+    kubectl("wait", "--for=condition=Ready", "pod/streams", "--timeout=180s")
     said = tmp_path / "said"
     argv = kubectl.command("logs", "--follow", "streams", "--container=app")
     with said.open("w") as file:
@@ -54,7 +54,7 @@ def test_a_sidecar_out_of_memory_returns_and_the_app_lives(
     kubectl = installed.cluster.kubectl.within(restricted)
     kubectl.apply(*apps.three(restricted, Provider(installed.cluster, restricted).url))
     kubectl.apply(apps.asking(apps.app(), memory_limit=LIMIT, memory_request=LIMIT))
-    kubectl("rollout", "status", "deployment/app", "--timeout=90s")
+    kubectl("rollout", "status", "deployment/app", "--timeout=180s")
     assert apps.chat(kubectl) == ["sim-m0"]
     with pytest.raises(KubectlError):
         kubectl.exec(apps.APP, "python3", "-c", HOG, MIB_TAKEN, container="pointsman")

@@ -15,7 +15,7 @@ from harness.cluster import Cluster
 from harness.kubectl import Kubectl, KubectlError
 from support.eventually import eventually
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 PROGRAMS = Path(__file__).parent / "in_pods"
 PORT = 8000
@@ -37,7 +37,7 @@ def test_a_deployment_with_a_native_sidecar_rolls_out(cluster: Cluster, restrict
     asks = [f"http://127.0.0.1:{PORT}/"]
     app = pods.container("app", "python3", "-uc", f"{FETCH}\n{IDLE}", image=pods.PYTHON, args=asks)
     kubectl.apply(pods.deployment("app", sidecar, app, replicas=2))
-    kubectl("rollout", "status", "deployment/app", "--timeout=90s")
+    kubectl("rollout", "status", "deployment/app", "--timeout=180s")
     for pod in _pods(kubectl):
         eventually(partial(_wrote_hello, kubectl, pod), 20)
 
@@ -60,8 +60,8 @@ def test_a_service_has_a_name_and_an_address(cluster: Cluster, restricted: str) 
         pods.pod("client", client),
         pods.service("app", 80, PORT),
     )
-    kubectl("rollout", "status", "deployment/app", "--timeout=60s")
-    kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/app", "--timeout=180s")
+    kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=180s")
     for place in ("app", f"app.{restricted}", f"app.{restricted}.svc.cluster.local"):
         for pod in ("client", "deployment/app"):
             eventually(partial(_fetched, kubectl, pod, place), 20)
@@ -74,8 +74,8 @@ def test_the_outside_world_is_what_the_test_says(cluster: Cluster, restricted: s
     client = pods.container("client", "python3", "-c", IDLE, image=pods.PYTHON)
     provider = pods.service("provider", 80, PORT)
     kubectl.apply(pods.deployment("provider", server), pods.pod("client", client), provider)
-    kubectl("rollout", "status", "deployment/provider", "--timeout=60s")
-    kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/provider", "--timeout=180s")
+    kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=180s")
     with pytest.raises(KubectlError, match="Name or service not known"):
         kubectl.exec("client", "python3", "-c", FETCH, "http://api.example.org/")
     address = kubectl.json("get", "service", "provider")["spec"]["clusterIP"]
@@ -105,7 +105,7 @@ def test_a_webhook_is_called_by_its_service(cluster: Cluster, restricted: str) -
     kubectl.apply(
         secret, pods.deployment("hook", hook, volumes=[volume]), pods.service("hook", 443, 8443)
     )
-    kubectl("rollout", "status", "deployment/hook", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/hook", "--timeout=180s")
     path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
     cluster.api.create(path, _configuration(cluster, restricted))
     try:
@@ -129,7 +129,7 @@ def test_a_killed_container_is_started_again(cluster: Cluster, restricted: str) 
     """Tests may kill a container of a pod; the pod itself stays."""
     kubectl = cluster.kubectl.within(restricted)
     kubectl.apply(pods.pod("app", pods.container("app", "sleep", "600")))
-    kubectl("wait", "--for=condition=Ready", "pod/app", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/app", "--timeout=180s")
     before = kubectl.json("get", "pod", "app")["metadata"]["uid"]
     cluster.kill_container(restricted, "app", "app")
     eventually(lambda: _statuses(kubectl, "app")["app"]["restartCount"] == 1, 30)
@@ -149,7 +149,7 @@ def test_mounted_objects_follow_their_sources(cluster: Cluster, restricted: str)
     mounts = [{"name": name, "mountPath": f"/run/{name}"} for name in ("tables", "token")]
     reader = pods.container("app", "sleep", "600", volumeMounts=mounts)
     kubectl.apply(pods.pod("app", reader, volumes=volumes))
-    kubectl("wait", "--for=condition=Ready", "pod/app", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/app", "--timeout=180s")
     assert kubectl.exec("app", "cat", "/run/tables/table") == "one"
     cluster.api.merge(
         f"/api/v1/namespaces/{restricted}/configmaps/tables", {"data": {"table": "two"}}
@@ -165,7 +165,7 @@ def test_pods_outlive_what_runs_them(cluster: Cluster, restricted: str, daemon: 
     """A killed daemon that comes back finds the containers where they were."""
     kubectl = cluster.kubectl.within(restricted)
     kubectl.apply(pods.pod("app", pods.container("app", "sleep", "600")))
-    kubectl("wait", "--for=condition=Ready", "pod/app", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "pod/app", "--timeout=180s")
     before = _statuses(kubectl, "app")["app"]["containerID"]
     cluster.kill(daemon)
     cluster.start(daemon)

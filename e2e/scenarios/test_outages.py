@@ -53,11 +53,11 @@ def test_controller_hub_and_api_server_down_in_turn_and_all_at_once(
     simulated = Provider(installed.cluster, restricted)
     kubectl.apply(*_three(restricted, simulated))
     kubectl.apply(apps.asking(apps.app(program=CALLING)))
-    kubectl("rollout", "status", "deployment/app", "--timeout=120s")
+    kubectl("rollout", "status", "deployment/app", "--timeout=180s")
     (pod,) = apps.running(kubectl)
     caller = Caller(installed, restricted, pod["metadata"]["name"], pod["metadata"]["uid"])
     caller.goes_on()
-    kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=180s")
     with outage.scaled_down(installed, outage.CONTROLLER):
         caller.goes_on()
     with outage.without_api_server(installed):
@@ -74,7 +74,7 @@ def test_controller_hub_and_api_server_down_in_turn_and_all_at_once(
         caller.goes_on()
     kubectl.apply(*_three(restricted, simulated, amount="4"))
     eventually(lambda: _seen(kubectl), 90)
-    kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=180s")
     caller.goes_on()
     assert set(caller.said()) == {"sim-m0"}
     assert apps.restarts(*apps.running(kubectl)) == 0
@@ -104,8 +104,8 @@ def away(installed: Installation) -> Iterator[Away]:
         for name in ("free", "bound"):
             kubectl.apply(apps.asking(apps.app(name)))
         for name in ("free", "bound"):
-            kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
-        kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=60s")
+            kubectl("rollout", "status", f"deployment/{name}", "--timeout=180s")
+        kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=180s")
         for name in ("free", "bound"):
             assert apps.chat(kubectl, where=f"deployment/{name}") == ["sim-m0"]
         stack.enter_context(outage.scaled_down(installed, outage.HUB))
@@ -117,7 +117,7 @@ def test_without_a_hub_the_app_scales_and_a_killed_sidecar_returns(away: Away) -
     kubectl = away.kubectl
     (first,) = _names(kubectl, "free")
     kubectl("scale", "deployment/free", "--replicas=3")
-    kubectl("rollout", "status", "deployment/free", "--timeout=90s")
+    kubectl("rollout", "status", "deployment/free", "--timeout=180s")
     for name in _names(kubectl, "free"):
         assert apps.chat(kubectl, where=name) == ["sim-m0"]
     _kill_sidecar(away, first)
@@ -127,7 +127,7 @@ def test_without_a_hub_the_app_scales_and_a_killed_sidecar_returns(away: Away) -
 def test_without_a_hub_a_job_in_no_budget_completes(away: Away) -> None:
     """Its only call comes at once."""
     away.kubectl.apply(apps.job("once"))
-    away.kubectl("wait", "--for=condition=Complete", "job/once", "--timeout=90s")
+    away.kubectl("wait", "--for=condition=Complete", "job/once", "--timeout=180s")
     assert " sim-m0 " in away.kubectl.logs("job/once", "app")
 
 
@@ -143,7 +143,7 @@ def test_without_a_hub_a_new_pod_is_refused_in_the_ledgers_name(away: Away) -> N
     kubectl = away.kubectl
     (first,) = _names(kubectl, "bound")
     kubectl("scale", "deployment/bound", "--replicas=2")
-    kubectl("rollout", "status", "deployment/bound", "--timeout=90s")
+    kubectl("rollout", "status", "deployment/bound", "--timeout=180s")
     (second,) = set(_names(kubectl, "bound")) - {first}
     with pytest.raises(KubectlError) as raised:
         apps.chat(kubectl, where=second)
@@ -157,7 +157,7 @@ def test_when_the_hub_is_back_the_new_pod_has_its_lease(away: Away) -> None:
     away.outage.close()
     for name in _names(away.kubectl, "bound"):
         eventually(lambda at=name: apps.answered(away.kubectl, at), 90)  # type: ignore[misc]
-    away.kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=60s")
+    away.kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=180s")
 
 
 def _three(namespace: str, simulated: Provider, amount: str = "5") -> list[dict[str, Any]]:

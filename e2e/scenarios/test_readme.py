@@ -52,16 +52,16 @@ def test_the_kubernetes_section_works_as_it_stands(
     app = apps.app("support")
     app["metadata"]["name"] = "app"
     kubectl.apply(app)
-    kubectl("rollout", "status", "deployment/app", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/app", "--timeout=180s")
     shell = _Shell(installed, kubectl, restricted, tmp_path)
     said = [shell.run(command, ROOT) for command in install]
     assert "Phase:          Succeeded" in said[-1]
     *first, status = use
     for command in first[:-1]:
         shell.run(command, ROOT / "crds" / "examples")
-    kubectl("rollout", "status", "deployment/app", "--timeout=120s")
+    kubectl("rollout", "status", "deployment/app", "--timeout=180s")
     everything = ("mpool/main", "rpol/support", "bud/blue-team")
-    kubectl("wait", "--for=condition=Ready", *everything, "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", *everything, "--timeout=180s")
     (model,) = apps.chat(kubectl)
     assert model.startswith("gpt-4o")
     table = shell.run(first[-1], ROOT)

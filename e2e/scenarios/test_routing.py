@@ -87,7 +87,7 @@ def test_a_job_whose_only_call_comes_at_once_completes(
     kubectl.apply(*apps.three(restricted, simulated.url))
     kubectl("wait", "--for=condition=Accepted", "rpol/support", "--timeout=30s")
     kubectl.apply(apps.job("once"))
-    kubectl("wait", "--for=condition=Complete", "job/once", "--timeout=90s")
+    kubectl("wait", "--for=condition=Complete", "job/once", "--timeout=180s")
     assert " sim-m0 " in kubectl.logs("job/once", "app")
 
 
@@ -114,7 +114,7 @@ def _start(
     kubectl.apply(*apps.three(namespace, *(each.url for each in simulated), amount=amount))
     kubectl.apply(apps.app(replicas=replicas))
     apps.annotate(kubectl)
-    ready = ("--for=condition=Ready", "rpol/support", "--timeout=60s")
+    ready = ("--for=condition=Ready", "rpol/support", "--timeout=180s")
     eventually(lambda: len(apps.running(kubectl)) == replicas, 30)
     kubectl("wait", *ready)
 

@@ -45,14 +45,14 @@ def test_with_a_list_of_namespaces_only_those_are_served(
         simulated = Provider(cluster, restricted)
         served.apply(*apps.three(restricted, simulated.url), apps.app())
         foreign.apply(*apps.three(elsewhere, simulated.url), apps.app())
-        foreign("rollout", "status", "deployment/app", "--timeout=60s")
+        foreign("rollout", "status", "deployment/app", "--timeout=180s")
         foreign("label", "namespace", elsewhere, "pointsman.dev/injection=required")
         for kubectl in (foreign, served):
             apps.annotate(kubectl)
         foreign("rollout", "restart", "deployment/app")
-        served("wait", "--for=condition=Ready", "rpol/support", "bud/team", "--timeout=60s")
+        served("wait", "--for=condition=Ready", "rpol/support", "bud/team", "--timeout=180s")
         assert apps.chat(served) == ["sim-m0"]
-        foreign("rollout", "status", "deployment/app", "--timeout=60s")
+        foreign("rollout", "status", "deployment/app", "--timeout=180s")
         assert all(apps.router(pod) is None for pod in apps.running(foreign))
         assert "configmap/pointsman" not in foreign("get", "configmaps", "-o", "name")
         for resource in ("mpool/main", "rpol/support", "bud/team"):

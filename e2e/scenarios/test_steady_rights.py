@@ -6,7 +6,7 @@ import pytest
 
 from harness.installation import HOME, RELEASE, Installation
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.mark.parametrize("role", ["controller", "injector", "hub"])

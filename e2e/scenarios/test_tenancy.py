@@ -55,6 +55,12 @@ class Tenant:
         """Her roles have arrived at the API server."""
         return self.commanded("budgets", "-n", self.namespace).exit_code == exits.OK
 
+    def spent(self) -> list[str]:
+        """The models that her namespace has paid for."""
+        said = self.commanded("spend", "--json", "-n", self.namespace)
+        assert said.exit_code == exits.OK, said.output
+        return [row["key"] for row in json.loads(said.stdout)["rows"]]
+
     def commanded(self, *words: str) -> Result:
         """A command of hers, by her own token."""
         options = ["--kubeconfig", str(self.person), "--operator-namespace", HOME]
@@ -73,10 +79,10 @@ def tenants(installed: Installation) -> Iterator[tuple[Tenant, Tenant]]:
             made.append(_tenant(installed, name, namespace))
         for tenant in made:
             apps.annotate(tenant.kubectl)
-            place = ("--for=condition=Ready", "rpol/support", "bud/team", "--timeout=60s")
+            place = ("--for=condition=Ready", "rpol/support", "bud/team", "--timeout=180s")
             tenant.kubectl("wait", *place)
             assert tenant.asked("auto")[1] == f"sim-{tenant.name}"
-            eventually(tenant.may_see_her_own, 30)
+            eventually(tenant.may_see_her_own, 60)
         yield made[0], made[1]
 
 
@@ -109,9 +115,9 @@ def test_neither_sees_the_others_keys(tenants: tuple[Tenant, Tenant]) -> None:
 def test_neither_sees_the_others_spend(tenants: tuple[Tenant, Tenant]) -> None:
     """By a person's own token: one's own spend and sidecars; 77 for the other's, and for all."""
     for own, other in (tenants, tenants[::-1]):
-        spent = own.commanded("spend", "--json", "-n", own.namespace)
-        assert spent.exit_code == exits.OK, spent.output
-        assert [row["key"] for row in json.loads(spent.stdout)["rows"]] == [f"main/{own.name}"]
+        # Her router tells the ledger within half a minute of her call.
+        eventually(own.spent, apps.BOOKED_WITHIN_S)
+        assert own.spent() == [f"main/{own.name}"]
         listed = own.commanded("proxy-status", "--json", "-n", own.namespace)
         assert listed.exit_code == exits.OK, listed.output
         assert {row["namespace"] for row in json.loads(listed.stdout)["sidecars"]} == {

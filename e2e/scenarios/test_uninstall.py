@@ -36,7 +36,7 @@ def test_uninstall_keeps_resources_and_leaves_nothing_else(
     partners = resources.policy(rule, name="partners", namespace=restricted, target=target)
     kubectl.apply(*routing, partners, budget, apps.app())
     apps.annotate(kubectl)
-    kubectl("wait", "--for=condition=Ready", "rpol/support", "--timeout=60s")
+    kubectl("wait", "--for=condition=Ready", "rpol/support", "--timeout=180s")
     eventually(lambda: len(apps.gateways(kubectl)) == 4, 60)
     (pod,) = apps.running(kubectl)
     installed.uninstall()

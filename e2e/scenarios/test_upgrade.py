@@ -52,7 +52,7 @@ def test_an_upgrade_from_the_first_sidecars_loses_no_call(
     kubectl.apply(pool, policy, budget, app)
     with ExitStack() as stack:
         apps.annotate(kubectl)
-        kubectl("wait", "--for=condition=Ready", "rpol/support", "--timeout=60s")
+        kubectl("wait", "--for=condition=Ready", "rpol/support", "--timeout=180s")
         old = _followed(stack, kubectl, tmp_path)
         pool["spec"]["models"].append(_by_pods())
         rule = resources.rule("all", "main/m0", "main/m1")
@@ -63,7 +63,7 @@ def test_an_upgrade_from_the_first_sidecars_loses_no_call(
         before.upgrade()
         eventually(lambda: all(_well(file, 2 * SEEN_OK) for file in old), 60)
         kubectl("rollout", "restart", "deployment/app")
-        kubectl("rollout", "status", "deployment/app", "--timeout=120s")
+        kubectl("rollout", "status", "deployment/app", "--timeout=180s")
         new = _followed(stack, kubectl, tmp_path)
         programmed = ("True", "Programmed")
         eventually(lambda: apps.condition(kubectl, "rpol/support", "Programmed") == programmed, 60)

@@ -12,7 +12,7 @@ from harness.installation import Installation
 from harness.kubectl import Kubectl, KubectlError
 from support.eventually import eventually
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_without_injector_enabled_namespaces_start_pods_without_a_router(
@@ -49,12 +49,12 @@ def _away(installed: Installation) -> Iterator[None]:
     kubectl = installed.kubectl
     kubectl("scale", "deployment/pointsman-injector", "--replicas=0")
     selector = "app.kubernetes.io/component=injector"
-    kubectl("wait", "--for=delete", "pod", "-l", selector, "--timeout=60s")
+    kubectl("wait", "--for=delete", "pod", "-l", selector, "--timeout=180s")
     try:
         yield
     finally:
         kubectl("scale", "deployment/pointsman-injector", "--replicas=2")
-        kubectl("rollout", "status", "deployment/pointsman-injector", "--timeout=90s")
+        kubectl("rollout", "status", "deployment/pointsman-injector", "--timeout=180s")
         probe = installed.cluster.kubectl.within("default")
         eventually(lambda: _reached(probe), 60)
 

@@ -12,7 +12,7 @@ from harness.audit import access
 from harness.installation import HOME, RELEASE, VALUES, Installation
 from support.charts import rendered
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 GROUP = "pointsman.dev"
 SERVICE_ACCOUNT = f"system:serviceaccount:{HOME}:{RELEASE}-"

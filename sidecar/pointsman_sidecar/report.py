@@ -140,7 +140,7 @@ class Reporter:
         if time.monotonic() - self._looked_at > limits.STATE_EVERY_S:
             state = json.loads(self._engine.state())
             self._health = {name: state[name] for name in OF_THE_STATE if name in state}
-            self._health |= self._facts | seen_of_endpoints(state)
+            self._health |= self._facts | seen_of_endpoints(state) | waits(state)
             self._looked_at = time.monotonic()
         trouble = "; ".join(text for _, text in sorted(self._tables.trouble.items()))
         if not trouble:
@@ -178,6 +178,14 @@ def seen_of_endpoints(state: Mapping[str, Any]) -> dict[str, Any]:
         for model, endpoints in state.get("endpoints", {}).items()
     }
     return {"endpoints": models} if models else {}
+
+
+def waits(state: Mapping[str, Any]) -> dict[str, str]:
+    """What a gateway waits for before it takes calls, empty: nothing; of a sidecar nothing."""
+    gateway = state.get("gateway")
+    if gateway is None:
+        return {}
+    return {"waiting": ", ".join(gateway["lacks"])}
 
 
 def report(

@@ -152,13 +152,16 @@ def test_a_pool_that_others_use_has_a_gateway_with_a_certificate_and_tickets(
     told = tenancy.stream(gateway["token"], gateway, owner, gateway="pool/main")
     events = {it["event"]: it for it in (next(told), next(told))}
     assert set(events) == {"table", "admission"}
-    _report(tenancy, gateway, events["table"]["digest"], csr=_request(key))
+    word = {"digest": events["table"]["digest"], "csr": _request(key)}
+    _report(tenancy, gateway, **word, waiting="its certificate")
     certificate = next(it for it in told if it["event"] == "certificate")
     leaf = x509.load_pem_x509_certificate(certificate["chain"].encode())
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     host = f"{NAME}.{owner}.svc"
     assert names.get_values_for_type(x509.DNSName) == [host, f"{host}.cluster.local"]
     assert leaf.public_key() == key.public_key()
+    assert tenancy.status("routingpolicies", guest, "support") == not_ready
+    _report(tenancy, gateway, **word, waiting="")
     eventually(
         lambda: tenancy.status("routingpolicies", guest, "support")[1] != "GatewayNotReady", 30
     )

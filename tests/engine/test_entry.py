@@ -45,10 +45,12 @@ def test_a_caller_outside_with_a_key_is_answered_over_tls(tmp_path: Path) -> Non
         stack.enter_context(ended(gateway))
         eventually(lambda: any("csr" in it for it in hub.reports))
         assert not gateway.probe("/readyz")
+        assert "certificate" in hub.reports[0]["waiting"]
         request = next(it["csr"] for it in hub.reports if "csr" in it)
         chain = issue_requested(root, request, ["localhost"], dt.datetime.now(dt.UTC))
         hub.script.put({"event": "certificate", "chain": chain})
         eventually(lambda: gateway.probe("/readyz"))
+        eventually(lambda: hub.reports[-1].get("waiting") == "")
         url = gateway.url.replace("http://127.0.0.1", "https://localhost") + "/v1"
         context = ssl.create_default_context(cadata=root.certificate)
         http = stack.enter_context(httpx2.Client(verify=context, trust_env=False))

@@ -35,8 +35,11 @@ class HubClient:
         token: Path | str,
         tls: ssl.SSLContext | None = None,
         server_name: str = "",
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         """`token`: itself, or the file that holds it; `server_name`: whose certificate it must be.
+
+        `timeout_s`: for connecting, and between any two pieces of an answer.
 
         Raises `HubError`.
         """
@@ -53,7 +56,7 @@ class HubClient:
             base_url=url,
             headers=headers,
             verify=tls or ssl.create_default_context(),
-            timeout=TIMEOUT_S,
+            timeout=timeout_s,
             trust_env=False,
         )
 

@@ -64,6 +64,7 @@ def spend(
 ) -> None:
     """Show what was spent, by model, provider, workload, team, key or endpoint.
 
+    A call shows up within half a minute of its end: routers report what they spent that often.
     Input and output tokens stand apart. Unconfirmed, beside the cost, is what a provider may bill
     for attempts that were given up (under `-`: for calls that a crash cut off).
     Exit status: 0, 69 where no hub answers, 77 without a right.

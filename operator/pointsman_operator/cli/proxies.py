@@ -86,6 +86,8 @@ def troubles(row: dict[str, Any]) -> Iterator[str]:
     """What ails it, a sentence each."""
     if not row.get("serving"):
         yield "no policy serves it: its calls get 503"
+    if row.get("waiting"):
+        yield f"takes no calls yet: waits for {row['waiting']}"
     rejected = row.get("rejected")
     if rejected:
         yield f"rejects table {short(rejected['digest'])}: {rejected['reason']}"

@@ -67,6 +67,8 @@ class Sidecar:
     """`pool/NAME` or `policy/NAME`; empty: a sidecar."""
     csr: str = ""
     """A gateway's request for a certificate (PEM)."""
+    waiting: str = ""
+    """What a gateway still lacks before it takes calls; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ def read_sidecar(row: Mapping[str, Any]) -> Sidecar:
         credentials=_mapping(row.get("credentials")),
         gateway=str(row.get("gateway") or ""),
         csr=str(row.get("csr") or ""),
+        waiting=str(row.get("waiting") or ""),
     )
 
 

@@ -70,7 +70,10 @@ def _programmed(compiled: CompiledTable, view: EntryView) -> Finding:
         text = f"{shown}: {refusing[0].rejected_reason}"
         return finding("Programmed", "False", Reason.TABLE_REJECTED, text)
     if not running:
+        waiting = [it for it in view.reports if it.waiting]
         text = "no pod of the gateway runs this table"
+        if waiting:
+            text = f"{names(it.pod for it in waiting)}: waits for {waiting[0].waiting}"
         return finding("Programmed", "False", Reason.ENTRY_NOT_READY, text)
     behind = [it.pod for it in view.reports if it.digest != compiled.digest]
     if behind:
@@ -80,4 +83,5 @@ def _programmed(compiled: CompiledTable, view: EntryView) -> Finding:
 
 
 def _running(compiled: CompiledTable, view: EntryView) -> list[Sidecar]:
-    return [it for it in view.reports if it.digest == compiled.digest]
+    """Those that take calls by it."""
+    return [it for it in view.reports if it.digest == compiled.digest and not it.waiting]

@@ -188,7 +188,10 @@ class World:
         return [
             pool
             for pool in pools
-            if not any(it.digest == self.gateway(pool).digest for it in self.gateway_reports(pool))
+            if not any(
+                it.digest == self.gateway(pool).digest and not it.waiting
+                for it in self.gateway_reports(pool)
+            )
         ]
 
     def digests_holding(self, budget: Budget) -> frozenset[str]:

@@ -34,6 +34,9 @@ Named = Annotated[str, Query(min_length=1, max_length=limits.LABEL_CHARACTERS_MA
 State = Annotated[HubState, Depends(hub_state)]
 Who = Annotated[Caller, Depends(caller_of)]
 
+FIRST_WORD = "its first report"
+"""What the controller of a gateway waits for."""
+
 router = APIRouter(prefix="/v1")
 
 
@@ -59,6 +62,9 @@ async def stream(
     entry = state.fleet.heard(sidecar, boot)
     entry.served = served
     entry.says(namespace=own, workload=workload, digest=digest, pod=who.pod, gateway=gateway)
+    if gateway and not entry.facts.version:
+        # It may bring its table from an earlier start, but nobody knows yet what it lacks.
+        entry.says(waiting=FIRST_WORD)
     return StreamAnswer(state.feed, Subscriber(entry, served, digest))
 
 
@@ -101,6 +107,7 @@ async def reports(state: State, who: Who, report: Report) -> dict[str, str]:
         credentials=report.credentials,
         last_error=report.last_error,
         csr=report.csr if is_gateway(who) else "",
+        waiting=report.waiting if is_gateway(who) else "",
     )
     table = state.tables.serving(entry.served) if report.endpoints and entry.served else None
     if table is not None:

@@ -45,6 +45,8 @@ class Facts:
     """`pool/NAME` or `policy/NAME`, as its ServiceAccount proves; empty: a sidecar."""
     csr: str = ""
     """A gateway's request for a certificate (PEM)."""
+    waiting: str = ""
+    """What a gateway still lacks before it takes calls; empty: nothing."""
 
 
 class Sidecar:

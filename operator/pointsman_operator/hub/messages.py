@@ -58,6 +58,7 @@ class Report(_Message):
         Field(max_length=engines.REPORTED_MODELS_MAX),
     ] = {}
     csr: Annotated[str, Field(max_length=limits.CERTIFICATE_BYTES_MAX)] = ""
+    waiting: Sentence = ""
     records: Annotated[
         list[Annotated[dict[str, Any], AfterValidator(_is_record)]],
         Field(max_length=limits.RECORDS_PER_REPORT_MAX),

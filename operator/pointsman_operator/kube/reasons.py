@@ -115,7 +115,7 @@ class Reason(StrEnum):
     ENTRY_NOT_READY = (
         "EntryNotReady",
         "Programmed",
-        "No pod of the policy's own gateway runs its table yet.",
+        "No pod of the policy's own gateway takes calls by its table yet.",
         "look at the Deployment `pointsman-entry-POLICY` in its namespace and at its pods",
     )
     SECRET_MISSING = (

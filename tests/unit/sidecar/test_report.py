@@ -93,6 +93,21 @@ def test_the_hub_learns_what_the_engine_lacks(
     reporting.end()
 
 
+def test_the_hub_learns_whether_a_gateway_takes_calls(
+    hub: ScriptedHub, reporting: Reporting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it waits for, until it waits for nothing; a sidecar has no such thing to say."""
+    monkeypatch.setattr(limits, "STATE_EVERY_S", 0.02)
+    reporting.thread.start()
+    eventually(lambda: hub.reports)
+    assert "waiting" not in hub.reports[0]
+    reporting.engine.health = {"gateway": {"lacks": ["a table", "a certificate"]}}
+    eventually(lambda: hub.reports[-1].get("waiting") == "a table, a certificate")
+    reporting.engine.health = {"gateway": {"lacks": []}}
+    eventually(lambda: hub.reports[-1].get("waiting") == "")
+    reporting.end()
+
+
 def test_the_hub_learns_what_was_seen_of_endpoints(
     hub: ScriptedHub, reporting: Reporting, monkeypatch: pytest.MonkeyPatch
 ) -> None:

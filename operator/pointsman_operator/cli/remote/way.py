@@ -23,6 +23,8 @@ from pointsman_operator.cli.remote.relay import ForwardError, PodPort, relay
 HUB_PORT = 4620
 COMPONENT = "app.kubernetes.io/component=hub"
 CALL_WITHIN_S = 10.0
+FORWARDED_WITHIN_S = 30.0
+"""Through API server, kubelet and container runtime: a busy node takes its time."""
 AS_JSON: dict[str, Any] = {"_preload_content": False, "_request_timeout": CALL_WITHIN_S}
 """Not the client's own classes, in which every field may be missing."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -69,7 +71,7 @@ def reach(cluster: Cluster) -> Iterator[tuple[HubClient, str]]:
     with relay(login.connection, pod) as way, advised(namespace, cluster.home):
         url = f"https://127.0.0.1:{way.port}"
         try:
-            with HubClient(url, token, tls, seat.server_name) as there:
+            with HubClient(url, token, tls, seat.server_name, FORWARDED_WITHIN_S) as there:
                 yield there, namespace
         except HubError as error:
             if error.status == 0 and way.failure is not None:

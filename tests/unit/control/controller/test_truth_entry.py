@@ -42,6 +42,9 @@ def test_programmed_is_what_gateway_pods_run(table: CompiledTable) -> None:
     assert (facts["gateway"], facts["programmed"]) == (wanted, "1/2")
     behind = replace(none, reports=(here, sidecar("b", "sha256:old")))
     assert said(table, behind) == ("False", Reason.UPDATING)
+    waiting = replace(none, reports=(sidecar("c", table.digest, waiting="its certificate"),))
+    assert said(table, waiting) == ("False", Reason.ENTRY_NOT_READY)
+    assert entry_facts(table, waiting)["gateway"]["ready"] == "0/2"
     rejected = {"rejected": {"digest": table.digest, "reason": "Invalid"}}
     refusing = replace(none, reports=(here, sidecar("b", "sha256:old", **rejected)))
     assert said(table, refusing) == ("False", Reason.TABLE_REJECTED)
