@@ -83,3 +83,4 @@ pins: ## Resolve requirements/*.txt again from the members and requirements/*.in
 	$(COMPILE) --no-deps requirements/node.in -o requirements/node.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) --no-deps requirements/demo-model.in -o requirements/demo-model.txt
+	$(COMPILE) --no-deps requirements/llama.in -c requirements/demo.txt -o requirements/llama.txt

@@ -48,15 +48,6 @@ RARE = {
     },
     Right("controller", "delete", "", "configmaps"): "when a namespace's last policy is deleted: "
     "tests/controlplane/controller/test_publishing.py::test_deletion_cleans_up",
-    **{
-        Right("hub", verb, group, resource): "where a pool finds its models by Service: "
-        "tests/controlplane/test_engines.py"
-        for verb, group, resource in (
-            ("list", "discovery.k8s.io", "endpointslices"),
-            ("watch", "discovery.k8s.io", "endpointslices"),
-            ("get", "", "services"),
-        )
-    },
 }
 """Rights that these scenarios need not use, and where they are exercised instead."""
 
