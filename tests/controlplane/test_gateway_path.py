@@ -7,11 +7,13 @@ would say stands in the sidecar's own /etc/hosts.
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,10 @@ class Parts:
     hub: HubInCluster
     folder: Path
     provider: Simulator
+    memory: Path
+    """In memory, as an emptyDir of a pod."""
+    told: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What each router was started with."""
 
     def bundle(self) -> str:
         """Whom sidecars trust, as the injector reads it."""
@@ -59,18 +65,23 @@ class Parts:
         folder.mkdir(exist_ok=True)
         token = folder / "token"
         token.write_text(self.plane.token(namespace, account, audience=AUDIENCE, pod=pod))
-        return Sidecar(
-            folder,
-            POINTSMAN_HUB_URL=self.hub.url,
-            POINTSMAN_HUB_TOKEN_FILE=str(token),
-            POINTSMAN_HUB_CA=self.bundle(),
-            POINTSMAN_SIDECAR=pod["uid"],
-            POINTSMAN_POD=name,
-            POINTSMAN_NAMESPACE=namespace,
-            POINTSMAN_WORKLOAD=name,
-            SSL_CERT_FILE=str(self.folder / "provider.pem"),
-            **more,
-        )
+        variables = {
+            "POINTSMAN_HUB_URL": self.hub.url,
+            "POINTSMAN_HUB_TOKEN_FILE": str(token),
+            "POINTSMAN_HUB_CA": self.bundle(),
+            "POINTSMAN_SIDECAR": pod["uid"],
+            "POINTSMAN_POD": name,
+            "POINTSMAN_NAMESPACE": namespace,
+            "POINTSMAN_WORKLOAD": name,
+            "POINTSMAN_STATE_DIR": str(self.memory / name),
+            "SSL_CERT_FILE": str(self.folder / "provider.pem"),
+        }
+        self.told[name] = variables | more
+        return self.again(name)
+
+    def again(self, name: str) -> Sidecar:
+        """Another start of the same container."""
+        return Sidecar(self.folder / name, **self.told[name])
 
     def spend(self, namespace: str = "") -> dict[str, int]:
         """Requests by workload; of one namespace, or of all."""
@@ -92,14 +103,16 @@ def parts(crds: ControlPlane, tmp_path: Path) -> Iterator[Parts]:
         crds.api.create("/api/v1/namespaces", named)
     allow_gateways(crds, home, OWNER)
     (tmp_path / "hub").mkdir()
+    memory = Path(tempfile.mkdtemp(dir="/dev/shm", prefix="pointsman-path-"))
     with ExitStack() as stack:
+        stack.callback(shutil.rmtree, memory)
         provider = Simulator(tmp_path, "a", tls={"certOut": str(tmp_path / "provider.pem")})
         stack.enter_context(ended(provider))
         hub = stack.enter_context(hub_in_cluster(crds, tmp_path / "hub", home.namespace))
         listed = ("--gateway-namespaces", OWNER)
         leader = controller(home, hub, tmp_path / "controller", *listed)
         eventually(stack.enter_context(leader).leads, within_s=30)
-        yield Parts(crds, home, hub, tmp_path, provider)
+        yield Parts(crds, home, hub, tmp_path, provider, memory)
 
 
 def resources(url: str) -> list[dict[str, Any]]:
@@ -124,7 +137,10 @@ def resources(url: str) -> list[dict[str, Any]]:
 
 
 def test_a_guests_call_is_paid_by_the_owners_budget_with_the_owners_key(parts: Parts) -> None:
-    """Routed by the guest, keyed and booked by the owner; each sees its own, all see it once."""
+    """Routed by the guest, keyed and booked by the owner; each sees its own, all see it once.
+
+    With the hub gone and the gateway killed its calls go on, on the lease that it had.
+    """
     plane = parts.plane
     plane.kubectl.apply(*resources(parts.provider.url))
     accounts = f"/api/v1/namespaces/{OWNER}/serviceaccounts/{NAME}"
@@ -164,6 +180,18 @@ def test_a_guests_call_is_paid_by_the_owners_budget_with_the_owners_key(parts: P
             (account,) = [row for row in rows if row["current"]]
             assert account["account"] == f"{OWNER}/team/day"
             assert account["settled"] > 0
+            _goes_on_without_a_hub(parts, gateway, shop)
+
+
+def _goes_on_without_a_hub(parts: Parts, gateway: Sidecar, shop: Sidecar) -> None:
+    """A gateway that is killed meanwhile serves again with what it had, its lease too."""
+    before = parts.provider.stats()["requests"]
+    parts.hub.process.kill()
+    gateway.kill()
+    with ended(parts.again("gateway-0")):
+        eventually(lambda: _call(shop).status_code == 200, within_s=40)
+        assert _call(shop).status_code == 200
+    assert parts.provider.stats()["requests"] >= before + 2
 
 
 def _call(router: Sidecar) -> httpx.Response:
