@@ -49,7 +49,7 @@ class Api:
         self._client = connection.blocking()
         self._connection = connection
         self._check = check
-        self._pace = pace or Pace()
+        self._pace = pace or Pace(kept=limits.WRITES_KEPT)
         self._threads = ThreadPoolExecutor(limits.THREADS, "pointsman-api")
 
     def close(self) -> None:

@@ -34,13 +34,13 @@ class Pace:
         self,
         per_s: float = limits.WRITES_PER_S,
         at_once: float = limits.WRITES_AT_ONCE,
-        kept: float = limits.WRITES_KEPT,
+        kept: float = 0.0,
         now: Callable[[], float] | None = None,
     ) -> None:
-        """`kept` of those at once are for what presses."""
+        """`kept` of those at once are for what presses; one is always left for the rest."""
         self._per_s = per_s
         self._at_once = at_once
-        self._kept = kept
+        self._kept = min(kept, at_once - 1)
         self._now = now
         self._free = at_once
         self._looked_at: float | None = None

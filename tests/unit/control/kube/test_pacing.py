@@ -64,6 +64,16 @@ def test_some_calls_are_kept_for_what_presses() -> None:
     assert pace.due(presses=True) == 0.0
 
 
+@pytest.mark.parametrize("kept", [0, limits.WRITES_KEPT])
+def test_a_small_bucket_serves_what_does_not_press(kept: int) -> None:
+    """Token reviews press for nobody, and are two at once: none is kept from them for ever."""
+    clock = Clock()
+    pace = Pace(limits.REVIEWS_PER_S, limits.REVIEWS_IN_A_ROW, kept, clock)
+    assert _all_that_go(pace, presses=False) > 0
+    clock.now_s = 1.0
+    assert _all_that_go(pace, presses=False) > 0
+
+
 async def test_what_presses_goes_before_what_waits_and_starves_nobody() -> None:
     """One of so many turns is for the others, however much presses."""
     pace = Pace(per_s=1_000, at_once=1, kept=0)
