@@ -152,6 +152,7 @@ def test_a_pool_that_others_use_has_a_gateway_with_a_certificate_and_tickets(
     told = tenancy.stream(gateway["token"], gateway, owner, gateway="pool/main")
     events = {it["event"]: it for it in (next(told), next(told))}
     assert set(events) == {"table", "admission"}
+    assert _waiting(tenancy, gateway) == "its first report"
     word = {"digest": events["table"]["digest"], "csr": _request(key)}
     _report(tenancy, gateway, **word, waiting="its certificate")
     certificate = next(it for it in told if it["event"] == "certificate")
@@ -268,6 +269,13 @@ def _tables(tenancy: Tenancy) -> list[dict[str, Any]]:
     answer = tenancy.hub.call(tenancy.hub.controllers_token(), "GET", "/v1/tables")
     own = {tenancy.owner, tenancy.guest}
     return [it for it in answer.json()["tables"] if it["namespace"] in own]
+
+
+def _waiting(tenancy: Tenancy, gateway: dict[str, str]) -> str:
+    """What the hub tells the controller that a gateway's pod lacks."""
+    answer = tenancy.hub.call(tenancy.hub.controllers_token(), "GET", "/v1/fleet")
+    (told,) = [it for it in answer.json()["sidecars"] if it["sidecar"] == gateway["uid"]]
+    return str(told["waiting"])
 
 
 def _report(tenancy: Tenancy, gateway: dict[str, str], digest: str, **more: str) -> None:

@@ -80,6 +80,12 @@ def test_without_a_policy_nothing_is_current() -> None:
     assert "no policy serves it" in shown(lost)
 
 
+def test_a_gateway_that_waits_says_for_what() -> None:
+    """It runs its table and takes no calls all the same."""
+    (told,) = troubles(FINE | {"waiting": "a certificate"})
+    assert told == "takes no calls yet: waits for a certificate"
+
+
 def test_a_restarted_sidecar_counts_once() -> None:
     """The connected start stands for it; without one the last that was heard of."""
     before = FINE | {"boot": "b0", "connected": False, "seen_at": "2026-11-22T12:00:00+00:00"}
