@@ -75,6 +75,7 @@ async def sync(request: Request) -> Response:
         # Straight from the bytes: the one call that every sidecar makes every thirty seconds.
         asked = SyncRequest.model_validate_json(await request.body())
         own = own_namespace(who, asked.sidecar, "")
+        state.newborn.check(asked)
         answer = await state.ledger.sync(asked, bounds_of(state, who, own))
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_input=False)) from error

@@ -17,6 +17,8 @@ DECISION_ID_CHARACTERS_MAX = 128
 REASON_CHARACTERS_MAX = 4_096
 """Why a sidecar refused a table."""
 RULES_PER_TUNING_MAX = 1_024
+TABLES_WITHIN_MS = 60_000
+"""How long a ledger that was just made waits for the controller to publish a Budget's table."""
 LISTEN_QUEUE = 4_096
 """Connections that wait to be accepted, when a whole fleet comes back at once."""
 

@@ -16,6 +16,7 @@ from pointsman_operator.hub.feed import Feed
 from pointsman_operator.hub.fleet import Fleet
 from pointsman_operator.hub.guarded import Guarded
 from pointsman_operator.hub.metrics import HubMetrics
+from pointsman_operator.hub.newborn import Newborn
 from pointsman_operator.hub.tables import Tables
 from pointsman_operator.hub.tickets import Tickets
 from pointsman_operator.hub.tunings import Tunings
@@ -43,6 +44,7 @@ class HubState:
     pools: Pools
     models: Models
     metrics: HubMetrics
+    newborn: Newborn
 
     def declare_tables(self) -> None:
         """Tell the ledger and whoever watches engines what the tables say now."""
@@ -125,6 +127,7 @@ async def _assembled(database: Database, ledger: Ledger) -> HubState:
         pools=pools,
         models=models,
         metrics=HubMetrics(),
+        newborn=Newborn(database, tables),
     )
     state.declare_tables()
     return state

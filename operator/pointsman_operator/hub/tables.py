@@ -87,6 +87,8 @@ class Tables:
         self._found_models: dict[PolicyName, tuple[FoundModel, ...]] = {}
         self._ways: dict[PolicyName, Ways] = {}
         self._removed: dict[PolicyName, RouteTable] = {}
+        self.declared: set[str] = set()
+        """Every account that a table has declared since this process began."""
         self._changing = asyncio.Lock()
         self._fence: Fence | None = None
 
@@ -253,6 +255,7 @@ class Tables:
         self._lines[table.policy] = table.line
         content = table.content()
         self._accounts[table.policy] = read_accounts(content)
+        self.declared |= {account.name for account in self._accounts[table.policy]}
         self._found_models[table.policy] = _found_models(content)
         self._ways[table.policy] = ways_of(content)
 

@@ -80,6 +80,8 @@ class Database:
         self.incarnation = 1
         self.restored = False
         """Whether opening found a state older than one that was already served."""
+        self.made_ms: int | None = None
+        """When this process made it, on the ledger's clock; None: it was there."""
         self.failure: str | None = None
         """Why the last write failed; nothing when it did not."""
         self.lost = asyncio.Event()
@@ -176,6 +178,8 @@ class Database:
             raise StoreUnavailable(f"the ledger cannot open: {reason(error)}") from error
         self.incarnation = int(stored.get("incarnation", 1))
         self.clock.restore(int(stored.get("clock_ms", 0)))
+        if "schema" not in stored:
+            self.made_ms = self.clock.now_ms()
 
 
 def note(connection: Connection, now_ms: int, action: str, detail: str) -> None:

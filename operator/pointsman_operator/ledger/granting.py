@@ -16,11 +16,15 @@ from pointsman_operator.ledger.arithmetic import Pot
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What a holder asks for: `need` at once, better `prefer`, both above what it knows, `have`."""
+    """What a holder asks for: `need` at once, better `prefer`, both above what it knows, `have`.
+
+    `reserve` would let it go on while the hub is away.
+    """
 
     have: int
     need: int
     prefer: int
+    reserve: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,11 @@ def size(pot: Pot, want: Want, granted: int, *, ceiling_percent: int = 100) -> G
     known = min(want.have, granted)
     need = max(0, known + want.need - granted)
     wish = max(0, known + want.prefer - granted)
-    amount = min(left, max(need, min(wish, fair_share(pot, left))))
+    lasting = max(0, known + want.reserve - granted)
+    share = fair_share(pot, left)
+    # Money that lies ready for an outage is out of others' reach: half of what is unspent stays.
+    spare = left - (left + pot.leased) // limits.RESERVE_DIVISOR
+    amount = min(left, max(need, min(wish, share), min(lasting, share, spare)))
     return Grant(amount, short=need > left)
 
 

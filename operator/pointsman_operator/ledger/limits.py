@@ -57,6 +57,8 @@ SHARE_DIVISOR = 4
 """A grant takes at most available / (divisor x holders), unless the caller needs more right now."""
 SOLE_SHARE_DIVISOR = 2
 """The same where one holder alone has a lease."""
+RESERVE_DIVISOR = 2
+"""What lasts through an outage is granted while more than unspent / divisor is not leased."""
 NEEDS_REMEMBERED = 64
 """Recent needs of an account's window from which the p95 reservation is taken."""
 

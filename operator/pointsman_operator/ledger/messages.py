@@ -58,7 +58,10 @@ class Usage(_Message):
 
 
 class WantRequest(_Message):
-    """Money asked for: `need` is waited for, `prefer` spares the next sync; both above `have`."""
+    """Money asked for, all above `have`.
+
+    `need` is waited for, `prefer` spares the next sync, `reserve` would last through an outage.
+    """
 
     account: Name
     window: Name | None = None
@@ -66,6 +69,7 @@ class WantRequest(_Message):
     have: Money = 0
     need: Money = 0
     prefer: Money = 0
+    reserve: Money = 0
 
 
 class SyncRequest(_Message):

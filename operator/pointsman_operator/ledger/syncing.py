@@ -153,7 +153,7 @@ class Syncing:
         pot = self._open(account, window)
         held = self._lease_of(holder, key)
         granted = held.numbers.granted if held else 0
-        asked = granting.Want(want.have, want.need, want.prefer)
+        asked = granting.Want(want.have, want.need, want.prefer, want.reserve)
         grant = granting.size(pot, asked, granted, ceiling_percent=account.ceiling_percent)
         if want.need:
             self.demand.note(key, want.need, holder, short=grant.short, now_ms=self.now_ms)
@@ -236,7 +236,8 @@ class Syncing:
 
     def _held(self, holder: Holder, request: SyncRequest) -> list[LeaseAnswer]:
         """Every open lease of the holder, renewed."""
-        wanted = {want.account for want in request.wants}
+        # What is kept for an outage is not wanted now.
+        wanted = {want.account for want in request.wants if want.need or want.prefer}
         return [
             self._renewed(lease, idle=lease.pot[0] not in wanted)
             for lease in self.books.open_leases(holder)

@@ -291,6 +291,8 @@ pub const FIRST_LEASE_SHARE: u64 = 1_000;
 /// A prefetch asks for at most one in so many of what an account has left; the hub, which knows how
 /// many hold leases, cuts it to a fair share.
 pub const PREFETCH_SHARE: u64 = 2;
+/// How often the spending is measured that a lease should last for through an outage, milliseconds.
+pub const STEADY_MS: u64 = 10_000;
 /// How long a ledger's "exhausted" refuses at once what does not fit, where it names no time itself,
 /// milliseconds.
 pub const DENIAL_MS: u64 = 1_000;

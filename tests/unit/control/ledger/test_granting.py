@@ -30,6 +30,11 @@ CASES: dict[str, tuple[Pot, Want, int, Grant]] = {
     "wants count above what is known": (Pot(10_000), Want(500, 10, 20), 500, Grant(20, False)),
     "a repeated want adds nothing": (Pot(10_000), Want(0, 10, 20), 20, Grant(0, False)),
     "half delivered is topped up": (Pot(10_000), Want(0, 30, 40), 20, Grant(20, False)),
+    "a reserve for an outage is met": (Pot(10_000), Want(0, 1, 9, 900), 0, Grant(900, False)),
+    "a reserve leaves half": (Pot(1000, leased=400), Want(400, 1, 9, 900), 400, Grant(100, False)),
+    "a reserve yields": (Pot(1000, leased=600), Want(600, 0, 0, 900), 600, Grant(0, False)),
+    "what is preferred does not": (Pot(900, leased=600), Want(0, 0, 60, 90), 0, Grant(60, False)),
+    "reserves are shared, too": (Pot(1000, holders=5), Want(0, 1, 9, 900), 0, Grant(50, False)),
     "knowing more than was granted adds no more": (Pot(10_000), Want(9, 1, 2), 0, Grant(2, False)),
 }
 
@@ -50,7 +55,7 @@ def test_a_block_threshold_ends_granting_below_the_limit() -> None:
     settled=st.integers(0, 10**6),
     leased=st.integers(0, 10**6),
     holders=st.integers(0, 50),
-    want=st.builds(Want, *[st.integers(0, 10**6)] * 3),
+    want=st.builds(Want, *[st.integers(0, 10**6)] * 4),
     granted=st.integers(0, 10**6),
 )
 def test_no_grant_exceeds_what_is_available(

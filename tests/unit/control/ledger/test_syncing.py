@@ -287,3 +287,14 @@ def test_an_idle_sole_holder_gives_to_a_newcomer_that_was_turned_away(world: Led
     assert (kept.recall, kept.renew_every_ms) == (True, 1000)
     world.sync(leases=[mine | {"returned": 900}])
     assert not world.sync(sidecar="b", wants=[want(50)]).denied
+
+
+def test_what_is_kept_for_an_outage_is_recalled_near_the_end(world: LedgerWorld) -> None:
+    """A want of a reserve alone is no need: others are served first."""
+    mine = lease_id(world.sync("a", wants=[want(10, 10, reserve=400)]))
+    assert pot(world).leased == 400
+    (denied,) = world.sync("b", wants=[want(700)]).denied
+    assert denied.code is Denial.EXHAUSTED
+    held = [report(mine, granted=400, spent=0)]
+    (lease,) = world.sync("a", leases=held, wants=[want(0, 0, have=400, reserve=900)]).leases
+    assert (lease.granted, lease.recall) == (400, True)

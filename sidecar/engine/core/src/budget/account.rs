@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use super::demand::Demand;
-use crate::table::{Budget, Enforcement, EnforcementMode, Limit, Threshold, ThresholdAction};
+use crate::table::{
+    Budget, Enforcement, EnforcementMode, Limit, OnLedgerUnavailable, Threshold, ThresholdAction,
+};
 
 /// One limit of one Budget, as this sidecar knows it.
 #[derive(Debug)]
@@ -147,6 +149,16 @@ impl Account {
 
     pub(super) fn enforced(&self) -> bool {
         self.enforcement.mode == EnforcementMode::Enforce
+    }
+
+    /// How long leased money should last without the hub, milliseconds; 0 where it would be of no use.
+    pub(super) fn outage_ms(&self) -> u64 {
+        match self.enforcement.on_ledger_unavailable {
+            OnLedgerUnavailable::SpendLease => {
+                self.enforcement.outage_horizon_seconds.saturating_mul(1_000)
+            }
+            OnLedgerUnavailable::Allow | OnLedgerUnavailable::Deny => 0,
+        }
     }
 
     /// The hub's word, while its window lasts.

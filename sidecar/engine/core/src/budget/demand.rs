@@ -1,7 +1,8 @@
 //! How much of an account to hold: enough for the next renewal at the recent rate, doubled when it
-//! ran short before that, little near the end, nothing where the hub asked for money back.
+//! ran short before that, little near the end, nothing where the hub asked for money back. Beyond
+//! that, what would last through an outage of the hub, where there is money to spare.
 
-use crate::limits::{FIRST_LEASE_PICO, FIRST_LEASE_SHARE, PREFETCH_SHARE};
+use crate::limits::{FIRST_LEASE_PICO, FIRST_LEASE_SHARE, PREFETCH_SHARE, STEADY_MS};
 
 /// What this sidecar recently needed of one account, picodollars.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,10 @@ pub(super) struct Demand {
     seen_boot_ms: u64,
     short_boot_ms: Option<u64>,
     recalled_until_ms: u64,
+    /// Spent per second over tens of seconds, in which a burst counts for little.
+    steady: u64,
+    steady_spent: u64,
+    steady_boot_ms: Option<u64>,
 }
 
 impl Demand {
@@ -64,6 +69,7 @@ impl Demand {
 
     /// Once a renewal: measures the rate and lets go of what is no longer needed.
     pub(super) fn measure(&mut self, boot_ms: u64, renew_ms: u64) {
+        self.measure_steady(boot_ms);
         let elapsed = boot_ms.saturating_sub(self.seen_boot_ms);
         if elapsed < renew_ms.min(1_000) {
             return;
@@ -106,6 +112,38 @@ impl Demand {
         let wished = self.target(boot_ms).max(first).saturating_sub(free);
         wished.min(remaining.map_or(first, |it| it / PREFETCH_SHARE))
     }
+
+    /// What would last for so long without the hub, beyond what is free.
+    pub(super) fn reserve(
+        &self,
+        free: u64,
+        outage_ms: u64,
+        remaining: Option<u64>,
+        boot_ms: u64,
+    ) -> u64 {
+        if outage_ms == 0 || boot_ms < self.recalled_until_ms {
+            return 0;
+        }
+        let spent = u128::from(self.steady) * u128::from(outage_ms) / 1_000;
+        let spent = u64::try_from(spent).unwrap_or(u64::MAX);
+        let wished = spent.saturating_add(self.target(boot_ms)).saturating_sub(free);
+        wished.min(remaining.unwrap_or(0) / PREFETCH_SHARE)
+    }
+
+    fn measure_steady(&mut self, boot_ms: u64) {
+        let Some(begun_ms) = self.steady_boot_ms else {
+            (self.steady_boot_ms, self.steady_spent) = (Some(boot_ms), self.spent);
+            return;
+        };
+        let elapsed = boot_ms.saturating_sub(begun_ms);
+        if elapsed < STEADY_MS {
+            return;
+        }
+        let spent = u128::from(self.spent - self.steady_spent);
+        let now = u64::try_from(spent * 1_000 / u128::from(elapsed)).unwrap_or(u64::MAX);
+        self.steady = if self.steady == 0 { now } else { self.steady / 2 + now / 2 };
+        (self.steady_boot_ms, self.steady_spent) = (Some(boot_ms), self.spent);
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +164,23 @@ mod tests {
             demand.measure(idle * RENEW_MS, RENEW_MS);
         }
         assert!(demand.target(40 * RENEW_MS) < DOLLAR / 1_000_000, "idle: it is let go");
+    }
+
+    #[test]
+    fn a_reserve_lasts_through_an_outage_at_the_steady_rate() {
+        let (mut demand, horizon_ms) = (Demand::default(), 900_000);
+        for second in 0..60 {
+            demand.note_spent(DOLLAR / 100);
+            demand.measure(second * 1_000, RENEW_MS);
+        }
+        let reserve = |free, left| demand.reserve(free, horizon_ms, Some(left), 60_000);
+        let whole = reserve(0, 1_000 * DOLLAR);
+        assert!((9 * DOLLAR..11 * DOLLAR).contains(&whole), "{whole}: fifteen minutes at a cent");
+        assert_eq!(reserve(DOLLAR, 1_000 * DOLLAR), whole - DOLLAR);
+        assert_eq!(reserve(0, DOLLAR), DOLLAR / 2, "near the end it is a share of what is left");
+        assert_eq!(demand.reserve(0, 0, Some(DOLLAR), 60_000), 0, "nobody wants it");
+        demand.recall(60_000, RENEW_MS);
+        assert_eq!(demand.reserve(0, horizon_ms, Some(1_000 * DOLLAR), 60_001), 0);
     }
 
     #[test]

@@ -85,6 +85,7 @@ impl State {
                 have: lease.numbers().granted,
                 need,
                 prefer: need,
+                reserve: need,
             });
         }
     }
@@ -128,18 +129,22 @@ impl State {
         } else {
             0
         };
+        let outage_ms = account.outage_ms();
+        let lasting = account.demand.reserve(free, outage_ms, remaining, now.boot_ms).max(more);
         // An account without a lease is named even so, for the hub's word on how it stands.
-        (need > 0 || more > 0 || current.is_none()).then(|| Want {
+        (need > 0 || lasting > 0 || current.is_none()).then(|| Want {
             account: account.names.account.clone(),
             window,
             next: false,
             have,
             need,
             prefer: need.saturating_add(more).min(account.amount),
+            reserve: need.saturating_add(lasting).min(account.amount),
         })
     }
 
-    /// The next window's lease, asked for ahead and spread, so that midnight refuses nobody.
+    /// The next window's lease, asked for ahead and spread, so that midnight refuses nobody, not even
+    /// while the hub is away.
     fn next_want(&self, index: usize, now: Now, sidecar: &str) -> Option<Want> {
         let account = self.accounts.get(index)?;
         let windows = || {
@@ -149,19 +154,24 @@ impl State {
         let current = windows().find(|it| it.contains(now.ledger_ms))?;
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let spread_ms = hasher.hash_one((sidecar, &account.names.account)) % NEXT_WINDOW_SPREAD_MS;
-        let lead_ms = i64::try_from(NEXT_WINDOW_LEAD_MS + spread_ms).unwrap_or(i64::MAX);
+        let outage_ms = account.outage_ms();
+        let lead_ms = (NEXT_WINDOW_LEAD_MS + spread_ms).max(outage_ms.saturating_sub(spread_ms));
+        let lead_ms = i64::try_from(lead_ms).unwrap_or(i64::MAX);
         let near = current.end_ms.saturating_sub(now.ledger_ms) <= lead_ms;
         let held = windows().any(|it| it.start_ms >= current.end_ms);
         if !near || held || !account.listed || !account.enforced() {
             return None;
         }
+        let (whole, demand) = (Some(account.amount), &account.demand);
+        let prefer = demand.prefetch(0, account.amount, whole, now.boot_ms);
         Some(Want {
             account: account.names.account.clone(),
             window: Some(current.key.clone()),
             next: true,
             have: 0,
             need: 0,
-            prefer: account.demand.prefetch(0, account.amount, Some(account.amount), now.boot_ms),
+            prefer,
+            reserve: demand.reserve(0, outage_ms, whole, now.boot_ms).max(prefer),
         })
     }
 

@@ -94,6 +94,9 @@ pub struct Want {
     pub need: u64,
     /// What would spare the next sync.
     pub prefer: u64,
+    /// What would last through the Budget's outage horizon; at least `prefer`.
+    #[serde(default)]
+    pub reserve: u64,
 }
 
 /// The ledger's answer.

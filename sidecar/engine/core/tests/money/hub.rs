@@ -133,7 +133,8 @@ impl Hub {
 
     fn grant(&mut self, holder: &(Arc<str>, Arc<str>), want: &Want) -> Option<Denied> {
         let limit = *self.limits.get(&want.account)?;
-        assert!(want.need <= want.prefer && want.prefer <= limit, "{want:?}");
+        let ordered = want.need <= want.prefer && want.prefer <= want.reserve;
+        assert!(ordered && want.reserve <= limit, "{want:?}");
         let named = want.window.as_ref().map_or(self.window(), |it| it[1..].parse().unwrap());
         let pot = (want.account.clone(), named + i64::from(want.next));
         let open = |it: &Lease| it.holder == *holder && it.pot == pot && !it.closed && !it.lost;
@@ -144,7 +145,10 @@ impl Hub {
         let known = want.have.min(granted);
         let need = (known + want.need).saturating_sub(granted);
         let wish = (known + want.prefer).saturating_sub(granted);
-        let amount = available.min(need.max(wish.min(available / 4)));
+        let lasting = (known + want.reserve).saturating_sub(granted);
+        let spare = available.saturating_sub((limit - self.used(&pot).min(limit)) / 2);
+        let amount = need.max(wish.min(available / 4)).max(lasting.min(available / 4).min(spare));
+        let amount = amount.min(available);
         if amount > 0 {
             let id = held.map_or_else(|| format!("l{}", self.leases.len()).into(), |it| it.0);
             let expires_ms = self.expiry();

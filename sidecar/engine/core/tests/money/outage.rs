@@ -1,6 +1,6 @@
 //! The hub away, answers lost, late and twice, restored ledgers.
 
-use pointsman_core::budget::{Admission, RefusalCode};
+use pointsman_core::budget::{Admission, RefusalCode, Urgency};
 use pointsman_core::limits::LEASES_PER_CHARGE;
 use serde_json::json;
 
@@ -249,4 +249,36 @@ fn a_stream_whose_lease_is_lost_again_and_again_is_cut_in_the_end() {
     let reserved = stream.reserved();
     stream.settle(reserved);
     assert_eq!(world.settled(), reserved);
+}
+
+#[test]
+fn a_lease_lasts_through_the_outage_horizon_at_the_steady_rate() {
+    let mut world = World::new(1_000 * CENT);
+    let per_call = CENT / 1_000;
+    for second in 0..90_u64 {
+        call_for_a_second(&mut world, per_call);
+        if second % 25 == 0 || world.one.book.take_urgency() > Urgency::Renewal {
+            world.one.sync(&mut world.hub);
+        }
+    }
+    world.one.sync(&mut world.hub);
+    cut_off(&mut world);
+    for _ in 0..14 * 60 {
+        call_for_a_second(&mut world, per_call);
+    }
+    world.advance_ms(60_000);
+    assert_eq!(
+        world.one.refused(per_call).code,
+        RefusalCode::LedgerUnavailable,
+        "its time is over"
+    );
+    assert!(world.hub.available(&world.pot()) >= 400 * CENT, "others find half of what is unspent");
+}
+
+/// Ten calls.
+fn call_for_a_second(world: &mut World, cost: u64) {
+    for _ in 0..10 {
+        world.one.granted(cost * 2).settle(cost);
+        world.advance_ms(100);
+    }
 }
