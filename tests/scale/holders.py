@@ -123,9 +123,11 @@ class Holder:
         more = 0
         if low or need or not self.lease:
             more = self.demand.prefetch(self.free, self.remaining, now_s)
-        if not (need or more or not self.lease):
+        lasting = max(more, self.demand.reserve(self.free, self.remaining, now_s))
+        if not (need or lasting or not self.lease):
             return []
         want = {"account": ACCOUNT, "next": False, "need": need, "prefer": need + more}
+        want["reserve"] = need + lasting
         want |= {"have": self.lease.get("granted", 0)}
         return [want | ({"window": self.lease["window"]} if self.lease else {})]
 
