@@ -17,7 +17,8 @@ from pointsman_operator.controller.metrics import Metrics
 from pointsman_operator.controller.reconcile import Reconciler
 from pointsman_operator.controller.world import World
 from pointsman_operator.kube import limits as kube_limits
-from pointsman_operator.kube.api import Api, ApiError
+from pointsman_operator.kube.api import JSON, Api, ApiError
+from pointsman_operator.kube.metadata import METADATA
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Comparison:
             try:
                 for kind in KINDS:
                     for path in self._paths(kind):
-                        items, _ = await self._list(path)
+                        items, _ = await self._list(path, kube_limits.PAGE, JSON)
                         own = {"apiVersion": API_VERSION, "kind": kind.name}
                         self._world.fill({**own, **item} for item in items)
             except ApiError as error:
@@ -71,7 +72,8 @@ class Comparison:
             there: dict[ObjectRef, str] = {}
             as_of = 0
             for path in self._paths(kind):
-                items, listed = await self._list(path)
+                # Their versions are all that is compared.
+                items, listed = await self._list(path, kube_limits.PAGE_COMPARED, METADATA)
                 as_of = max(as_of, listed)
                 there |= {_ref(kind, it): str(it["metadata"]["resourceVersion"]) for it in items}
             for ref in [ref for ref in self._world.held if ref.kind == kind.name]:
@@ -103,15 +105,18 @@ class Comparison:
         for namespace in self._namespaces:
             yield f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{kind.plural}"
 
-    async def _list(self, path: str) -> tuple[list[Mapping[str, Any]], int]:
+    async def _list(
+        self, path: str, at_once: int, accept: str
+    ) -> tuple[list[Mapping[str, Any]], int]:
         """All items, page by page, and the version of the list."""
         found: list[Mapping[str, Any]] = []
-        query = {"limit": str(kube_limits.PAGE)}
+        query = {"limit": str(at_once)}
         while True:
-            page = await self._api.get(path, query)
+            page = await self._api.get(path, query, accept)
             if page is None:
                 raise ApiError(404, f"{path} is not served: are the CRDs installed?")
-            found += page["items"]
+            # An empty list of metadata says null.
+            found += page.get("items") or ()
             if not page["metadata"].get("continue"):
                 return found, int(page["metadata"]["resourceVersion"])
             query["continue"] = page["metadata"]["continue"]

@@ -16,7 +16,8 @@ API_VERSION = "admission.k8s.io/v1"
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # "keys": no pod's strings are worth keeping, and their UIDs are new each time.
+    model_config = ConfigDict(frozen=True, extra="ignore", cache_strings="keys")
 
 
 class Kind(_Part):

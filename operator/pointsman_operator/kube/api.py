@@ -57,10 +57,12 @@ class Api:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.rest_client.close()
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+    async def get(
+        self, path: str, query: Mapping[str, str] | None = None, accept: str = JSON
+    ) -> dict[str, Any] | None:
         """An object; None where there is none."""
         try:
-            return await self._call("GET", path, query)
+            return await self._call("GET", path, query, accept=accept)
         except ApiError as error:
             if error.status == NOT_FOUND:
                 return None
@@ -109,6 +111,7 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
         content_type: str = JSON,
+        accept: str = JSON,
     ) -> dict[str, Any]:
         url = self._connection.server + path
         if query:
@@ -118,7 +121,7 @@ class Api:
             await self._pace.take()
             if method != "GET":
                 self._check()
-            arguments = (method, url, body, content_type)
+            arguments = (method, url, body, content_type, accept)
             status, wait_s, found = await loop.run_in_executor(self._threads, self._ask, *arguments)
             if status != TOO_MANY or not left:
                 return _answer(method, path, status, found)
@@ -126,10 +129,10 @@ class Api:
         raise AssertionError
 
     def _ask(
-        self, method: str, url: str, body: bytes | None, content_type: str
+        self, method: str, url: str, body: bytes | None, content_type: str, accept: str
     ) -> tuple[int, float, bytes]:
         """In a worker thread: status, seconds of Retry-After, body."""
-        headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": MANAGER}
+        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": MANAGER}
         authorization = self._connection.authorization()
         if authorization:
             headers["Authorization"] = authorization

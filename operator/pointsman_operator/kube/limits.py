@@ -21,6 +21,8 @@ RETRY_AFTER_MOST_S = 30.0
 
 PAGE = 500
 """Objects a page of a list."""
+PAGE_COMPARED = 100
+"""The same where nobody waits for the list: a page is read in one go, in which all else waits."""
 WATCH_S = 300
 """The server ends a watch after this long; it is resumed from where it was."""
 SILENCE_S = 75.0
