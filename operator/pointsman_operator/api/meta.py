@@ -202,8 +202,8 @@ class Resource(BaseModel):
         frozen=True,
         strict=True,
         alias_generator=to_camel,
-        # Of "all" strings that anybody ever wrote, the parser keeps 16,384: a controller would grow
-        # with each edit for hours, and those strings hold the memory around them.
+        # Of "all" strings that it has read the parser keeps 16,384: one more with each edit, for
+        # hours, and nobody asks for them again.
         cache_strings="keys",
     )
 

@@ -43,7 +43,7 @@ def main() -> int:
     except NoConnectionError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_UNAVAILABLE
-    # Its TLS is C where asyncio's is Python: a third of a review's time.
+    # Its TLS is C where asyncio's is Python.
     return 0 if uvloop.run(serve(settings, connection)) else EXIT_UNAVAILABLE
 
 
