@@ -24,8 +24,10 @@ FENCE = {"x-pointsman-fence": "installation,1,boot"}
 def hub(
     control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HubInCluster]:
-    """One hub for these tests."""
+    """One hub for these tests, whose ledger was there before: it judges Budgets at once."""
     with hub_in_cluster(control_plane, tmp_path_factory.mktemp("hub")) as running:
+        running.process.stop()
+        running.process.start()
         yield running
 
 
@@ -123,6 +125,26 @@ def test_a_tenants_token_opens_nothing_of_another_tenant(hub: HubInCluster, name
     assert put.status_code == 403
     known = hub.call(token, "GET", "/v1/decisions/pm-1")
     assert (known.status_code, known.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_a_new_ledger_does_not_tell_what_other_tenants_declare(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path
+) -> None:
+    """In its first minute the other's Budget is as unknown as any; one's own is answered."""
+    with hub_in_cluster(control_plane, tmp_path) as hub:
+        publish(hub, "victim")
+        pod = hub.pod(namespace, "thief")
+        token = hub.pod_token(namespace, pod)
+        told = []
+        for name in ("victim/team/day", "victim/no/day"):
+            answer = hub.call(token, "POST", "/v1/ledger/sync", json=sync(pod["uid"], name))
+            told.append((answer.status_code, answer.text.replace(name, "NAME")))
+        assert told[0] == told[1]
+        assert told[0][0] == 503
+        publish(hub, namespace)
+        own = sync(pod["uid"], f"{namespace}/team/day")
+        granted = hub.call(token, "POST", "/v1/ledger/sync", json=own)
+        assert (granted.status_code, len(granted.json()["leases"])) == (200, 1)
 
 
 def test_a_foreign_lease_that_a_pod_invents_is_not_booked(

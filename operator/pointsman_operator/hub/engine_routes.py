@@ -75,8 +75,9 @@ async def sync(request: Request) -> Response:
         # Straight from the bytes: the one call that every sidecar makes every thirty seconds.
         asked = SyncRequest.model_validate_json(await request.body())
         own = own_namespace(who, asked.sidecar, "")
-        state.newborn.check(asked)
-        answer = await state.ledger.sync(asked, bounds_of(state, who, own))
+        bounds = bounds_of(state, who, own)
+        state.newborn.check(asked, bounds.namespace if bounds else None)
+        answer = await state.ledger.sync(asked, bounds)
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_input=False)) from error
     except LedgerError:

@@ -22,14 +22,18 @@ class Newborn:
     database: Database
     tables: Tables
 
-    def check(self, request: SyncRequest) -> None:
-        """Raises `StoreUnavailable` where the table of a Budget may still come."""
+    def check(self, request: SyncRequest, namespace: str | None) -> None:
+        """Raises `StoreUnavailable` where the table of a Budget may still come.
+
+        A pod may name the Budgets of its `namespace`'s tables: what those of others declare makes
+        no difference to what it is told. None: the local sidecar, which may name all.
+        """
         made_ms = self.database.made_ms
         if made_ms is None or self.database.clock.now_ms() >= made_ms + limits.TABLES_WITHIN_MS:
             return
         named = {report.account for report in request.leases}
         named |= {want.account for want in request.wants}
-        if missing := named - self.tables.declared:
+        if missing := named - self.tables.declared(namespace):
             raise StoreUnavailable(
                 f"this ledger has just been made: no table has declared {min(missing)} yet"
             )
