@@ -53,6 +53,11 @@ class Installation:
         told = flags(**values)
         return self.helm("upgrade", *place, *told, *patience, *more, within_s=INSTALL_S + 30)
 
+    def replaced(self, component: str) -> bool:
+        """Whether no pod of a component is on its way out any more, which no `--wait` waits for."""
+        found = self.kubectl.json("get", "pods", "-l", f"app.kubernetes.io/component={component}")
+        return not any("deletionTimestamp" in it["metadata"] for it in found["items"])
+
     def uninstall(self) -> str:
         """Remove the release and wait until its objects are gone; Helm's own words."""
         return self.helm("uninstall", RELEASE, "--namespace", HOME, "--wait", within_s=INSTALL_S)

@@ -61,6 +61,8 @@ def test_an_upgrade_from_the_first_sidecars_loses_no_call(
         eventually(lambda: apps.condition(kubectl, "rpol/support", "Programmed") == outdated, 60)
         eventually(lambda: _named(kubectl) == {file.name for file in old}, 60)
         before.upgrade()
+        # Injectors of before serve for some seconds more, and what they inject is of before.
+        eventually(lambda: before.replaced("injector"), 60)
         eventually(lambda: all(_well(file, 2 * SEEN_OK) for file in old), 60)
         kubectl("rollout", "restart", "deployment/app")
         kubectl("rollout", "status", "deployment/app", "--timeout=180s")
