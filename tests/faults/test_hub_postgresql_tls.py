@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.eventually import eventually
 from support.hub_process import HubProcess, hub_process, on_postgresql
-from support.postgresql_tls import TlsServer, postgresql_tls
+from support.postgresql_tls import TlsServer
 
 # Whole processes start here, on a machine that may be busy with others.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -18,26 +17,12 @@ BACK_S = 60.0
 CA_FILE = "--postgresql-ca-file"
 
 
-@pytest.fixture(scope="module")
-def tls() -> Iterator[TlsServer]:
-    """One server for these tests."""
-    with postgresql_tls() as made:
-        yield made
-
-
-@pytest.fixture
-def schema(tls: TlsServer) -> Iterator[str]:
-    """An empty schema."""
-    with tls.server.schema() as name:
-        yield name
-
-
 def test_a_hub_waits_with_a_wrong_authority_and_goes_on_with_the_right_one(
-    tls: TlsServer, schema: str, tmp_path: Path
+    tls: TlsServer, tls_schema: str, tmp_path: Path
 ) -> None:
     """It says what is wrong where, once, and takes another file without a restart."""
     ca = tls.write_authority(tmp_path / "ca.crt", other=True)
-    hub = HubProcess(tmp_path, [*on_postgresql(tls.url(schema), tmp_path), CA_FILE, str(ca)])
+    hub = HubProcess(tmp_path, [*on_postgresql(tls.url(tls_schema), tmp_path), CA_FILE, str(ca)])
     hub.start(wait=False)
     try:
         said = hub.http.get("/readyz")
@@ -54,9 +39,9 @@ def test_a_hub_waits_with_a_wrong_authority_and_goes_on_with_the_right_one(
         hub.kill()
 
 
-def test_a_hub_without_tls_says_so_once(tls: TlsServer, schema: str, tmp_path: Path) -> None:
+def test_a_hub_without_tls_says_so_once(tls: TlsServer, tls_schema: str, tmp_path: Path) -> None:
     """The server is asked for none: it serves, and the log says what that means."""
-    url = tls.url(schema, more="&sslmode=disable")
+    url = tls.url(tls_schema, more="&sslmode=disable")
     with hub_process(tmp_path, *on_postgresql(url, tmp_path)) as hub:
         assert hub.http.get("/v1/budgets").status_code == 200
         assert hub.process.log.read_text().count("is not encrypted") == 1

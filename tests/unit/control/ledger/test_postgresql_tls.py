@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,23 +11,9 @@ from pointsman_operator.ledger.errors import StoreUnavailable
 from pointsman_operator.ledger.postgresql import PostgresqlStore
 from pointsman_operator.ledger.securing import CA, tls_parameters, warn_once
 from support.ledger_world import HandClock
-from support.postgresql_tls import HOST, TlsServer, postgresql_tls
+from support.postgresql_tls import HOST, TlsServer
 
 PLAIN = "postgresql://u:hidden@h/d"
-
-
-@pytest.fixture(scope="module")
-def tls() -> Iterator[TlsServer]:
-    """One server for these tests; who changes how it serves puts that back."""
-    with postgresql_tls() as made:
-        yield made
-
-
-@pytest.fixture
-def schema(tls: TlsServer) -> Iterator[str]:
-    """An empty schema."""
-    with tls.server.schema() as name:
-        yield name
 
 
 @pytest.fixture(autouse=True)
@@ -45,11 +30,11 @@ async def opened(url: str, ca_file: Path | None = None) -> Database:
 
 @pytest.mark.parametrize("mode", ["", "&sslmode=verify-full", "&sslmode=verify-ca"])
 async def test_an_authority_verifies_the_server_whatever_the_url_leaves_unsaid(
-    tls: TlsServer, schema: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: str
+    tls: TlsServer, tls_schema: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: str
 ) -> None:
     """Writer and readers speak TLS, and there is nothing to warn of."""
     ca = tls.write_authority(tmp_path / "ca.crt")
-    database = await opened(tls.url(schema, more=mode), ca)
+    database = await opened(tls.url(tls_schema, more=mode), ca)
     async with database.reading():
         assert tls.encrypted()
     await database.close()
@@ -68,18 +53,18 @@ async def test_an_authority_verifies_the_server_whatever_the_url_leaves_unsaid(
     ],
 )
 async def test_a_server_that_is_not_ours_is_never_spoken_to(
-    tls: TlsServer, schema: str, tmp_path: Path, authority: str, host: str, said: str
+    tls: TlsServer, tls_schema: str, tmp_path: Path, authority: str, host: str, said: str
 ) -> None:
     """A wrong authority or name ends it with field and remedy, although plain text would do."""
     ca = tls.write_authority(tmp_path / "ca.crt", other=authority == "other")
     tls.let_in()
     with pytest.raises(StoreUnavailable, match=said):
-        await opened(tls.url(schema, host=host), ca)
+        await opened(tls.url(tls_schema, host=host), ca)
     assert tls.let_in() == 0
 
 
 async def test_a_server_without_tls_is_never_spoken_to_where_it_is_to_be_verified(
-    tls: TlsServer, schema: str, tmp_path: Path
+    tls: TlsServer, tls_schema: str, tmp_path: Path
 ) -> None:
     """Who takes the certificate away on the way gains nothing."""
     ca = tls.write_authority(tmp_path / "ca.crt")
@@ -87,19 +72,19 @@ async def test_a_server_without_tls_is_never_spoken_to_where_it_is_to_be_verifie
     try:
         tls.let_in()
         with pytest.raises(StoreUnavailable, match=r"turn it on in the server \(ssl = on\)"):
-            await opened(tls.url(schema), ca)
+            await opened(tls.url(tls_schema), ca)
         assert tls.let_in() == 0
-        await (await opened(tls.url(schema))).close()
+        await (await opened(tls.url(tls_schema))).close()
         assert tls.let_in() > 0
     finally:
         tls.serve()
 
 
 async def test_verifying_without_an_authority_names_what_is_missing(
-    tls: TlsServer, schema: str, tmp_path: Path
+    tls: TlsServer, tls_schema: str, tmp_path: Path
 ) -> None:
     """Not given at all, or an empty file."""
-    url = tls.url(schema, more="&sslmode=verify-full")
+    url = tls.url(tls_schema, more="&sslmode=verify-full")
     empty = tmp_path / "empty.crt"
     empty.touch()
     for ca in (None, empty):
@@ -113,11 +98,11 @@ async def test_verifying_without_an_authority_names_what_is_missing(
     ("mode", "said"), [("disable", "is not encrypted"), ("require", "nobody looks whose it is")]
 )
 async def test_what_a_connection_lacks_is_warned_of_once(
-    tls: TlsServer, schema: str, caplog: pytest.LogCaptureFixture, mode: str, said: str
+    tls: TlsServer, tls_schema: str, caplog: pytest.LogCaptureFixture, mode: str, said: str
 ) -> None:
     """However many connections, with what would help."""
     for _ in range(2):
-        database = await opened(tls.url(schema, more=f"&sslmode={mode}"))
+        database = await opened(tls.url(tls_schema, more=f"&sslmode={mode}"))
         await database.close()
     (record,) = caplog.records
     assert said in record.message
@@ -127,10 +112,10 @@ async def test_what_a_connection_lacks_is_warned_of_once(
 
 
 async def test_a_socket_of_this_machine_needs_no_tls(
-    tls: TlsServer, schema: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tls: TlsServer, tls_schema: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No warning, and an authority does no harm."""
-    url = f"{tls.server.url(schema)}&port={tls.server.port}"
+    url = f"{tls.server.url(tls_schema)}&port={tls.server.port}"
     for ca in (None, tls.write_authority(tmp_path / "ca.crt")):
         database = await opened(url, ca)
         await database.close()
