@@ -4,8 +4,8 @@ A failed stage does not stop the next one: one run shows everything that is wron
 is 0 only if every stage passed. What a run leaves out is printed, never silent. The end of the
 output repeats what failed and why: it is what a CI shows.
 
-The long stages of `test` mostly wait, so those about the node run beside the others; each one's
-output comes in one piece when it ends.
+The long stages of `test` mostly wait, so those about the node run beside the others, and whichever
+lane is done first takes from the other; each one's output comes in one piece when it ends.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -170,11 +171,22 @@ def run_all(stages: list[Stage]) -> list[Outcome]:
     outcomes = [run(stage) for stage in stages if stage.name not in long]
     rest = [stage for stage in stages if stage.name in long]
     node = [stage for stage in rest if stage.name in WITH_NODE]
-    lanes = [[stage for stage in rest if stage not in node], node]
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        for ended in pool.map(lambda lane: [run_beside(stage) for stage in lane], lanes):
-            outcomes += ended
-    return outcomes
+    others = deque(stage for stage in rest if stage not in node)
+    with ThreadPoolExecutor(2) as pool:
+        about_node = pool.submit(lane, node, others)
+        return outcomes + lane([], others) + about_node.result()
+
+
+def lane(own: list[Stage], shared: deque[Stage]) -> list[Outcome]:
+    """Its own stages first, then what is left of the shared: from the far end where it had own."""
+    take = shared.pop if own else shared.popleft
+    outcomes = [run_beside(stage) for stage in own]
+    while True:
+        try:
+            stage = take()
+        except IndexError:
+            return outcomes
+        outcomes.append(run_beside(stage))
 
 
 def run(stage: Stage) -> Outcome:
