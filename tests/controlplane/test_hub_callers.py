@@ -96,16 +96,19 @@ def test_a_pod_is_served_by_its_labels_and_its_namespace(hub: HubInCluster, name
 def test_a_tenants_token_opens_nothing_of_another_tenant(hub: HubInCluster, namespace: str) -> None:
     """Every endpoint, with the other's ids: the answer equals that for an unknown one, or 403."""
     publish(hub, "victim")
+    existing = json.dumps({"budgets": json.loads(table("victim"))["budgets"]}).encode()
+    existing = existing.replace(b'"team"', b'"idle"')
+    told = {"content": existing, "headers": FENCE}
+    assert hub.call(hub.controllers_token(), "PUT", "/v1/budgets", **told).status_code == 200
     pod = hub.pod(namespace, "thief")
     token = hub.pod_token(namespace, pod)
     other = f"/v1/stream?sidecar={pod['uid']}&boot=b&namespace=victim&labels=%7B%7D"
     assert hub.call(token, "GET", other).status_code == 403
     stranger = f"/v1/stream?sidecar=somebody&boot=b&namespace={namespace}"
     assert hub.call(token, "GET", stranger).status_code == 403
-    wanted = hub.call(
-        token, "POST", "/v1/ledger/sync", json=sync(pod["uid"], "victim/team/day", "victim/no/day")
-    ).json()
-    assert [denied["code"] for denied in wanted["denied"]] == ["unknown_account"] * 2
+    asked = sync(pod["uid"], *(f"victim/{name}/day" for name in ("team", "idle", "no")))
+    wanted = hub.call(token, "POST", "/v1/ledger/sync", json=asked).json()
+    assert [denied["code"] for denied in wanted["denied"]] == ["unknown_account"] * 3
     assert (wanted["leases"], wanted["states"]) == ([], [])
     assert hub.call(token, "POST", "/v1/ledger/sync", json=sync("somebody")).status_code == 403
     report = {"sidecar": "somebody", "boot": "b", "digest": ""}
@@ -123,6 +126,7 @@ def test_a_tenants_token_opens_nothing_of_another_tenant(hub: HubInCluster, name
         assert hub.call(token, method, path).status_code == 403, path
     put = hub.call(token, "PUT", "/v1/tables/victim/main", content=table("victim"), headers=FENCE)
     assert put.status_code == 403
+    assert hub.call(token, "PUT", "/v1/budgets", **told).status_code == 403
     known = hub.call(token, "GET", "/v1/decisions/pm-1")
     assert (known.status_code, known.json()["error"]["code"]) == (404, "not_found")
 

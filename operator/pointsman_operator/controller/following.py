@@ -8,7 +8,8 @@ import logging
 from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.controller import limits
-from pointsman_operator.controller.observed import read_account, read_fleet, read_models
+from pointsman_operator.controller.budgets import Accounts
+from pointsman_operator.controller.observed import read_fleet, read_models
 from pointsman_operator.controller.publishing import Publisher
 from pointsman_operator.controller.reconcile import Lane, Reconciler
 from pointsman_operator.controller.world import World
@@ -22,7 +23,12 @@ class HubFollower:
     """Keeps the world's fleet and accounts as the hub has them."""
 
     def __init__(
-        self, world: World, hub: Hub, publisher: Publisher, reconciler: Reconciler
+        self,
+        world: World,
+        hub: Hub,
+        publisher: Publisher,
+        reconciler: Reconciler,
+        accounts: Accounts,
     ) -> None:
         self.known = asyncio.Event()
         """Set once the fleet was seen, or the hub has been away for long enough to say so."""
@@ -30,6 +36,7 @@ class HubFollower:
         self._hub = hub
         self._publisher = publisher
         self._reconciler = reconciler
+        self._accounts = accounts
         self._lost_at: float | None = None
         self._compared = False
 
@@ -66,19 +73,11 @@ class HubFollower:
         """Read the accounts for ever."""
         while True:
             try:
-                rows = await self._hub.budgets()
-                # The ledger's clock says which window runs, not ours.
-                accounts = {str(it["account"]): read_account(it) for it in rows if it["current"]}
+                accounts = await self._accounts.read()
             except (HubUnreachableError, HubRefusedError, KeyError, ValueError, TypeError) as error:
                 _log.debug("no accounts now: %s", error)
             else:
-                before, self._world.accounts = self._world.accounts, accounts
-                names = {
-                    ObjectRef("Budget", *name.split("/")[:2])
-                    for name in before.keys() | accounts.keys()
-                    if before.get(name) != accounts.get(name)
-                }
-                self._reconciler.seen(names & self._world.held.keys())
+                self._reconciler.seen(self._world.take_accounts(accounts))
             await asyncio.sleep(limits.BUDGETS_EVERY_S)
 
     async def _compare(self) -> None:

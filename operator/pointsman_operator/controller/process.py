@@ -11,6 +11,7 @@ from typing import Any
 from pointsman_operator.api.kinds import KINDS
 from pointsman_operator.controller import limits
 from pointsman_operator.controller.authority import Authority
+from pointsman_operator.controller.budgets import Accounts
 from pointsman_operator.controller.comparing import Comparison
 from pointsman_operator.controller.following import HubFollower
 from pointsman_operator.controller.gateways import Gateways
@@ -90,7 +91,8 @@ class Controller:
         publisher = Publisher(self._world, self._api, self._hub, events, self._leadership, fence)
         teller = Teller(self._world, self._api, events, publisher)
         reconciler = Reconciler(self._world, publisher, teller, self._metrics)
-        follower = HubFollower(self._world, self._hub, publisher, reconciler)
+        accounts = Accounts(self._world, self._hub, self._leadership, fence)
+        follower = HubFollower(self._world, self._hub, publisher, reconciler, accounts)
         authority = Authority(self._settings, self._api, self._hub, publisher, self._metrics)
         authority.changed = reconciler.all
         gateways = Gateways(

@@ -19,7 +19,12 @@ from pointsman_operator.compile.snapshot import bound_namespaces
 from pointsman_operator.compile.status import conditions_of, policy_facts, pool_facts, refused
 from pointsman_operator.controller.findings import Finding
 from pointsman_operator.controller.held import Held
-from pointsman_operator.controller.truth_budget import BudgetView, budget_figures, budget_findings
+from pointsman_operator.controller.truth_budget import (
+    BudgetView,
+    accounts_told,
+    budget_figures,
+    budget_findings,
+)
 from pointsman_operator.controller.truth_engines import (
     endpoint_share,
     engine_findings,
@@ -131,11 +136,16 @@ def _budget(world: World, held: Held, budget: Budget, now: float) -> Draft:
     snapshot = world.snapshot
     bound = bound_namespaces(snapshot, budget)
     own: ObjectName = budget.object_name
-    accounts = {
-        limit.name: world.accounts[f"{own}/{limit.name}"]
-        for limit in budget.spec.limits
-        if f"{own}/{limit.name}" in world.accounts
-    }
+    held_now = world.accounts
+    if held_now is None:
+        # A controller that has just begun, and no hub: what was true last is said on.
+        accounts = accounts_told(budget, held.status)
+    else:
+        accounts = {
+            limit.name: held_now[f"{own}/{limit.name}"]
+            for limit in budget.spec.limits
+            if f"{own}/{limit.name}" in held_now
+        }
     views = [policy_view(world, policy, None, now) for policy in world.policies_of(bound)]
     view = BudgetView(
         accounts=accounts,

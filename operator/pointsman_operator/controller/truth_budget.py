@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pointsman_operator.api.budget import Budget, Threshold
-from pointsman_operator.api.money import format_usd
+from pointsman_operator.api.money import format_usd, picodollars
 from pointsman_operator.controller.findings import Finding, finding, names
 from pointsman_operator.controller.observed import Account, Pod, Sidecar
 from pointsman_operator.controller.truth_policy import PolicyView
@@ -55,6 +55,31 @@ def budget_figures(budget: Budget, view: BudgetView) -> dict[str, Any]:
     if _empty(budget, view):
         figures["action"] = "Block" if budget.spec.enforcement.mode == "Enforce" else "Notify"
     return figures
+
+
+def accounts_told(budget: Budget, status: Mapping[str, Any]) -> dict[str, Account]:
+    """The accounts as an earlier status told them, while the hub tells nothing."""
+    exhausted = any(
+        it["type"] == "Exhausted" and it["status"] == "True" for it in status.get("conditions", ())
+    )
+    worst = status.get("worst", {}).get("name")
+    rows = {row["name"]: row for row in status.get("limits", ())}
+    found: dict[str, Account] = {}
+    for limit in budget.spec.limits:
+        row = rows.get(limit.name)
+        if row is None:
+            continue
+        amount, used = picodollars(limit.amount), picodollars(row["spent"])
+        found[limit.name] = Account(
+            limit=amount,
+            used=used,
+            leased=picodollars(row.get("leased", "0")),
+            overrun=picodollars(row.get("maxOverspend", "0")),
+            # Exhausted with something left: by a need above all of it.
+            turned_away=max(0, amount - used) + 1 if exhausted and limit.name == worst else 0,
+            resets_at=row["resetsAt"],
+        )
+    return found
 
 
 def _row(name: str, account: Account) -> dict[str, Any]:

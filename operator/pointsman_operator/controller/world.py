@@ -65,8 +65,8 @@ class World:
     """By pod UID."""
     models: Mapping[ObjectName, tuple[OwnModel, ...]] = field(default_factory=dict)
     """Self-hosted ones by pool, as the hub sees them."""
-    accounts: Mapping[str, Account] = field(default_factory=dict)
-    """By `namespace/budget/limit`."""
+    accounts: Mapping[str, Account] | None = None
+    """By `namespace/budget/limit`; None: the hub has told none yet."""
     hub: str = "the hub has not been asked yet"
     """Why it cannot be asked; empty: it answers."""
     _snapshot: Snapshot | None = None
@@ -300,6 +300,15 @@ class World:
         before, self.models = self.models, models
         changed = (it for it in before.keys() | models if before.get(it) != models.get(it))
         refs = {ObjectRef(ModelPool.KIND, it.namespace, it.name) for it in changed}
+        return frozenset(refs & self.held.keys())
+
+    def take_accounts(self, accounts: Mapping[str, Account]) -> frozenset[ObjectRef]:
+        """What the hub's accounts now hold; the Budgets of which something changed."""
+        before, self.accounts = self.accounts, accounts
+        if before is None:
+            return frozenset(ref for ref in self.held if ref.kind == Budget.KIND)
+        changed = (it for it in before.keys() | accounts if before.get(it) != accounts.get(it))
+        refs = {ObjectRef(Budget.KIND, *name.split("/")[:2]) for name in changed}
         return frozenset(refs & self.held.keys())
 
     def _hold(self, ref: ObjectRef, held: Held | None) -> None:

@@ -11,6 +11,7 @@ from pointsman_operator.hub import limits
 from pointsman_operator.hub.access import caller_of, hub_state
 from pointsman_operator.hub.callers import Caller, check_controller, check_right
 from pointsman_operator.hub.errors import HubError
+from pointsman_operator.hub.existing import read_existing
 from pointsman_operator.hub.fleet import Sidecar
 from pointsman_operator.hub.messages import ReleaseRequest, TuningRequest
 from pointsman_operator.hub.moments import rfc3339
@@ -109,6 +110,15 @@ async def delete_pool(
     await state.pools.remove((namespace, pool), parse_fence(fence))
     state.models.changed()
     return {}
+
+
+@router.put("/budgets", dependencies=[OnlyController])
+async def put_budgets(state: State, request: Request, fence: FenceHeader) -> dict[str, int]:
+    """Take all Budgets that there are in place of those told before: each is shown from now on."""
+    content = await request.body()
+    state.tables.check_fence(parse_fence(fence))
+    state.ledger.existing = read_existing(content)
+    return {"accounts": len(state.ledger.existing)}
 
 
 @router.put("/tuning/{namespace}/{policy}", dependencies=[OnlyController])

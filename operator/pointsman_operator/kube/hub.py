@@ -130,6 +130,11 @@ class Hub:
         )
         return dict(found)
 
+    async def put_budgets(self, content: bytes, fence: Fence) -> None:
+        """Say which Budgets there are: the hub shows those that no table holds, too."""
+        headers = {"x-pointsman-fence": fence.header, "content-type": "application/json"}
+        await self._call("PUT", "/v1/budgets", content=content, headers=headers)
+
     async def budgets(self) -> list[dict[str, Any]]:
         """Every account's current window."""
         return list(await self._call("GET", "/v1/budgets"))

@@ -46,7 +46,7 @@ class Balance:
     resets_at: str
     declared: bool
     current: bool
-    """Whether the ledger's clock stands in this window, and a table names its Budget."""
+    """Whether the ledger's clock stands in this window, and there is such a Budget."""
     turned_away: int = 0
     """The smallest need that was turned away since one was last met; what is left may be less."""
 
@@ -58,6 +58,9 @@ class Ledger:
         self.database = database
         self.accounts: Mapping[str, Account] = {}
         """What the route tables declare; the hub replaces it as a whole."""
+        self.existing: Mapping[str, Account] = {}
+        """Of all Budgets that there are, as the controller tells it: shown, be they in no table,
+        and never granted from. The hub replaces it as a whole."""
         self.unknown_leases = 0
         self._demand = Demand()
         self._expire_from_ms = database.clock.now_ms() + limits.STARTUP_GRACE_MS
@@ -144,12 +147,14 @@ class Ledger:
     async def balances(self, *, every: bool = False) -> list[Balance]:
         """Each account's current window and others with open money; with `every`, all of them."""
         now = moment(self.database.clock.now_ms())
-        current = {a.name: a.window.at(now) for a in self.accounts.values()}
+        # What is granted from decides what a limit is.
+        shown = {**self.existing, **self.accounts}
+        current = {a.name: a.window.at(now) for a in shown.values()}
         keys = [(name, window.key) for name, window in current.items()]
         async with self.database.reading() as connection:
             found = {pot.key: pot for pot in await _shown_pots(connection, keys, every=every)}
         for name, window in current.items():
-            key, limit = (name, window.key), self.accounts[name].limit
+            key, limit = (name, window.key), shown[name].limit
             known = found.get(key) or WindowPot(key, Pot(limit), end=window.end.isoformat())
             found[key] = replace(known, pot=replace(known.pot, limit=limit))
         balances = [_balance(pot, self.accounts, set(keys), self._demand) for pot in found.values()]

@@ -10,7 +10,12 @@ from pointsman_operator.api.budget import Budget
 from pointsman_operator.compile.status import conditions_of
 from pointsman_operator.controller.findings import conditions
 from pointsman_operator.controller.observed import Account, Pod, Sidecar
-from pointsman_operator.controller.truth_budget import BudgetView, budget_figures, budget_findings
+from pointsman_operator.controller.truth_budget import (
+    BudgetView,
+    accounts_told,
+    budget_figures,
+    budget_findings,
+)
 from pointsman_operator.controller.truth_policy import PolicyView
 from pointsman_operator.kube.reasons import Reason
 from support.resources import budget, parsed
@@ -152,3 +157,23 @@ def test_where_nobody_can_say_whether_it_is_in_force() -> None:
     bare = view(None, pods=(pod("a", injected=False),))
     assert said(made(), bare)["Enforced"] == ("Unknown", Reason.NO_REPORTER)
     assert "Enforced" not in said(made(), view(None))
+
+
+def test_what_was_told_last_is_said_on_while_the_hub_tells_nothing() -> None:
+    """Money, thresholds and the end of a limit outlive a controller that has not asked yet."""
+    steps = [{"percent": 90, "action": "Block"}]
+    for own, held in (
+        (made(thresholds=STEPS), account(41 * DOLLAR // 10, leased=DOLLAR)),
+        (made(thresholds=steps), account(45 * DOLLAR // 10)),
+        (made(), account(51 * DOLLAR // 10, overrun=DOLLAR // 10)),
+        (made(), account(49 * DOLLAR // 10, turned_away=DOLLAR // 5)),
+    ):
+        seen = view(held)
+        status = {"conditions": [], **budget_figures(own, seen)}
+        status["conditions"] = conditions(
+            conditions_of(own, ()), budget_findings(own, seen), (), 1, "2026-11-22T18:00:00Z"
+        )
+        again = replace(seen, accounts=accounts_told(own, status))
+        assert budget_figures(own, again) == budget_figures(own, seen)
+        assert said(own, again) == said(own, seen)
+    assert accounts_told(made(), {}) == {}
