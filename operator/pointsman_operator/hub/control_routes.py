@@ -75,7 +75,7 @@ async def put_table(
     table = await state.tables.put(
         (namespace, policy), content, parse_fence(fence), parse_target(target)
     )
-    state.declare_tables()
+    state.declare_tables(namespace)
     state.feed.changed(namespace)
     return {"digest": table.digest}
 
@@ -86,7 +86,7 @@ async def delete_table(
 ) -> dict[str, str]:
     """The policy is gone: its sidecars are told, and refuse calls where no other serves them."""
     await state.tables.remove((namespace, policy), parse_fence(fence) if fence else None)
-    state.declare_tables()
+    state.declare_tables(namespace)
     state.feed.changed(namespace)
     return {}
 

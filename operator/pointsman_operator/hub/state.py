@@ -46,8 +46,13 @@ class HubState:
     metrics: HubMetrics
     newborn: Newborn
 
-    def declare_tables(self) -> None:
-        """Tell the ledger and whoever watches engines what the tables say now."""
+    def declare_tables(self, namespace: str) -> None:
+        """Tell the ledger and whoever watches engines what a namespace's tables say now."""
+        self.newborn.heard(namespace)
+        self.declare_all()
+
+    def declare_all(self) -> None:
+        """Tell them what all tables say, at the start."""
         self.ledger.accounts = self.tables.accounts()
         self.models.changed()
 
@@ -129,7 +134,7 @@ async def _assembled(database: Database, ledger: Ledger) -> HubState:
         metrics=HubMetrics(),
         newborn=Newborn(database, tables),
     )
-    state.declare_tables()
+    state.declare_all()
     return state
 
 

@@ -87,7 +87,6 @@ class Tables:
         self._found_models: dict[PolicyName, tuple[FoundModel, ...]] = {}
         self._ways: dict[PolicyName, Ways] = {}
         self._removed: dict[PolicyName, RouteTable] = {}
-        self._declared: dict[str, set[str]] = {}
         self._changing = asyncio.Lock()
         self._fence: Fence | None = None
 
@@ -126,12 +125,6 @@ class Tables:
             for policy in self._of_namespace.get(namespace, ())
             for account in self._accounts[policy]
         )
-
-    def declared(self, namespace: str | None) -> frozenset[str]:
-        """Accounts that tables of a namespace, None: of all, have declared since the start."""
-        if namespace is not None:
-            return frozenset(self._declared.get(namespace, ()))
-        return frozenset().union(*self._declared.values())
 
     def policies(self) -> tuple[PolicyName, ...]:
         """All that have a table."""
@@ -260,8 +253,6 @@ class Tables:
         self._lines[table.policy] = table.line
         content = table.content()
         self._accounts[table.policy] = read_accounts(content)
-        declared = self._declared.setdefault(table.policy[0], set())
-        declared |= {account.name for account in self._accounts[table.policy]}
         self._found_models[table.policy] = _found_models(content)
         self._ways[table.policy] = ways_of(content)
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from pointsman_operator.hub import limits
+from pointsman_operator.hub.newborn import Newborn
+from pointsman_operator.hub.tables import Tables, parse_fence
+from pointsman_operator.ledger.database import Database
+from pointsman_operator.ledger.messages import SyncRequest
+from pointsman_operator.ledger.sqlite import SqliteStore
 from support.hub_process import ACCOUNT, FENCE, HubProcess, budget, hub_process, route_table
+from support.ledger_world import HandClock
 
 WANT = {"account": ACCOUNT, "need": 10, "prefer": 10}
 REPORT = {"id": "l-1", "account": ACCOUNT, "granted": 10, "spent": 7, "closed": True}
@@ -39,3 +47,35 @@ def test_a_ledger_that_was_there_answers_at_once(tmp_path: Path) -> None:
         hub.start()
         (denied,) = hub.sync(wants=[WANT])["denied"]
         assert denied["code"] == "unknown_account"
+
+
+def test_what_is_kept_for_the_first_minute_goes_with_it(tmp_path: Path) -> None:
+    """Names that tables have declared matter for so long alone; an older ledger never has any."""
+    first, again = (asyncio.run(_kept(tmp_path / "hub.db")) for _ in range(2))
+    assert first == [2, 2, 0, 0]
+    assert again == [0, 0, 0, 0]
+
+
+async def _kept(file: Path) -> list[int]:
+    """How many it keeps: with two, when one is gone, after the minute, with a new one then."""
+    clock = HandClock()
+    database = await Database.open(SqliteStore(file), clock)
+    tables = Tables(database)
+    await tables.load()
+    newborn, kept = Newborn(database, tables), []
+    fence = parse_fence(FENCE["x-pointsman-fence"])
+
+    async def put(*budgets: dict[str, object]) -> None:
+        await tables.put(("demo", "support"), route_table(*budgets), fence)
+        newborn.heard("demo")
+        kept.append(len(newborn))
+
+    await put(budget(10), budget(10, name="other"))
+    await put(budget(10))
+    clock.time_ms += limits.TABLES_WITHIN_MS
+    request = SyncRequest.model_validate({"sidecar": "a", "boot": "1", "seq": 1, "wants": [WANT]})
+    newborn.check(request, "nobody")
+    kept.append(len(newborn))
+    await put(budget(10), budget(10, name="third"))
+    await database.close()
+    return kept
