@@ -21,11 +21,13 @@ REVIEW_WITHIN_S = 3.0
 LISTEN_QUEUE = 1_024
 KEEP_ALIVE_S = 120
 """An idle connection is the API server's to close, which it does after 90 s: were we first, a
-review could meet our end; that counts as a failed call, and its pod starts without a router."""
+review could meet our end; that counts as a failed call, and its pod starts without a router. Only
+after SIGTERM we close them: what we inject may be yesterday's."""
 SHUTDOWN_WITHIN_S = 5
 """For reviews in progress, at the end."""
 LEAVE_AFTER_S = 5.0
-"""After SIGTERM we go on serving: the API server hears of our end later than we do."""
+"""After SIGTERM we go on serving, one review a connection: the API server hears of our end later
+than we do."""
 CERTIFICATE_LOOK_S = 1.0
 """Between looks at the certificate's files; the kubelet replaces them whole."""
 SYNC_WITHIN_S = 15.0

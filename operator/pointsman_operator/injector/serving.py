@@ -30,6 +30,19 @@ class QuietServer(uvicorn.Server):
         """Nothing: several servers of one process would take them from each other."""
         yield
 
+    def leave(self) -> None:
+        """Close idle connections, and each other one with its answer, new ones included.
+
+        Until the endpoint is out everywhere there are new ones, and they are answered; a connection
+        that stayed would bring us reviews that are our successor's.
+        """
+        close = (b"connection", b"close")
+        # The second is what answers begin with now, and is made anew from the first.
+        self.config.encoded_headers.append(close)
+        self.server_state.default_headers = [*self.server_state.default_headers, close]
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
     def address(self) -> str:
         """Where it listens."""
         host, port = self.servers[0].sockets[0].getsockname()[:2]
@@ -62,6 +75,7 @@ class Service:
         ordered = ended.done()
         if ordered and self._webhooks.started:
             self._ready.leaving = True
+            self._webhooks.leave()
             await asyncio.sleep(limits.LEAVE_AFTER_S)
         ended.cancel()
         self._webhooks.should_exit = self._probes.should_exit = True
