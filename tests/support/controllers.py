@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import secrets
 import signal
 import subprocess
@@ -23,6 +25,7 @@ STARTS_WITHIN_S = 60.0
 ACCOUNT = "pointsman-controller"
 LOG_SHOWN = 4_000
 """Characters of a replica's log, from its end."""
+DOCKERFILE = Path(__file__).resolve().parents[2] / "operator" / "Dockerfile"
 SECRETS = ("pointsman-ca", "pointsman-hub-tls", "pointsman-injector-tls")
 
 
@@ -84,8 +87,9 @@ class ControllerProcess:
         options += ["--hub-token-file", str(token), "--listen", "127.0.0.1:0"]
         options += ["--announce", str(announce), *self.arguments]
         command = [sys.executable, "-m", "pointsman_operator.controller", *options]
+        environment = memory_settings() | os.environ
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         eventually(lambda: announce.exists() or self.ended(), within_s=STARTS_WITHIN_S)
         assert not self.ended(), self.log()
         address = json.loads(announce.read_text())["address"]
@@ -135,6 +139,11 @@ def controller(
         process.http.close()
         # pytest shows it beside a test that failed.
         sys.stderr.write(process.log()[-LOG_SHOWN:])
+
+
+def memory_settings() -> dict[str, str]:
+    """What the operator's image tells glibc: a controller outside of it keeps memory alike."""
+    return dict(re.findall(r"^ENV (MALLOC_\w+)=(\S+)$", DOCKERFILE.read_text(), re.MULTILINE))
 
 
 def make_home(cluster: ControlPlane) -> Home:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,8 @@ from support.resources_in_cluster import API, INJECTED, envelope, pod, status
 pytestmark = pytest.mark.timeout(180)
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 QUIET_S = 1.5
+ARENA_BYTES = 64 * 2**20
+"""Of addresses that glibc keeps free for each arena but the first, of which it uses the front."""
 OURS = ("modelpools/main", "routingpolicies/support", "budgets/team")
 
 
@@ -132,6 +136,30 @@ def test_rights_are_the_least_that_do(
     ]
     assert unused == []
     assert not any(_foreign_secret(access, home) for access in used)
+
+
+def test_threads_share_the_memory_that_they_free(
+    crds: ControlPlane, namespace: str, hub: ClusterHub, replica: ControllerProcess
+) -> None:
+    """However many threads call the API server, what they free is in two arenas at most."""
+    eventually(replica.leads, within_s=30)
+    _settle(crds, namespace, hub)
+    assert len(list(Path(f"/proc/{replica.process.pid}/task").iterdir())) > 3
+    assert _arenas(replica.process.pid) <= 1
+
+
+def _arenas(pid: int) -> int:
+    """How many glibc has made for a process beside the first: a used front, the rest reserved."""
+    found = re.findall(
+        r"^(\w+)-(\w+) rw-p .* 0 +\n(\w+)-(\w+) ---p",
+        Path(f"/proc/{pid}/maps").read_text(),
+        re.MULTILINE,
+    )
+    places = [[int(address, 16) for address in addresses] for addresses in found]
+    return sum(
+        start % ARENA_BYTES == 0 and (front, end) == (rest, start + ARENA_BYTES)
+        for start, front, rest, end in places
+    )
 
 
 def _did(used: set[Access], verb: str, resource: str) -> bool:
