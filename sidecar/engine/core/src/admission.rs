@@ -12,7 +12,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SharedClock};
 use crate::config::{Callers, Config, Gateway as Settings};
 use crate::engine::EngineError;
 use crate::error::Refusal;
@@ -64,7 +64,11 @@ impl Gateway {
     ///
     /// # Errors
     /// The TLS library refuses its own defaults.
-    pub fn new(settings: &Settings, config: &Config) -> Result<Self, EngineError> {
+    pub fn new(
+        settings: &Settings,
+        config: &Config,
+        clock: SharedClock,
+    ) -> Result<Self, EngineError> {
         let callers = match settings.callers {
             Callers::Tickets => Door::Tickets(Verifier::new(settings.audience.clone())),
             Callers::ApiKeys => {
@@ -73,7 +77,7 @@ impl Gateway {
             }
         };
         let folder = config.state_dir.as_deref().filter(|_| !settings.plain);
-        let certificate = Certificate::new(folder)
+        let certificate = Certificate::new(folder, clock)
             .map_err(|error| EngineError::Runtime(format!("TLS of the gateway: {error}")))?;
         Ok(Self { certificate, plain: settings.plain, callers })
     }
@@ -126,14 +130,14 @@ impl Gateway {
             Door::Tickets(verifier) => verifier.is_informed(),
             Door::ApiKeys(_) => true,
         };
-        let certified = self.plain || self.certificate.is_there();
+        let certificate = if self.plain { None } else { self.certificate.lacks() };
         [
-            (served, "a table"),
-            (certified, "a certificate"),
-            (informed, "the public keys of tickets"),
+            (!served).then_some("a table"),
+            certificate,
+            (!informed).then_some("the public keys of tickets"),
         ]
         .into_iter()
-        .filter_map(|(there, what)| (!there).then_some(what))
+        .flatten()
         .collect()
     }
 

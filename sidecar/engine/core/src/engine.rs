@@ -139,7 +139,8 @@ impl Engine {
         let (book, recovered) = open_book(&config, &boot, &clock);
         let stats = Stats::new();
         let spans = || Arc::new(Spans::new(stats.spans_dropped.clone()));
-        let gateway = config.gateway.as_ref().map(|it| Gateway::new(it, &config)).transpose()?;
+        let opened = |it| Gateway::new(it, &config, clock.clone());
+        let gateway = config.gateway.as_ref().map(opened).transpose()?;
         let shared = Shared {
             tickets: Tickets::default(),
             gateway,

@@ -4,10 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test file: what cannot be made fails the test")]
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use pointsman_core::admission::{Gateway, Guest};
-use pointsman_core::clock::ManualClock;
+use pointsman_core::clock::{ManualClock, SystemClock};
 use pointsman_core::config;
 use pointsman_core::error::{CallerNo, Refusal};
 use serde::Deserialize;
@@ -64,7 +65,8 @@ impl Gate {
             "secretsDir": secrets,
         });
         let config = config::Config::read(document.to_string().as_bytes()).unwrap();
-        let gateway = Gateway::new(config.gateway.as_ref().unwrap(), &config).unwrap();
+        let gateway =
+            Gateway::new(config.gateway.as_ref().unwrap(), &config, Arc::new(SystemClock)).unwrap();
         Self { folder, gateway, clock: ManualClock::new(1_795_302_000_000) }
     }
 
