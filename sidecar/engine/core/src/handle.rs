@@ -183,7 +183,7 @@ async fn try_candidates(
         let Attempted::Failed(failure) = attempted else { return Ok(attempted) };
         call.attempt_failed(&failure);
         let next = next_place(call, &failure, attempts.place(), usable);
-        let chances = (call.again(), next);
+        let chances = (call.again(&failure), next);
         let now_ms = call.worker().shared.clock.boot_ms();
         match attempts.after(failure.class, failure.retry_after, chances, &budget, now_ms) {
             Step::Try { pause, .. } if Instant::now() + pause < deadline => {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Call;
 use crate::attempt::Again;
+use crate::dispatch::Failure;
 use crate::error::NoCandidate;
 use crate::fleet::{Group, Load, Member, Occupied, State};
 use crate::select::{Filtered, passed_over};
@@ -86,9 +87,13 @@ impl Call {
         !cold || self.route().is_some_and(|route| route.route.overflow.on_cold_start)
     }
 
-    /// What another try at the chosen model would reach.
+    /// What another try at the chosen model would reach after this failure. At a pool's gateway nothing
+    /// where the first may be billed: its caller, who pays, decides on a second.
     #[must_use]
-    pub fn again(&self) -> Again {
+    pub fn again(&self, failure: &Failure) -> Again {
+        if self.plan.table.gateway.is_some() && failure.billable && !failure.left {
+            return Again::Nobody;
+        }
         let Some(group) = self.model().and_then(|(_, planned)| planned.group.as_ref()) else {
             return Again::Same;
         };

@@ -65,12 +65,13 @@ impl Route {
         }
     }
 
-    /// The same at a gateway: the caller's sidecar chooses, tries again and knows how long to wait.
+    /// The same at a gateway: the caller's sidecar chooses, tries again and knows how long to wait. Which
+    /// endpoints a model has it does not know, so another one of them is the gateway's to try, once.
     #[must_use]
     pub fn of_gateway(model: &str) -> Self {
         let ms = limits::GATEWAY_WAIT_MS;
         Self {
-            retries: Retries { max_attempts: 1, ..Retries::default() },
+            retries: Retries { max_attempts: 2, budget_percent: 0, min_per_second: 0 },
             timeouts: Timeouts { first_token_ms: ms, stream_idle_ms: ms, total_ms: ms },
             ..Self::to(model)
         }
