@@ -9,13 +9,13 @@ from pointsman_operator.hub.gate import CALLER
 from pointsman_operator.hub.state import HubState
 
 
-def hub_state(request: Request) -> HubState:
+async def hub_state(request: Request) -> HubState:
     """The state of the hub that serves this request."""
     state: HubState = request.app.state.hub
     return state
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Whom the gate has let in."""
     caller: Caller = request.scope[CALLER]
     return caller

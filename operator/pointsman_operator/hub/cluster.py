@@ -96,6 +96,8 @@ def cluster_callers(connection: Connection, controller: str, folder: Path) -> Ca
         )
         looking = asyncio.create_task(look_once())
         try:
+            # Before a whole fleet knocks: its handshakes would leave the list no time.
+            await presence.listed()
             known = ClusterCallers(Tokens(keys, api, presence), Rights(api), controller)
             yield known, known
         finally:

@@ -27,7 +27,7 @@ TargetHeader = Annotated[str, Header(alias="x-pointsman-target")]
 router = APIRouter(prefix="/v1")
 
 
-def controller(who: Who) -> None:
+async def controller(who: Who) -> None:
     """Only the controller, or the local token."""
     check_controller(who)
 

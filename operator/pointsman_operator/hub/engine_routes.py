@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from pointsman_operator.hub import limits
 from pointsman_operator.hub.access import caller_of, hub_state
 from pointsman_operator.hub.callers import (
     Caller,
@@ -22,15 +21,13 @@ from pointsman_operator.hub.callers import (
 from pointsman_operator.hub.decisions import gateway_record
 from pointsman_operator.hub.feed import StreamAnswer, Subscriber
 from pointsman_operator.hub.fleet import Rejected
-from pointsman_operator.hub.messages import Report
+from pointsman_operator.hub.messages import Report, StreamQuery
 from pointsman_operator.hub.state import HubState
 from pointsman_operator.hub.targets import Served, parse_labels
 from pointsman_operator.ledger.errors import LedgerError
 from pointsman_operator.ledger.messages import SyncRequest
 from pointsman_operator.ledger.syncing import Bounds
 
-Asked = Annotated[str, Query(max_length=limits.LABEL_CHARACTERS_MAX)]
-Named = Annotated[str, Query(min_length=1, max_length=limits.LABEL_CHARACTERS_MAX)]
 State = Annotated[HubState, Depends(hub_state)]
 Who = Annotated[Caller, Depends(caller_of)]
 
@@ -40,37 +37,38 @@ FIRST_WORD = "its first report"
 router = APIRouter(prefix="/v1")
 
 
-@router.get("/stream")
-async def stream(
-    state: State,
-    who: Who,
-    sidecar: Named,
-    boot: Named,
-    namespace: Named,
-    workload: Asked = "",
-    digest: Asked = "",
-    labels: Annotated[str, Query(max_length=limits.TARGET_BYTES_MAX)] = "",
-    *,
-    gateway: Asked = "",
-) -> Response:
+async def stream(request: Request) -> Response:
     """The sidecar's table, tuning and questions, for as long as it listens."""
-    own = own_namespace(who, sidecar, namespace)
+    state, who = await hub_state(request), await caller_of(request)
+    try:
+        asked = StreamQuery.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise _invalid(error, "query") from error
+    gateway = asked.gateway
+    own = own_namespace(who, asked.sidecar, asked.namespace)
     if gateway:
         check_gateway(who, gateway)
-    served = Served(own, workload, parse_labels(labels), gateway)
+    served = Served(own, asked.workload, parse_labels(asked.labels), gateway)
     state.feed.check_room()
-    entry = state.fleet.heard(sidecar, boot)
+    entry = state.fleet.heard(asked.sidecar, asked.boot)
     entry.served = served
-    entry.says(namespace=own, workload=workload, digest=digest, pod=who.pod, gateway=gateway)
+    entry.says(
+        namespace=own,
+        workload=asked.workload,
+        digest=asked.digest,
+        pod=who.pod,
+        gateway=gateway,
+    )
     if gateway and not entry.facts.version:
         # It may bring its table from an earlier start, but nobody knows yet what it lacks.
         entry.says(waiting=FIRST_WORD)
-    return StreamAnswer(state.feed, Subscriber(entry, served, digest))
+    return StreamAnswer(state.feed, Subscriber(entry, served, asked.digest))
 
 
 async def sync(request: Request) -> Response:
     """Book what was spent, grant what is wanted; an answer means that it is on disk."""
-    begun, state, who = time.perf_counter(), hub_state(request), caller_of(request)
+    begun = time.perf_counter()
+    state, who = await hub_state(request), await caller_of(request)
     try:
         # Straight from the bytes: the one call that every sidecar makes every thirty seconds.
         asked = SyncRequest.model_validate_json(await request.body())
@@ -79,7 +77,7 @@ async def sync(request: Request) -> Response:
         state.newborn.check(asked, bounds.namespace if bounds else None)
         answer = await state.ledger.sync(asked, bounds)
     except ValidationError as error:
-        raise RequestValidationError(error.errors(include_input=False)) from error
+        raise _invalid(error) from error
     except LedgerError:
         state.metrics.syncs.labels("refused").inc()
         raise
@@ -89,8 +87,9 @@ async def sync(request: Request) -> Response:
     return Response(body, media_type="application/json")
 
 
-# Starlette's own route: callers wait for it, and nothing here is left for FastAPI to do. It takes
-# the whole path, the prefix is FastAPI's.
+# Starlette's own routes: for one callers wait, the other a whole fleet opens at once, and nothing
+# here is left for FastAPI to do. They take the whole path, the prefix is FastAPI's.
+router.add_route("/v1/stream", stream, methods=["GET"])
 router.add_route("/v1/ledger/sync", sync, methods=["POST"])
 
 
@@ -129,3 +128,11 @@ def bounds_of(state: HubState, who: Caller, namespace: str) -> Bounds | None:
         return None
     accounts = state.tables.accounts_of(namespace)
     return Bounds(namespace, accounts, guests=serves_guests(who))
+
+
+def _invalid(error: ValidationError, *where: str) -> RequestValidationError:
+    """The same without what was given, which may be a secret in the wrong place."""
+    found = error.errors(include_input=False)
+    return RequestValidationError(
+        [problem | {"loc": (*where, *problem["loc"])} for problem in found]
+    )

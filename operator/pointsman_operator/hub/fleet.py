@@ -138,8 +138,9 @@ class Fleet:
     def changed(self) -> None:
         """There is news for the controller."""
         self.revision += 1
+        # Who waits now is woken by the one, who comes later waits again by the other.
         self._news.set()
-        self._news = asyncio.Event()
+        self._news.clear()
 
     def _forget_one(self) -> None:
         oldest = next(iter(self._sidecars))

@@ -22,6 +22,14 @@ TABLES_WITHIN_MS = 60_000
 LISTEN_QUEUE = 4_096
 """Connections that wait to be accepted, when a whole fleet comes back at once."""
 
+CONNECTIONS_WAITING_MAX = 20_000
+"""Connections that were accepted and wait for their handshake to begin."""
+ADMITTED_AT_ONCE = 8
+"""Of them, how many begin each time that the event loop goes round: some milliseconds' work."""
+ACCEPT_AGAIN_S = 0.2
+"""Pause where nobody can be accepted: too many wait, or no file is left."""
+HANDSHAKE_WITHIN_S = 15.0
+
 TOKEN_BYTES_MAX = 16_384
 """A bearer token; a cluster's are below 2 KiB."""
 TARGET_BYTES_MAX = 8_192
@@ -45,6 +53,11 @@ RECORDS_MAX = 50_000
 RECORDS_PER_REPORT_MAX = 10_000
 REPORTS_PER_COMMIT_MAX = 64
 REPORTS_WAITING_MAX = 4_096
+
+COLLECTED_AT = (20_000, 10, 10)
+"""New objects before garbage is looked for, and after how many times the older ones are, too: ten
+thousand streams are a million objects that stay, and Python's own 700 has them looked at for ever.
+"""
 
 CERTIFICATE_LOOK_S = 1.0
 """How soon another certificate is noticed."""

@@ -32,6 +32,18 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class StreamQuery(_Message):
+    """What a stream is asked for; `namespace` must be the token's."""
+
+    sidecar: Name
+    boot: Name
+    namespace: Name
+    workload: Label = ""
+    digest: Label = ""
+    labels: Annotated[str, Field(max_length=limits.TARGET_BYTES_MAX)] = ""
+    gateway: Label = ""
+
+
 class RejectedTable(_Message):
     """A table that the sidecar would not load."""
 

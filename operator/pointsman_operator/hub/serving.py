@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
 import socket
 import ssl
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from pointsman_operator.hub import limits
+from pointsman_operator.hub.door import Door
 from pointsman_operator.hub.settings import HubSettings
 from pointsman_operator.kube.certificate import Certificate
 
@@ -40,6 +43,9 @@ class HubServer(uvicorn.Server):
             return
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # Streams never resume a session, and for a sync it would save the hub one signature: less
+        # than the two tickets cost that each connection would get.
+        context.num_tickets = 0
         LOGGER.info("waiting for the certificate")
         while not (self._certificate.changed() and self._certificate.load_into(context)):
             time.sleep(limits.CERTIFICATE_LOOK_S)
@@ -52,11 +58,16 @@ class HubServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Bind, then say where."""
-        await super().startup(sockets)
+        del sockets
+        await super().startup([])
+        await self._open()
+        # What is there by now stays, and need not be looked at again.
+        gc.freeze()
+        gc.set_threshold(*limits.COLLECTED_AT)
         if self._certificate is not None:
             self._renewing = asyncio.create_task(self._renew(self._certificate))
         if self.started and self._announce is not None:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            host, port = self._door.address
             shown = f"[{host}]" if ":" in host else host
             announce(self._announce, f"{shown}:{port}")
 
@@ -64,9 +75,26 @@ class HubServer(uvicorn.Server):
         """End the streams, finish the requests, close the state."""
         if self._renewing is not None:
             self._renewing.cancel()
+        self._door.close()
         if self._app.state.hub is not None:
             self._app.state.hub.feed.close()
         await super().shutdown(sockets)
+
+    async def _open(self) -> None:
+        self._door = Door(self._protocol, self.config.ssl)
+        host, port = self.config.host, self.config.port
+        try:
+            await self._door.open(host, port)
+        except OSError as error:
+            LOGGER.error("cannot listen on %s port %d: %s", host, port, error)  # noqa: TRY400
+            await self.lifespan.shutdown()
+            sys.exit(1)
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     async def _renew(self, certificate: Certificate) -> None:
         """Handshakes to come use what the files hold; open streams stay."""
@@ -94,6 +122,7 @@ def _configuration(app: FastAPI, settings: HubSettings) -> uvicorn.Config:
         log_level=settings.log_level,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         backlog=limits.LISTEN_QUEUE,
         timeout_graceful_shutdown=limits.SHUTDOWN_WITHIN_S,
     )

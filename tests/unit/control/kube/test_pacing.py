@@ -66,7 +66,7 @@ def test_some_calls_are_kept_for_what_presses() -> None:
 
 @pytest.mark.parametrize("kept", [0, limits.WRITES_KEPT])
 def test_a_small_bucket_serves_what_does_not_press(kept: int) -> None:
-    """Token reviews press for nobody, and are two at once: none is kept from them for ever."""
+    """Token reviews press for nobody, and are one at a time: none is kept from them for ever."""
     clock = Clock()
     pace = Pace(limits.REVIEWS_PER_S, limits.REVIEWS_IN_A_ROW, kept, clock)
     assert _all_that_go(pace, presses=False) > 0
