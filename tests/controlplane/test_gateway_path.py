@@ -177,9 +177,8 @@ def test_a_guests_call_is_paid_by_the_owners_budget_with_the_owners_key(parts: P
             eventually(lambda: parts.spend(GUEST) == {"shop": served}, within_s=60)
             assert parts.spend() == {"shop": served}
             rows = parts.hub.call(parts.hub.controllers_token(), "GET", "/v1/budgets").json()
-            (account,) = [row for row in rows if row["current"]]
-            assert account["account"] == f"{OWNER}/team/day"
-            assert account["settled"] > 0
+            current = {row["account"]: row["settled"] for row in rows if row["current"]}
+            assert current[f"{OWNER}/team/day"] > 0
             _goes_on_without_a_hub(parts, gateway, shop)
 
 
