@@ -6,8 +6,11 @@ would say stands in the sidecar's own /etc/hosts.
 
 from __future__ import annotations
 
+import datetime as dt
 import shlex
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -29,10 +32,13 @@ from support.hub_in_cluster import HubInCluster, hub_in_cluster
 from support.line import asked
 from support.processes import Sidecar, Simulator, ended
 from support.resources import budget, hosted, policy, pool, rule
+from support.resources_in_cluster import config_map
 
 pytestmark = pytest.mark.timeout(300)
 OWNER, GUEST, NAME = "path-owner", "path-guest", "pointsman-gateway-main"
 ADDRESS, KEY = "127.61.7.1", "sk-of-the-owner"
+OVERLAP_S = "4"
+"""Between the steps of a root's rotation: ten minutes by default."""
 
 
 @dataclass
@@ -109,7 +115,7 @@ def parts(crds: ControlPlane, tmp_path: Path) -> Iterator[Parts]:
         provider = Simulator(tmp_path, "a", tls={"certOut": str(tmp_path / "provider.pem")})
         stack.enter_context(ended(provider))
         hub = stack.enter_context(hub_in_cluster(crds, tmp_path / "hub", home.namespace))
-        listed = ("--gateway-namespaces", OWNER)
+        listed = ("--gateway-namespaces", OWNER, "--overlap-seconds", OVERLAP_S)
         leader = controller(home, hub, tmp_path / "controller", *listed)
         eventually(stack.enter_context(leader).leads, within_s=30)
         yield Parts(crds, home, hub, tmp_path, provider, memory)
@@ -139,7 +145,8 @@ def resources(url: str) -> list[dict[str, Any]]:
 def test_a_guests_call_is_paid_by_the_owners_budget_with_the_owners_key(parts: Parts) -> None:
     """Routed by the guest, keyed and booked by the owner; each sees its own, all see it once.
 
-    With the hub gone and the gateway killed its calls go on, on the lease that it had.
+    Its calls go on while the authority's root is rotated; and, on the lease that it had, with the
+    hub gone and the gateway killed.
     """
     plane = parts.plane
     plane.kubectl.apply(*resources(parts.provider.url))
@@ -163,7 +170,10 @@ def test_a_guests_call_is_paid_by_the_owners_budget_with_the_owners_key(parts: P
     program = ("--mount", "sh", "-c", script + "-m pointsman_sidecar")
     with ended(gateway):
         eventually(lambda: gateway.probe("/readyz"), within_s=30)
-        shop = parts.router(GUEST, "default", "shop", python="unshare", program=program)
+        mount = parts.folder / "mounted"
+        mount.mkdir()
+        where = {"POINTSMAN_TABLE_PATH": str(mount)}
+        shop = parts.router(GUEST, "default", "shop", python="unshare", program=program, **where)
         with ended(shop):
             eventually(lambda: _call(shop).status_code == 200, within_s=40)
             before = parts.provider.stats()["requests"]
@@ -179,7 +189,38 @@ def test_a_guests_call_is_paid_by_the_owners_budget_with_the_owners_key(parts: P
             rows = parts.hub.call(parts.hub.controllers_token(), "GET", "/v1/budgets").json()
             current = {row["account"]: row["settled"] for row in rows if row["current"]}
             assert current[f"{OWNER}/team/day"] > 0
+            _goes_on_under_another_root(parts, shop, mount)
             _goes_on_without_a_hub(parts, gateway, shop)
+
+
+def _goes_on_under_another_root(parts: Parts, shop: Sidecar, mount: Path) -> None:
+    """No call fails; in the end the gateway shows a certificate that the new root alone proves."""
+    before = parts.bundle()
+    moment = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+    mark = {"metadata": {"annotations": {"pointsman.dev/renew-before": moment.isoformat()}}}
+    secret = f"/api/v1/namespaces/{parts.home.namespace}/secrets/pointsman-ca"
+    parts.plane.api.merge(secret, mark)
+    counts: list[int] = []
+
+    def rotated() -> bool:
+        """Be the kubelet, call, and see how many roots are trusted."""
+        bundle = config_map(parts.plane, GUEST)["data"]["ca.crt"]
+        draft = mount / ".ca.crt"
+        draft.write_text(bundle)
+        draft.replace(mount / "ca.crt")
+        answer = _call(shop)
+        assert answer.status_code == 200, answer.text
+        counts.append(bundle.count("BEGIN CERTIFICATE"))
+        return counts[-1] == 1 and bundle != before
+
+    eventually(rotated, within_s=90)
+    assert max(counts) == 2
+    trust = ssl.create_default_context(cadata=parts.bundle())
+    with (
+        socket.create_connection((ADDRESS, 443), timeout=20) as plain,
+        trust.wrap_socket(plain, server_hostname=f"{NAME}.{OWNER}.svc") as secure,
+    ):
+        assert secure.version() is not None
 
 
 def _goes_on_without_a_hub(parts: Parts, gateway: Sidecar, shop: Sidecar) -> None:
