@@ -3,13 +3,15 @@
 An event loop's own server begins every handshake that it can. When a whole fleet comes back, ten
 thousand are then under way together, each gets a ten-thousandth of the processor, none is done
 before nearly all are, and callers whose patience ends begin again. Here a few are begun each time
-that the loop goes round, the longest waiting first: who is in gets its answer, whoever waits.
+that the loop goes round, the longest waiting first: who is in gets its answer, whoever waits. Who
+has given up meanwhile costs nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import select
 import socket
 import ssl
 from collections import deque
@@ -19,6 +21,8 @@ from contextlib import suppress
 from pointsman_operator.hub import limits
 
 LOGGER = logging.getLogger(__name__)
+_LEFT = getattr(select, "POLLRDHUP", 0)
+"""The peer has closed; where a system does not tell, its handshake fails instead."""
 
 
 class Door:
@@ -88,8 +92,14 @@ class Door:
     def _admit(self) -> None:
         """Begin with some; the next ones when the loop has been round."""
         loop = asyncio.get_running_loop()
-        for _ in range(min(limits.ADMITTED_AT_ONCE, len(self._waiting))):
-            task = loop.create_task(self._enter(self._waiting.popleft()))
+        begun = 0
+        while self._waiting and begun < limits.ADMITTED_AT_ONCE:
+            connection = self._waiting.popleft()
+            if _has_left(connection):
+                connection.close()
+                continue
+            begun += 1
+            task = loop.create_task(self._enter(connection))
             self._begun.add(task)
             task.add_done_callback(self._begun.discard)
         self._admitting = bool(self._waiting)
@@ -105,3 +115,10 @@ class Door:
             await asyncio.get_running_loop().connect_accepted_socket(
                 self._protocol, connection, ssl=self._context, ssl_handshake_timeout=within_s
             )
+
+
+def _has_left(connection: socket.socket) -> bool:
+    """Whether the peer has gone: its hello may still be there to be answered in vain."""
+    looking = select.poll()
+    looking.register(connection, _LEFT)
+    return bool(looking.poll(0))

@@ -73,6 +73,20 @@ async def test_who_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
     assert len(came) == 1
 
 
+async def test_who_has_given_up_costs_nothing() -> None:
+    """Those that left while they waited are not begun with; the next one is in."""
+    came: list[int] = []
+    async with opened(came) as door:
+        for _ in range(MANY):
+            socket.create_connection(door.address).close()
+        patient = socket.create_connection(door.address)
+        port = patient.getsockname()[1]
+        patient.setblocking(False)
+        assert await asyncio.get_running_loop().sock_recv(patient, 3) == b"in\n"
+        patient.close()
+        assert came == [port]
+
+
 async def test_a_closed_door_lets_nobody_in() -> None:
     """Who still waits is turned away, so that it comes to another hub at once."""
     came: list[int] = []
