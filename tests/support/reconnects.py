@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import trustme
 
 from support.counted_cluster import CountedCluster, counted_cluster
@@ -17,12 +19,11 @@ from support.eventually import eventually
 from support.hub_process import HubProcess
 from support.processes import free_port
 from support.returning_fleet import ReturningFleet
+from support.tree import ROOT
 
 FIRST_WITHIN_S = 300.0
 BACK_WITHIN_S = 90.0
 """Beyond it the measurement is given up; the promise is 30 s."""
-PROBE_WITHIN_S = 30.0
-"""One question to a hub that a whole fleet comes back to."""
 
 
 @dataclass
@@ -49,22 +50,20 @@ async def measure(folder: Path, streams: int) -> Returned:
     certificate.private_key_pem.write_to_path(folder / "tls.key")
     for number, blob in enumerate(certificate.cert_chain_pems):
         blob.write_to_path(folder / "tls.crt", append=number > 0)
-    trust = ssl.create_default_context()
-    authority.configure_trust(trust)
+    authority.cert_pem.write_to_path(folder / "ca.crt")
+    trust = ssl.create_default_context(cafile=str(folder / "ca.crt"))
     with counted_cluster() as cluster:
         fleet = ReturningFleet(cluster, streams, trust)
         hub = _hub(folder, cluster)
         try:
-            return await _run(cluster, fleet, hub, trust)
+            return await _run(cluster, fleet, hub)
         finally:
             await fleet.close()
             if hub.running:
                 hub.kill()
 
 
-async def _run(
-    cluster: CountedCluster, fleet: ReturningFleet, hub: HubProcess, trust: ssl.SSLContext
-) -> Returned:
+async def _run(cluster: CountedCluster, fleet: ReturningFleet, hub: HubProcess) -> Returned:
     await asyncio.to_thread(hub.start)
     began = time.monotonic()
     fleet.follow(hub.address)
@@ -80,13 +79,12 @@ async def _run(
     cluster.reviews.clear()
     await asyncio.to_thread(hub.start)
     began = time.monotonic()
-    await _until(lambda: _refused(hub, gone.token, trust))
-    gone_refused_s = time.monotonic() - began
+    refusing = asyncio.create_task(asyncio.to_thread(_refused_at, hub, gone.token))
     back_s = await fleet.until_back(BACK_WITHIN_S, but=frozenset({gone.uid})) - began
+    gone_refused_s = await refusing - began
     cluster.remove(deleted.uid)
     removed = time.monotonic()
-    await _until(lambda: _refused(hub, deleted.token, trust))
-    deleted_refused_s = time.monotonic() - removed
+    deleted_refused_s = await asyncio.to_thread(_refused_at, hub, deleted.token) - removed
     return Returned(
         streams=len(fleet.members),
         first_s=round(first_s, 1),
@@ -110,15 +108,17 @@ async def _until(condition: Callable[[], object], within_s: float = BACK_WITHIN_
     await asyncio.to_thread(eventually, condition, within_s)
 
 
-def _refused(hub: HubProcess, token: str, trust: ssl.SSLContext) -> bool:
-    """Whether the hub lets the token's bearer speak no longer; no answer says nothing."""
-    headers = {"authorization": f"Bearer {token}"}
-    url = f"{hub.url.replace('127.0.0.1', 'localhost')}/v1/ledger/sync"
-    try:
-        answer = httpx.post(
-            url, headers=headers, content=b"{}", verify=trust, timeout=PROBE_WITHIN_S
-        )
-    except httpx.TransportError:
-        # Its connection waits behind ten thousand others': what is measured goes on.
-        return False
-    return answer.status_code == 401
+def _refused_at(hub: HubProcess, token: str) -> float:
+    """When the hub lets the token's bearer speak no longer (monotonic); waits for it."""
+    command = [sys.executable, "-P", "-m", "support.refusal_probe", "--ca"]
+    command += [str(hub.folder / "ca.crt"), "--port", hub.address.rpartition(":")[2]]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
+    done = subprocess.run(
+        [*command, "--within-s", str(BACK_WITHIN_S)],
+        input=token,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+    return float(done.stdout)
