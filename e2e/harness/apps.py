@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,13 @@ def asking(workload: dict[str, Any], **more: str) -> dict[str, Any]:
     return workload
 
 
-def job(name: str, times: int = 1) -> dict[str, Any]:
+def job(name: str, times: int = 1, grace_s: int = 1) -> dict[str, Any]:
     """A Job that asks for a router and whose calls come at once."""
     tmp = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - of the pod
     call = ("python3", "-c", CHAT, str(times))
     once = pods.container("app", *call, image=sdk.REFERENCE, volumeMounts=[tmp])
-    spec = pods.spec(once, volumes=[{"name": "tmp", "emptyDir": {}}], restartPolicy="Never")
+    volumes = [{"name": "tmp", "emptyDir": {}}]
+    spec = pods.spec(once, grace_s=grace_s, volumes=volumes, restartPolicy="Never")
     template = {"metadata": {"labels": {"pointsman.dev/inject": "true"}}, "spec": spec}
     return {
         "apiVersion": "batch/v1",
@@ -154,6 +156,18 @@ def condition(kubectl: Kubectl, what: str, kind: str) -> tuple[str, str]:
     status = kubectl.json("get", what).get("status", {})
     found = (it for it in status.get("conditions", ()) if it["type"] == kind)
     return next(((it["status"], it["reason"]) for it in found), ("", ""))
+
+
+def spent(kubectl: Kubectl) -> Decimal:
+    """What the Budget's status shows."""
+    return Decimal(kubectl("get", "bud", "team", "-o", "jsonpath={.status.worst.spent}") or 0)
+
+
+def cost(line: str, calls: int = 1) -> Decimal:
+    """What so many calls cost that are as the one of a line of `asked`."""
+    _, _, tokens_in, tokens_out = line.split()
+    prices = Decimal(PRICING["inputPerMTok"]), Decimal(PRICING["outputPerMTok"])
+    return (int(tokens_in) * prices[0] + int(tokens_out) * prices[1]) * calls / 10**6
 
 
 def restarts(pod: dict[str, Any]) -> int:

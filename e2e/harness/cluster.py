@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import daemons, images, name_service
+from harness import daemons, images, name_service, volumes
 from harness.binaries import DNS, KUBERNETES, UnavailableError, built
 from harness.components import COMPONENTS, LOOPBACK, SERVICE_CIDR, Layout
 from harness.control_plane import ControlPlane, free_port
@@ -122,6 +122,12 @@ class Cluster(ControlPlane):
             return self._imported(images.archive(image, path))
         finally:
             path.unlink(missing_ok=True)
+
+    def volume(self, name: str) -> None:
+        """An empty volume for the next claim that fits; it goes with the cluster."""
+        folder = self.folder / "volumes" / name
+        folder.mkdir(parents=True)
+        self.kubectl.apply(volumes.storage_class(), volumes.volume(name, folder))
 
     def on_node(self, *command: str | Path, within_s: float = IMPORT_S) -> str:
         """Run a command on the node, beside the kubelet; what it prints."""

@@ -14,14 +14,14 @@ from harness.production import NAMES, ROOT, TAG, Builder
 
 CHART = ROOT / "charts" / "pointsman"
 RELEASE, HOME = "pointsman", "pointsman-system"
+CLAIM = f"state-{RELEASE}-hub-0"
+"""Of the volume that the ledger lies on; the chart's default."""
 INSTALL_S = 240
 VALUES: Mapping[str, Any] = {
     "image.registry": REGISTRY,
     "image.pullPolicy": "Never",
     "image.operator.tag": TAG,
     "image.sidecar.tag": TAG,
-    # The cluster has no PersistentVolumes.
-    "hub.storage.type": "EmptyDir",
 }
 
 

@@ -25,6 +25,7 @@ def installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Ite
     made.load(building)
     cluster.load(provider.image(folder))
     cluster.load(sdk.image(folder))
+    cluster.volume("ledger")
     try:
         made.install()
     except Exception as error:

@@ -161,7 +161,7 @@ def test_when_the_hub_is_back_the_new_pod_has_its_lease(away: Away) -> None:
 
 
 def _three(namespace: str, simulated: Provider, amount: str = "5") -> list[dict[str, Any]]:
-    """Their Budget lets calls go on without a ledger: here the hub loses it with its pod."""
+    """Their Budget lets calls go on without a ledger, however long and steadily the app spends."""
     *routing, budget = apps.three(namespace, simulated.url, amount=amount)
     budget["spec"]["enforcement"] = {"onLedgerUnavailable": "Allow"}
     return [*routing, budget]

@@ -32,7 +32,7 @@ REGISTRY = "image.registry=registry.example.com/platform"
 SUBSTITUTED = (
     # The release is there already, for all scenarios: the same line makes its next revision.
     ("helm install pointsman", "helm upgrade --install pointsman"),
-    # Images are loaded onto the node, and the cluster has no volumes.
+    # Images are loaded onto the node.
     (f"--set {REGISTRY}", shlex.join(flags())),
     ("--namespace shop", '--namespace "$NAMESPACE"'),
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness import apps
-from harness.installation import HOME, RELEASE, Installation
+from harness import apps, books
+from harness.installation import CLAIM, HOME, RELEASE, Installation
 from harness.kubectl import Kubectl
 from harness.provider import Provider
 from support import resources
@@ -13,21 +13,23 @@ from support.eventually import eventually
 
 pytestmark = pytest.mark.timeout(600)
 
-KEPT = {f"secret/{RELEASE}-ca"}
-"""Sidecars that outlive an uninstallation trust the next one. (The ledger's volume, too.)"""
+KEPT = {f"secret/{RELEASE}-ca", f"persistentvolumeclaim/{CLAIM}"}
+"""Sidecars that outlive an uninstallation trust the next one, and the ledger goes on."""
 NOT_OURS = ("configmap/kube-root-ca.crt", "serviceaccount/default")
 
 
 def test_uninstall_keeps_resources_and_leaves_nothing_else(
     installed: Installation, restricted: str
 ) -> None:
-    """CRDs, resources and running apps stay; a reinstallation serves the same sidecars.
+    """CRDs, resources, ledger and running apps stay; a reinstallation serves the same sidecars.
 
-    A gateway is ours, and goes.
+    A gateway is ours, and goes. What a pod that is gone has spent stays booked, and the call that
+    was made meanwhile is booked afterwards.
     """
     installed.upgrade(gatewayNamespaces=[restricted])
     kubectl = installed.cluster.kubectl.within(restricted)
     simulated = Provider(installed.cluster, restricted)
+    simulated.script({"do": {"outputTokens": 100}})
     *routing, budget = apps.three(restricted, simulated.url)
     # An enforced Budget whose ledger is gone refuses, as it should; this app is to go on.
     budget["spec"]["enforcement"] = {"onLedgerUnavailable": "Allow"}
@@ -39,6 +41,11 @@ def test_uninstall_keeps_resources_and_leaves_nothing_else(
     kubectl("wait", "--for=condition=Ready", "rpol/support", "--timeout=180s")
     eventually(lambda: len(apps.gateways(kubectl)) == 4, 60)
     (pod,) = apps.running(kubectl)
+    kubectl.apply(apps.job("once", grace_s=30))
+    kubectl("wait", "--for=condition=Complete", "job/once", "--timeout=180s")
+    eventually(lambda: books.of_file(installed, restricted).requests == 1, 60)
+    once = books.of_file(installed, restricted)
+    assert once.settled == once.cost > 0
     installed.uninstall()
     try:
         assert _count(kubectl, "mpool,rpol,bud") == 4
@@ -46,11 +53,15 @@ def test_uninstall_keeps_resources_and_leaves_nothing_else(
         assert "configmap/pointsman" not in kubectl("get", "configmaps", "-o", "name")
         assert _of_the_cluster(installed.kubectl) == set()
         eventually(lambda: _at_home(installed.kubectl) == KEPT, 60)
-        assert apps.chat(kubectl) == ["sim-m0"]
+        (line,) = apps.asked(kubectl)
     finally:
         installed.install()
     eventually(lambda: apps.condition(kubectl, "rpol/support", "Programmed")[0] == "True", 120)
     assert [each["metadata"]["uid"] for each in apps.running(kubectl)] == [pod["metadata"]["uid"]]
+    eventually(lambda: apps.spent(kubectl) == apps.cost(line, 2), apps.SPENT_WITHIN_S)
+    twice = books.of_file(installed, restricted)
+    assert twice.incarnation == once.incarnation
+    assert (twice.requests, twice.settled) == (2, 2 * once.settled)
 
 
 def _count(kubectl: Kubectl, kinds: str) -> int:
