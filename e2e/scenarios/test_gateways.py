@@ -5,16 +5,20 @@ Nobody but the owner's namespace holds the provider's key; who calls is known by
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from harness import apps
+from harness import apps, outage
+from harness.calls import short_calls
 from harness.fixtures import fresh_namespace
 from harness.installation import Installation
 from harness.kubectl import Kubectl
@@ -28,7 +32,12 @@ from support.eventually import eventually
 pytestmark = pytest.mark.timeout(600)
 
 ASKING, WITH_KEY = ((apps.PROGRAMS / f"{name}.py").read_text() for name in ("asking", "with_key"))
+GATEWAY = "pointsman-gateway-main"
 KEY = "sk-of-the-owner-alone"
+OVERLAP = {"name": "POINTSMAN_CONTROLLER_OVERLAP_SECONDS", "value": "12"}
+"""Between the steps of a root's rotation: ten minutes by default."""
+ROTATED_WITHIN_S = 180.0
+RESTARTED_WITHIN_S = 60.0
 UNREACHABLE = "unreachable"
 """What `with_key` says where nobody takes its connection."""
 
@@ -51,7 +60,7 @@ def places(installed: Installation) -> Iterator[Places]:
             for name in ("gateway-owner", "gateway-guest", "gateway-entry")
         )
         stack.callback(_take_back, installed)
-        installed.upgrade(gatewayNamespaces=[owner, entry])
+        installed.upgrade(gatewayNamespaces=[owner, entry], controller__extraEnv=[OVERLAP])
         yield Places(owner, guest, entry)
 
 
@@ -63,10 +72,29 @@ def _take_back(installed: Installation) -> None:
         eventually(lambda: len(installed.kubectl("get", "pods", *selector).split()) == 2, 60)
 
 
-def test_a_guests_call_goes_by_the_owners_gateway_while_the_pool_allows_it(
-    installed: Installation, places: Places
-) -> None:
-    """Keyed and booked in the owner's namespace; the guest's holds no Secret; then it is closed."""
+@dataclass(frozen=True)
+class Guests:
+    """A pool with its provider, and an app of another namespace that calls it."""
+
+    owner: Kubectl
+    guest: Kubectl
+    simulated: Provider
+    pod: dict[str, Any]
+    """The app's."""
+
+    def gateways(self) -> list[dict[str, Any]]:
+        """The gateway's pods that are not on their way out."""
+        found = self.owner.json("get", "pods", "-l", "pointsman.dev/gateway=pool.main")["items"]
+        return [each for each in found if "deletionTimestamp" not in each["metadata"]]
+
+    def rolled_out(self) -> None:
+        """Return when the gateway is as the controller last wanted it."""
+        self.owner("rollout", "status", f"deployment/{GATEWAY}", "--timeout=180s")
+
+
+@pytest.fixture(scope="module")
+def guests(installed: Installation, places: Places) -> Guests:
+    """The owner's pool is open to the guest, whose app is ready to call; nobody has called yet."""
     owner, guest = (installed.cluster.kubectl.within(name) for name in (places.owner, places.guest))
     simulated = Provider(installed.cluster, places.owner)
     simulated.take(KEY)
@@ -82,20 +110,70 @@ def test_a_guests_call_goes_by_the_owners_gateway_while_the_pool_allows_it(
     guest.apply(resources.policy(rule, namespace=places.guest, pools=foreign), apps.app())
     apps.annotate(guest)
     guest("wait", "--for=condition=Ready", "rpol/support", "--timeout=180s")
-    (line,) = apps.asked(guest)
-    assert line.split()[1] == "sim-m0"
-    eventually(lambda: apps.spent(owner) == apps.cost(line), apps.SPENT_WITHIN_S)
-    assert guest("get", "secrets", "-o", "name") == ""
     (pod,) = apps.running(guest)
-    assert places.owner not in json.dumps(pod)
+    return Guests(owner, guest, simulated, pod)
+
+
+def test_a_guests_call_goes_by_the_owners_gateway(places: Places, guests: Guests) -> None:
+    """Keyed and booked in the owner's namespace; the guest's holds no Secret."""
+    (line,) = apps.asked(guests.guest)
+    assert line.split()[1] == "sim-m0"
+    eventually(lambda: apps.spent(guests.owner) == apps.cost(line), apps.SPENT_WITHIN_S)
+    assert guests.guest("get", "secrets", "-o", "name") == ""
+    assert places.owner not in json.dumps(guests.pod)
+    assert guests.simulated.stats()["requests"] == 1
+
+
+def test_a_root_is_rotated_while_guests_call(
+    installed: Installation, guests: Guests, tmp_path: Path
+) -> None:
+    """Gateways get certificates of another root, and sidecars trust them in time: no call fails."""
+    (before,) = _roots(installed)
+    uids = {each["metadata"]["uid"] for each in guests.gateways()}
+    moment = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+    mark = f"pointsman.dev/renew-before={moment.isoformat()}"
+    with short_calls(guests.guest, guests.pod["metadata"]["name"], tmp_path / "said") as said:
+        said.go_on()
+        installed.kubectl("annotate", "secret/pointsman-ca", mark)
+        eventually(lambda: len(_roots(installed)) == 2, ROTATED_WITHIN_S)
+        eventually(lambda: len(_roots(installed)) == 1, ROTATED_WITHIN_S)
+        guests.rolled_out()
+        said.go_on()
+    assert _roots(installed) != [before]
+    assert uids.isdisjoint(each["metadata"]["uid"] for each in guests.gateways())
+    assert set(said.models()) == {"sim-m0"}, str(said)
+
+
+def test_without_a_hub_killed_containers_of_a_gateway_return(
+    installed: Installation, places: Places, guests: Guests, tmp_path: Path
+) -> None:
+    """Each goes on with what its pod's memory holds, one after the other: no guest's call fails."""
+    name = guests.pod["metadata"]["name"]
+    pods = [str(each["metadata"]["name"]) for each in guests.gateways()]
+    with (
+        outage.scaled_down(installed, outage.HUB),
+        short_calls(guests.guest, name, tmp_path / "said") as said,
+    ):
+        said.go_on()
+        for pod in pods:
+            installed.cluster.kill_container(places.owner, pod, "gateway")
+            eventually(lambda at=pod: _returned(guests.owner, at), RESTARTED_WITHIN_S)  # type: ignore[misc]
+            said.go_on()
+    assert set(said.models()) == {"sim-m0"}, str(said)
+    outage.wait_for_all(installed)
+
+
+def test_a_pool_that_is_closed_again_answers_no_guest(places: Places, guests: Guests) -> None:
+    """As if it were not there, and its gateway goes."""
+    owner, guest = guests.owner, guests.guest
+    calls = guests.simulated.stats()["requests"]
     closed = {"spec": {"allowedNamespaces": {"from": "Names", "names": [places.entry]}}}
     owner("patch", "mpool/main", "--type=merge", "-p", json.dumps(closed))
     eventually(lambda: _asked(guest, "auto") == ["503 no_model"], 60)
     assert _asked(guest, "main/m0") == ["404 model_not_found"]
     assert places.owner in apps.explained(guest, "rpol/support")
     eventually(lambda: apps.gateways(owner) == [], 120)
-    # Not by the Budget's status: it tells nothing of a Budget that no table holds any more.
-    assert simulated.stats()["requests"] == 1
+    assert guests.simulated.stats()["requests"] == calls
 
 
 def test_a_pod_without_a_router_is_answered_by_its_key_over_tls(
@@ -130,6 +208,18 @@ def test_a_pod_without_a_router_is_answered_by_its_key_over_tls(
     eventually(lambda: apps.spent(kubectl) > 0, apps.SPENT_WITHIN_S)
     kubectl("delete", "rpol", "partners")
     eventually(lambda: apps.gateways(kubectl) == [], 120)
+
+
+def _roots(installed: Installation) -> list[str]:
+    """Whom workloads are to trust."""
+    bundle = installed.kubectl.json("get", "configmap", "pointsman-ca")["data"]["ca.crt"]
+    return re.findall("-----BEGIN CERTIFICATE-----[^-]+", bundle)
+
+
+def _returned(kubectl: Kubectl, pod: str) -> bool:
+    """Whether a gateway's container was started again and takes calls."""
+    (container,) = kubectl.json("get", "pod", pod)["status"]["containerStatuses"]
+    return bool(container["restartCount"] == 1 and container["ready"])
 
 
 def _asked(kubectl: Kubectl, *models: str) -> list[str]:
