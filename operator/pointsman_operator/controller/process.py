@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import uuid
 from collections.abc import Awaitable, Mapping
@@ -179,6 +180,10 @@ class Controller:
             await watch.synced.wait()
         await self._follower.known.wait()
         self._reconciler.know_enough()
+        # What was read stays: without it in the collector's books, garbage is looked for sooner, and
+        # memory does not swing by what waits for that (kopf and the HTTP clients make it in circles).
+        gc.collect()
+        gc.freeze()
 
     async def _look_at_all(self) -> None:
         while self._reconciler is not None:
