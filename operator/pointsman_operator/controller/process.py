@@ -180,8 +180,8 @@ class Controller:
             await watch.synced.wait()
         await self._follower.known.wait()
         self._reconciler.know_enough()
-        # What was read stays: without it in the collector's books, garbage is looked for sooner, and
-        # memory does not swing by what waits for that (kopf and the HTTP clients make it in circles).
+        # What was read stays: without it in the collector's books, garbage is looked for sooner,
+        # and memory does not swing by what kopf and the HTTP clients leave in circles until then.
         gc.collect()
         gc.freeze()
 
