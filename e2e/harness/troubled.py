@@ -11,6 +11,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import create_default_context
@@ -126,7 +127,7 @@ class TroubledApi:
 
     def cut(self) -> None:
         """Break every request that is under way, watches included, without an ending."""
-        self._in_loop(lambda: [task.cancel() for task in self._running])
+        self._in_loop(lambda: [task.cancel() for task in self._running if not task.cancelling()])
 
     def _in_loop(self, work: Callable[[], object]) -> None:
         """Do something in the proxy's thread, now; returns when it is done."""
@@ -178,7 +179,7 @@ class TroubledApi:
     async def _pass_on(self, scope: Message, path: str, body: bytes, send: Send) -> None:
         headers = [(name, value) for name, value in scope["headers"] if name not in HOP_BY_HOP]
         request = self._client.build_request(scope["method"], path, headers=headers, content=body)
-        answer = await self._client.send(request, stream=True)
+        answer = await self._begun(request)
         try:
             kept = [
                 (name.lower(), value)
@@ -193,6 +194,19 @@ class TroubledApi:
             await send({"type": "http.response.body", "body": b""})
         finally:
             await answer.aclose()
+
+    async def _begun(self, request: httpx.Request) -> httpx.Response:
+        """The answer, once it has begun; who is cut meanwhile waits for that.
+
+        httpcore leaves the socket open of a connection that is broken off in its handshake.
+        """
+        sending = asyncio.create_task(self._client.send(request, stream=True))
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            with suppress(httpx.HTTPError):
+                await (await sending).aclose()
+            raise
 
 
 async def _refuse(mood: Mood, send: Send) -> None:

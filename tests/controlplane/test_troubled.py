@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -14,6 +16,8 @@ from harness.api import Api
 from harness.control_plane import ControlPlane
 from harness.troubled import TroubledApi
 from support.eventually import eventually
+
+ROUNDS, AT_ONCE = 20, 8
 
 
 @pytest.fixture
@@ -109,3 +113,28 @@ def test_a_watch_can_be_broken(
     watching.join(20)
     assert broken == [True]
     assert client.status("/api") == 200
+
+
+def test_a_cut_in_a_handshake_leaves_nothing_open(
+    control_plane: ControlPlane, troubled: TroubledApi
+) -> None:
+    """Requests that are cut while their connections are made fail, and no socket stays behind."""
+    trust = ssl.create_default_context(cadata=control_plane.ca)
+
+    def ask() -> None:
+        with suppress(httpx.HTTPError):
+            httpx.get(f"{troubled.url}/version", verify=trust, trust_env=False)
+
+    for _ in range(ROUNDS):
+        asking = [threading.Thread(target=ask) for _ in range(AT_ONCE)]
+        before = troubled.requests
+        for each in asking:
+            each.start()
+        # Some have begun, and their connections are being made.
+        while any(each.is_alive() for each in asking) and troubled.requests < before + AT_ONCE // 2:
+            pass
+        troubled.cut()
+        for each in asking:
+            each.join()
+    # A transport that nobody closed says so when it is collected, and the test fails.
+    gc.collect()
