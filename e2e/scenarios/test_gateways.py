@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from harness import apps, outage
+from harness import apps
 from harness.calls import short_calls
 from harness.fixtures import fresh_namespace
 from harness.installation import Installation
@@ -37,7 +37,6 @@ KEY = "sk-of-the-owner-alone"
 OVERLAP = {"name": "POINTSMAN_CONTROLLER_OVERLAP_SECONDS", "value": "12"}
 """Between the steps of a root's rotation: ten minutes by default."""
 ROTATED_WITHIN_S = 180.0
-RESTARTED_WITHIN_S = 60.0
 UNREACHABLE = "unreachable"
 """What `with_key` says where nobody takes its connection."""
 
@@ -144,25 +143,6 @@ def test_a_root_is_rotated_while_guests_call(
     assert set(said.models()) == {"sim-m0"}, str(said)
 
 
-def test_without_a_hub_killed_containers_of_a_gateway_return(
-    installed: Installation, places: Places, guests: Guests, tmp_path: Path
-) -> None:
-    """Each goes on with what its pod's memory holds, one after the other: no guest's call fails."""
-    name = guests.pod["metadata"]["name"]
-    pods = [str(each["metadata"]["name"]) for each in guests.gateways()]
-    with (
-        outage.scaled_down(installed, outage.HUB),
-        short_calls(guests.guest, name, tmp_path / "said") as said,
-    ):
-        said.go_on()
-        for pod in pods:
-            installed.cluster.kill_container(places.owner, pod, "gateway")
-            eventually(lambda at=pod: _returned(guests.owner, at), RESTARTED_WITHIN_S)  # type: ignore[misc]
-            said.go_on()
-    assert set(said.models()) == {"sim-m0"}, str(said)
-    outage.wait_for_all(installed)
-
-
 def test_a_pool_that_is_closed_again_answers_no_guest(places: Places, guests: Guests) -> None:
     """As if it were not there, and its gateway goes."""
     owner, guest = guests.owner, guests.guest
@@ -214,12 +194,6 @@ def _roots(installed: Installation) -> list[str]:
     """Whom workloads are to trust."""
     bundle = installed.kubectl.json("get", "configmap", "pointsman-ca")["data"]["ca.crt"]
     return re.findall("-----BEGIN CERTIFICATE-----[^-]+", bundle)
-
-
-def _returned(kubectl: Kubectl, pod: str) -> bool:
-    """Whether a gateway's container was started again and takes calls."""
-    (container,) = kubectl.json("get", "pod", pod)["status"]["containerStatuses"]
-    return bool(container["restartCount"] == 1 and container["ready"])
 
 
 def _asked(kubectl: Kubectl, *models: str) -> list[str]:

@@ -97,7 +97,7 @@ def test_an_address_in_use_is_an_exit_code(tmp_path: Path) -> None:
     second.mkdir()
     with hub_process(first) as hub:
         late = HubProcess(second, ["--listen", hub.address])
-        with pytest.raises(AssertionError, match="cannot listen on .*Address already in use"):
+        with pytest.raises(AssertionError, match=r"cannot listen on .*Address already in use"):
             late.start()
         assert late.process.child.wait(timeout=30) == 69
 
