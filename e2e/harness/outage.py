@@ -37,9 +37,3 @@ def without_api_server(installed: Installation) -> Iterator[None]:
     finally:
         cluster.start("kube-apiserver")
         cluster.wait_ready()
-
-
-def wait_for_all(installed: Installation) -> None:
-    """Return when the parts run again."""
-    for target in REPLICAS:
-        installed.kubectl("rollout", "status", target, "--timeout=120s")
