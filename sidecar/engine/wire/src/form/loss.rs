@@ -8,6 +8,24 @@ pub struct Loss {
     pub path: String,
 }
 
+impl Loss {
+    /// A loss at this path, made fit for a header.
+    #[must_use]
+    pub fn at(path: &str) -> Self {
+        let fit = |c: char| c.is_ascii_alphanumeric() || "_.[]-".contains(c);
+        let path = path.chars().take(64).map(|c| if fit(c) { c } else { '_' });
+        Self { path: path.collect() }
+    }
+
+    /// Adds it to a list unless it is there.
+    pub fn note(losses: &mut Vec<Self>, path: &str) {
+        let loss = Self::at(path);
+        if !losses.contains(&loss) {
+            losses.push(loss);
+        }
+    }
+}
+
 /// A body in the target's dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::Part;
+use super::{Loss, Part, Payload};
 
 /// A request for an answer, in no provider's words.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,9 +23,29 @@ pub struct Conversation {
     pub stream: bool,
     /// OpenAI's chat: the caller wants the usage event of a stream.
     pub stream_usage: bool,
-    /// Members that the form has no place for, as they stood: lost in every other dialect, named in
-    /// [`super::Loss`].
+    /// Top-level members that the form has no place for, as they stood: a writer of the same dialect puts
+    /// them back, any other loses them ([`Conversation::begin_losses`]).
     pub extra: Map<String, Value>,
+    /// What the reader found in deeper places and the form cannot hold (`messages[0].name`).
+    pub lost: Vec<Loss>,
+}
+
+impl Conversation {
+    /// What any writer of another dialect loses: begin with these.
+    #[must_use]
+    pub fn begin_losses(&self) -> Vec<Loss> {
+        let extra = self.extra.keys().map(|name| Loss::at(name));
+        self.lost.iter().cloned().chain(extra).collect()
+    }
+
+    /// The tool that a call's id names, from the turns before.
+    #[must_use]
+    pub fn tool_of(&self, id: &str) -> Option<&str> {
+        self.turns.iter().flat_map(|turn| &turn.parts).find_map(|part| match &part.payload {
+            Payload::Call(call) if call.id == id => Some(call.name.as_str()),
+            _ => None,
+        })
+    }
 }
 
 /// One speaker's turn.

@@ -152,7 +152,8 @@ mod tests {
     }
 
     fn call(part: u32) -> Event {
-        open(part, Opening::Call { id: format!("c{part}"), name: "f".into(), custom: false })
+        let (id, name) = (format!("c{part}"), "f".into());
+        open(part, Opening::Call { id, name, custom: false, signature: None })
     }
 
     fn args(part: u32, text: &str) -> Event {

@@ -83,6 +83,8 @@ pub enum Opening {
         name: String,
         /// Takes free text.
         custom: bool,
+        /// Gemini's `thoughtSignature`, which its calls bring along.
+        signature: Option<String>,
     },
     /// A block that only its own dialect knows; its `type`.
     Foreign(String),
@@ -116,7 +118,8 @@ pub trait Reader {
 }
 
 /// Writes one surface's stream: exactly what its grammar allows, whatever order the events come in within
-/// the rules of [`Event`]. `End` alone writes the end; without it the stream looks broken (I9).
+/// the rules of [`Event`]. `End` alone writes the end; without it the stream looks broken (I9). `Error` writes
+/// nothing: `core` makes a [`crate::Fault`] of it, which the surface's `error::event` tells.
 pub trait Writer {
     /// Appends an event's bytes, framing included.
     fn write(&mut self, event: &Event, out: &mut Vec<u8>);
