@@ -120,7 +120,7 @@ def verify_stages() -> list[Stage]:
         Stage(
             "cargo-test",
             "the engine's own tests",
-            ("cargo", "test", "--locked", "-p", "pointsman-core", "-p", "pointsman-sim"),
+            ("cargo", "test", "--locked", "-p", "pointsman-core", "-p", "pointsman-sim", "-p", "pointsman-wire"),
             ENGINE,
         ),
         Stage(

@@ -17,6 +17,7 @@
 
 pub mod form;
 mod json;
+pub mod openai_chat;
 
 /// What a writer of answers needs to know that no provider says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -90,7 +90,8 @@ impl Sequencer {
                 let pieces = front.pieces.drain(..);
                 out.extend(pieces.map(|piece| Event::Delta { choice, part, piece }));
             }
-            if !front.closed && !(others && front.may_end()) {
+            let over = front.closed || (others && front.may_end());
+            if !over {
                 return;
             }
             out.push(Event::Close { choice, part });

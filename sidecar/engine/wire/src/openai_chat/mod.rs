@@ -1,0 +1,11 @@
+//! OpenAI chat completions (`POST /v1/chat/completions`), as OpenAI and all that are compatible speak it.
+//! Source: wire.md A1, A8 (Mistral's lists of chunks, Groq's `x_groq`, Ollama's index 0, vLLM's `reasoning`).
+
+pub mod answer;
+pub mod error;
+mod marks;
+mod message;
+pub mod request;
+pub mod stream;
+mod tools;
+mod usage;

@@ -1,0 +1,242 @@
+//! The request.
+
+use serde_json::{Map, Number, Value, json};
+
+use super::{message, tools};
+use crate::form::{
+    Cannot, Conversation, Effort, Format, Loss, Reasoning, Settings, Unreadable, Verbosity, Written,
+};
+use crate::json::{self, Members};
+
+/// Reads a request.
+///
+/// # Errors
+/// Names the member and what it must be.
+pub fn read(body: &[u8]) -> Result<Conversation, Unreadable> {
+    let mut members = json::parse(body)?;
+    for deprecated in ["functions", "function_call"] {
+        if members.has(deprecated) {
+            return Err(members.wrong(deprecated, "absent: it is deprecated, use tools"));
+        }
+    }
+    let mut conversation = Conversation {
+        model: members.required_text("model")?,
+        tools: tools::read_tools(&mut members)?,
+        tool_choice: tools::read_choice(&mut members)?,
+        parallel_tools: members.flag("parallel_tool_calls")?,
+        stream: members.flag("stream")?.unwrap_or(false),
+        ..Conversation::default()
+    };
+    if let Some(mut options) = members.object("stream_options")? {
+        conversation.stream_usage = options.flag("include_usage")?.unwrap_or(false);
+    }
+    let wrong = members.wrong("messages", "an array of messages");
+    for one in members.objects("messages")?.ok_or(wrong)? {
+        message::read(one, &mut conversation)?;
+    }
+    conversation.settings = read_settings(&mut members)?;
+    conversation.extra = members.rest();
+    Ok(conversation)
+}
+
+fn read_settings(members: &mut Members) -> Result<Settings, Unreadable> {
+    let (new, old) = (members.count("max_completion_tokens")?, members.count("max_tokens")?);
+    let (identifier, user) = (members.text("safety_identifier")?, members.text("user")?);
+    let metadata = members.take("metadata");
+    let modalities = members.texts("modalities")?;
+    Ok(Settings {
+        max_output: new.or(old),
+        temperature: members.number("temperature")?,
+        top_p: members.number("top_p")?,
+        top_k: members.count("top_k")?,
+        stop: members.texts("stop")?,
+        n: members.count("n")?,
+        seed: members.integer("seed")?,
+        presence_penalty: members.number("presence_penalty")?,
+        frequency_penalty: members.number("frequency_penalty")?,
+        logit_bias: members.take("logit_bias"),
+        logprobs: members.flag("logprobs")?,
+        top_logprobs: members.count("top_logprobs")?,
+        format: read_format(members)?,
+        reasoning: read_effort(members)?,
+        verbosity: read_verbosity(members)?,
+        user: identifier.or(user),
+        metadata: if let Some(Value::Object(metadata)) = metadata { metadata } else { Map::new() },
+        service_tier: members.text("service_tier")?,
+        modalities: modalities.into_iter().filter(|modality| modality != "text").collect(),
+    })
+}
+
+fn read_format(members: &mut Members) -> Result<Format, Unreadable> {
+    let Some(mut format) = members.object("response_format")? else { return Ok(Format::Text) };
+    match format.required_text("type")?.as_str() {
+        "text" => Ok(Format::Text),
+        "json_object" => Ok(Format::Json),
+        "json_schema" => {
+            let wrong = format.wrong("json_schema", "an object with name and schema");
+            let mut schema = format.object("json_schema")?.ok_or(wrong)?;
+            Ok(Format::Schema {
+                name: schema.text("name")?,
+                description: schema.text("description")?,
+                strict: schema.flag("strict")?,
+                schema: schema.take("schema").unwrap_or_else(|| json!({"type": "object"})),
+            })
+        }
+        _ => Err(format.wrong("type", "text, json_object or json_schema")),
+    }
+}
+
+fn read_effort(members: &mut Members) -> Result<Option<Reasoning>, Unreadable> {
+    let Some(word) = members.text("reasoning_effort")? else { return Ok(None) };
+    let effort = match word.as_str() {
+        "none" => Effort::None,
+        "minimal" => Effort::Minimal,
+        "low" => Effort::Low,
+        "medium" => Effort::Medium,
+        "high" => Effort::High,
+        "xhigh" => Effort::ExtraHigh,
+        "max" => Effort::Max,
+        _ => {
+            let words = "none, minimal, low, medium, high, xhigh or max";
+            return Err(members.wrong("reasoning_effort", words));
+        }
+    };
+    Ok(Some(Reasoning { effort: Some(effort), ..Reasoning::default() }))
+}
+
+fn read_verbosity(members: &mut Members) -> Result<Option<Verbosity>, Unreadable> {
+    Ok(match members.text("verbosity")?.as_deref() {
+        None => None,
+        Some("low") => Some(Verbosity::Low),
+        Some("medium") => Some(Verbosity::Medium),
+        Some("high") => Some(Verbosity::High),
+        Some(_) => return Err(members.wrong("verbosity", "low, medium or high")),
+    })
+}
+
+/// Writes a request for an upstream that reads its cap from `max_completion_tokens`.
+///
+/// # Errors
+/// See [`write_for`].
+pub fn write(conversation: &Conversation, model: &str) -> Result<Written, Cannot> {
+    write_for(conversation, model, "max_completion_tokens")
+}
+
+/// Writes a request; `cap_field` is where the upstream reads its cap on answer tokens. A stream always
+/// asks for its usage.
+///
+/// # Errors
+/// It holds what only another provider can do.
+pub fn write_for(
+    conversation: &Conversation,
+    model: &str,
+    cap_field: &str,
+) -> Result<Written, Cannot> {
+    let mut losses = conversation.begin_losses();
+    let mut messages = Vec::with_capacity(conversation.turns.len());
+    for turn in conversation.turns.iter().enumerate() {
+        message::write(turn, &mut messages, &mut losses)?;
+    }
+    let mut body = Map::new();
+    body.insert("model".into(), model.into());
+    body.insert("messages".into(), messages.into());
+    if conversation.tools.iter().any(|tool| tool.cache.is_some()) {
+        Loss::note(&mut losses, "cache_control");
+    }
+    tools::write_tools(conversation, &mut body)?;
+    write_settings(&conversation.settings, cap_field, &mut body, &mut losses);
+    if conversation.stream {
+        body.insert("stream".into(), true.into());
+        body.insert("stream_options".into(), json!({"include_usage": true}));
+    }
+    Ok(Written { body: Value::Object(body).to_string().into_bytes(), losses })
+}
+
+fn write_settings(
+    settings: &Settings,
+    cap_field: &str,
+    body: &mut Map<String, Value>,
+    losses: &mut Vec<Loss>,
+) {
+    let mut set = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(key.to_owned(), value);
+        }
+    };
+    let number = |number: &Option<Number>| number.clone().map(Value::Number);
+    set(cap_field, settings.max_output.map(Value::from));
+    set("temperature", number(&settings.temperature));
+    set("top_p", number(&settings.top_p));
+    set("stop", (!settings.stop.is_empty()).then(|| json!(settings.stop)));
+    set("n", settings.n.map(Value::from));
+    set("seed", settings.seed.map(Value::from));
+    set("presence_penalty", number(&settings.presence_penalty));
+    set("frequency_penalty", number(&settings.frequency_penalty));
+    set("logit_bias", settings.logit_bias.clone());
+    set("logprobs", settings.logprobs.map(Value::from));
+    set("top_logprobs", settings.top_logprobs.map(Value::from));
+    set("response_format", write_format(&settings.format));
+    set("reasoning_effort", settings.reasoning.and_then(effort).map(Value::from));
+    set("verbosity", settings.verbosity.map(|verbosity| verbosity_word(verbosity).into()));
+    set("user", settings.user.clone().map(Value::from));
+    set("metadata", (!settings.metadata.is_empty()).then(|| json!(settings.metadata)));
+    if !settings.modalities.is_empty() {
+        let modalities: Vec<&str> =
+            std::iter::once("text").chain(settings.modalities.iter().map(String::as_str)).collect();
+        set("modalities", Some(json!(modalities)));
+    }
+    match settings.service_tier.as_deref() {
+        None => {}
+        Some(tier @ ("auto" | "default" | "flex" | "scale" | "priority" | "fast")) => {
+            set("service_tier", Some(tier.into()));
+        }
+        Some("standard_only") => set("service_tier", Some("default".into())), // Anthropic's word
+        Some(_) => Loss::note(losses, "service_tier"),
+    }
+    if settings.top_k.is_some() {
+        Loss::note(losses, "top_k");
+    }
+}
+
+fn write_format(format: &Format) -> Option<Value> {
+    match format {
+        Format::Text => None,
+        Format::Json => Some(json!({"type": "json_object"})),
+        Format::Schema { name, description, schema, strict } => {
+            let mut inner = Map::new();
+            inner.insert("name".into(), name.as_deref().unwrap_or("response").into());
+            if let Some(description) = description {
+                inner.insert("description".into(), description.as_str().into());
+            }
+            inner.insert("schema".into(), schema.clone());
+            if let Some(strict) = strict {
+                inner.insert("strict".into(), (*strict).into());
+            }
+            Some(json!({"type": "json_schema", "json_schema": inner}))
+        }
+    }
+}
+
+/// Chat has words where others count tokens: a rough scale, which only tunes.
+fn effort(reasoning: Reasoning) -> Option<&'static str> {
+    const LOW: u64 = 2_048;
+    const MEDIUM: u64 = 8_192;
+    Some(match (reasoning.effort, reasoning.budget) {
+        (Some(Effort::None), _) | (None, Some(0)) => "none",
+        (Some(Effort::Minimal), _) => "minimal",
+        (Some(Effort::Low), _) | (None, Some(1..=LOW)) => "low",
+        (Some(Effort::Medium), _) | (None, Some(..=MEDIUM)) => "medium",
+        (Some(Effort::High), _) | (None, Some(_)) => "high",
+        (Some(Effort::ExtraHigh), _) => "xhigh",
+        (Some(Effort::Max), _) => "max",
+        (None, None) => return None,
+    })
+}
+
+const fn verbosity_word(verbosity: Verbosity) -> &'static str {
+    match verbosity {
+        Verbosity::Low => "low",
+        Verbosity::Medium => "medium",
+        Verbosity::High => "high",
+    }
+}
