@@ -120,7 +120,7 @@ def verify_stages() -> list[Stage]:
         Stage(
             "cargo-test",
             "the engine's own tests",
-            ("cargo", "test", "--locked", "-p", "pointsman-core", "-p", "pointsman-sim", "-p", "pointsman-wire"),
+            ("cargo", "test", "--locked", "--workspace", "--exclude", "pointsman-py"),
             ENGINE,
         ),
         Stage(
