@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{Loss, Part, Payload};
+use super::{Cannot, Loss, Part, Payload};
 
 /// A request for an answer, in no provider's words.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,14 +28,24 @@ pub struct Conversation {
     pub extra: Map<String, Value>,
     /// What the reader found in deeper places and the form cannot hold (`messages[0].name`).
     pub lost: Vec<Loss>,
+    /// Paths of what makes sense at the caller's own provider alone: state that it holds
+    /// (`previous_response_id`, `cachedContent`), or a wish that no other dialect can express.
+    pub state: Vec<String>,
 }
 
 impl Conversation {
     /// What any writer of another dialect loses: begin with these.
-    #[must_use]
-    pub fn begin_losses(&self) -> Vec<Loss> {
+    ///
+    /// # Errors
+    /// It hangs on [`Conversation::state`], which no other dialect can carry.
+    pub fn begin_losses(&self) -> Result<Vec<Loss>, Cannot> {
+        if let Some(path) = self.state.first() {
+            let why = "belongs to a provider that speaks your own format; leave it out, or name a \
+                       model of that provider";
+            return Err(Cannot { path: Loss::at(path).path, why });
+        }
         let extra = self.extra.keys().map(|name| Loss::at(name));
-        self.lost.iter().cloned().chain(extra).collect()
+        Ok(self.lost.iter().cloned().chain(extra).collect())
     }
 
     /// The tool that a call's id names, from the turns before.

@@ -132,7 +132,7 @@ pub fn write_for(
     model: &str,
     cap_field: &str,
 ) -> Result<Written, Cannot> {
-    let mut losses = conversation.begin_losses();
+    let mut losses = conversation.begin_losses()?;
     let mut messages = Vec::with_capacity(conversation.turns.len());
     for turn in conversation.turns.iter().enumerate() {
         message::write(turn, &mut messages, &mut losses)?;
