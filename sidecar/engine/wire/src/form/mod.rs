@@ -16,7 +16,8 @@ pub use answer::{Choice, Finish, FinishReason, Reply};
 pub use loss::{Cannot, Garbled, Loss, Unreadable, Written};
 pub use part::{Call, Media, MediaKind, Part, Payload, Source, Thinking, ToolResult};
 pub use request::{
-    Conversation, Effort, Format, Reasoning, Role, Settings, Tool, ToolChoice, Turn, Verbosity,
+    Conversation, Dialect, Effort, Format, Reasoning, Role, Settings, Tool, ToolChoice, Turn,
+    Verbosity,
 };
 pub use sequence::Sequencer;
 pub use stream::{Event, Frame, Opening, Piece, Reader, Writer};

@@ -4,9 +4,27 @@ use serde_json::{Map, Number, Value};
 
 use super::{Cannot, Loss, Part, Payload};
 
+/// Whose words a conversation was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// OpenAI's chat completions.
+    OpenAiChat,
+    /// OpenAI's responses.
+    OpenAiResponses,
+    /// Anthropic's messages.
+    AnthropicMessages,
+    /// Google's generateContent.
+    Gemini,
+    /// AWS Bedrock's Converse.
+    BedrockConverse,
+}
+
 /// A request for an answer, in no provider's words.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Conversation {
+    /// Whose words it was read from; `None`: unknown, so no writer takes it for its own. By this a writer
+    /// knows whether `extra`, foreign parts and signatures mean anything to it.
+    pub origin: Option<Dialect>,
     /// As the caller named it; writers put the target's name instead.
     pub model: String,
     /// System, user and model in the caller's order; results of tools are parts of `User` turns.
