@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod form;
+pub mod gemini;
 mod json;
 pub mod openai_chat;
 
