@@ -15,6 +15,8 @@
 //! dialect's stream reader.
 #![forbid(unsafe_code)]
 
+pub mod bedrock_converse;
+pub mod eventstream;
 pub mod form;
 pub mod gemini;
 mod json;
