@@ -43,6 +43,11 @@ impl Members {
         self.map.shift_remove(key).filter(|value| !value.is_null())
     }
 
+    /// Puts a member in place of what was taken, so that [`Members::rest`] holds it.
+    pub(crate) fn put_back(&mut self, key: &str, value: Value) {
+        self.map.insert(key.to_owned(), value);
+    }
+
     /// Whether a member is there and is not `null`.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.map.get(key).is_some_and(|value| !value.is_null())

@@ -22,7 +22,7 @@ pub fn read(body: &[u8]) -> Result<Reply, Garbled> {
 }
 
 /// `null`, `false` and an empty text are none, as for SDKs.
-pub(super) fn tells(error: &Value) -> bool {
+pub(crate) fn tells(error: &Value) -> bool {
     !matches!(error, Value::Null | Value::Bool(false)) && error != ""
 }
 

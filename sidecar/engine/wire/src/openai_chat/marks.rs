@@ -5,12 +5,12 @@
 const SIGNATURE: &str = "__thought__";
 
 /// The id that a client sees.
-pub(super) fn with_signature(id: &str, signature: Option<&str>) -> String {
+pub(crate) fn with_signature(id: &str, signature: Option<&str>) -> String {
     signature.map_or_else(|| id.to_owned(), |signature| [id, SIGNATURE, signature].concat())
 }
 
 /// The call's own id, and the signature that it carried.
-pub(super) fn without_signature(id: String) -> (String, Option<String>) {
+pub(crate) fn without_signature(id: String) -> (String, Option<String>) {
     match id.split_once(SIGNATURE) {
         Some((own, signature)) => (own.to_owned(), Some(signature.to_owned())),
         None => (id, None),

@@ -153,7 +153,7 @@ fn read_file(mut part: Members) -> Result<Media, Unreadable> {
 }
 
 /// A `data:` URL's content, or the URL.
-fn source(url: String) -> Source {
+pub(crate) fn source(url: String) -> Source {
     let inline = url.strip_prefix("data:").and_then(|rest| {
         let (media_type, data) = rest.split_once(";base64,")?;
         Some(Source::Inline { media_type: media_type.to_owned(), data: data.to_owned() })

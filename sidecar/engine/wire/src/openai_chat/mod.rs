@@ -3,8 +3,8 @@
 
 pub mod answer;
 pub mod error;
-mod marks;
-mod message;
+pub(crate) mod marks;
+pub(crate) mod message;
 pub mod request;
 pub mod stream;
 mod tools;

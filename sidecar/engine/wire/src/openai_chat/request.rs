@@ -88,7 +88,14 @@ fn read_format(members: &mut Members) -> Result<Format, Unreadable> {
 
 fn read_effort(members: &mut Members) -> Result<Option<Reasoning>, Unreadable> {
     let Some(word) = members.text("reasoning_effort")? else { return Ok(None) };
-    let effort = match word.as_str() {
+    let words = "none, minimal, low, medium, high, xhigh or max";
+    let effort = effort_of(&word).ok_or_else(|| members.wrong("reasoning_effort", words))?;
+    Ok(Some(Reasoning { effort: Some(effort), ..Reasoning::default() }))
+}
+
+/// OpenAI's words, in Responses too.
+pub(crate) fn effort_of(word: &str) -> Option<Effort> {
+    Some(match word {
         "none" => Effort::None,
         "minimal" => Effort::Minimal,
         "low" => Effort::Low,
@@ -96,21 +103,22 @@ fn read_effort(members: &mut Members) -> Result<Option<Reasoning>, Unreadable> {
         "high" => Effort::High,
         "xhigh" => Effort::ExtraHigh,
         "max" => Effort::Max,
-        _ => {
-            let words = "none, minimal, low, medium, high, xhigh or max";
-            return Err(members.wrong("reasoning_effort", words));
-        }
-    };
-    Ok(Some(Reasoning { effort: Some(effort), ..Reasoning::default() }))
+        _ => return None,
+    })
 }
 
 fn read_verbosity(members: &mut Members) -> Result<Option<Verbosity>, Unreadable> {
-    Ok(match members.text("verbosity")?.as_deref() {
-        None => None,
-        Some("low") => Some(Verbosity::Low),
-        Some("medium") => Some(Verbosity::Medium),
-        Some("high") => Some(Verbosity::High),
-        Some(_) => return Err(members.wrong("verbosity", "low, medium or high")),
+    let Some(word) = members.text("verbosity")? else { return Ok(None) };
+    let verbosity = verbosity_of(&word);
+    verbosity.map(Some).ok_or_else(|| members.wrong("verbosity", "low, medium or high"))
+}
+
+pub(crate) fn verbosity_of(word: &str) -> Option<Verbosity> {
+    Some(match word {
+        "low" => Verbosity::Low,
+        "medium" => Verbosity::Medium,
+        "high" => Verbosity::High,
+        _ => return None,
     })
 }
 
@@ -217,8 +225,8 @@ fn write_format(format: &Format) -> Option<Value> {
     }
 }
 
-/// Chat has words where others count tokens: a rough scale, which only tunes.
-fn effort(reasoning: Reasoning) -> Option<&'static str> {
+/// OpenAI has words where others count tokens: a rough scale, which only tunes.
+pub(crate) fn effort(reasoning: Reasoning) -> Option<&'static str> {
     const LOW: u64 = 2_048;
     const MEDIUM: u64 = 8_192;
     Some(match (reasoning.effort, reasoning.budget) {
@@ -233,7 +241,7 @@ fn effort(reasoning: Reasoning) -> Option<&'static str> {
     })
 }
 
-const fn verbosity_word(verbosity: Verbosity) -> &'static str {
+pub(crate) const fn verbosity_word(verbosity: Verbosity) -> &'static str {
     match verbosity {
         Verbosity::Low => "low",
         Verbosity::Medium => "medium",
