@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::failure::Class;
+
 /// One entry of the script.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,10 +60,30 @@ pub(crate) struct Action {
     pub(crate) tokens_per_second: Option<u64>,
     pub(crate) output_tokens: Option<usize>,
     pub(crate) text: Option<String>,
+    /// What the model thinks first; shown where dialect and request show it.
+    pub(crate) thinking: Option<String>,
+    /// Tokens of thinking that is never shown.
+    pub(crate) thinking_tokens: u64,
+    /// The model declines in these words.
+    pub(crate) refusal: Option<String>,
+    /// The reason for the end, in the dialect's own word.
+    pub(crate) finish: Option<String>,
     pub(crate) tool_calls: Vec<ToolCall>,
+    /// A streamed tool call's arguments come in one piece.
+    pub(crate) whole_arguments: bool,
+    /// Input tokens read from the provider's cache.
+    pub(crate) cached_tokens: u64,
+    /// Input tokens written to it for the usual time.
+    pub(crate) cache_write_tokens: u64,
+    /// Input tokens written to it for long.
+    pub(crate) cache_write_long_tokens: u64,
     /// `Some(Null)`: no usage is reported; an object: it is reported and billed.
     #[serde(deserialize_with = "present")]
     pub(crate) usage: Option<Value>,
+    /// What a stream reports first, if something else (Anthropic).
+    pub(crate) start_usage: Option<Value>,
+    /// The failure to answer with, or to break off with at `error_at_event`.
+    pub(crate) error: Option<Class>,
     pub(crate) chunk_bytes: Option<usize>,
     pub(crate) cut_at_byte: Option<u64>,
     pub(crate) cut_at_event: Option<usize>,

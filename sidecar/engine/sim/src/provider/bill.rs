@@ -27,8 +27,14 @@ pub(crate) struct Tokens {
     pub(crate) input: u64,
     /// Input tokens read from the cache.
     pub(crate) cached: u64,
-    /// Output tokens.
+    /// Input tokens written to the cache for the usual time.
+    pub(crate) cache_write: u64,
+    /// Input tokens written to the cache for long.
+    pub(crate) cache_write_long: u64,
+    /// All output tokens, thinking included.
     pub(crate) output: u64,
+    /// Output tokens of thinking.
+    pub(crate) thinking: u64,
 }
 
 #[derive(Serialize)]
@@ -38,10 +44,21 @@ struct Line<'a> {
     n: u64,
     input: u64,
     cached: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_write: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_write_long: u64,
     output: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    thinking: u64,
     /// Picodollars; null where the model has no price.
     cost: Option<u64>,
     end: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Bill {
@@ -61,10 +78,15 @@ impl Bill {
     fn cost(&self, model: &str, tokens: Tokens) -> Option<u64> {
         let price = self.prices.get(model)?;
         let cached = tokens.cached.min(tokens.input);
-        let fresh = tokens.input - cached;
+        let written = tokens.cache_write.min(tokens.input - cached);
+        let written_long = tokens.cache_write_long.min(tokens.input - cached - written);
+        let fresh = tokens.input - cached - written - written_long;
+        let write = price.cache_write.unwrap_or(price.input);
         Some(
             fresh * price.input
                 + cached * price.cached_input.unwrap_or(price.input)
+                + written * write
+                + written_long * price.cache_write_long.unwrap_or(write)
                 + tokens.output * price.output,
         )
     }
@@ -142,7 +164,10 @@ impl Call {
             n: self.choices,
             input: tokens.input,
             cached: tokens.cached,
+            cache_write: tokens.cache_write,
+            cache_write_long: tokens.cache_write_long,
             output: tokens.output,
+            thinking: tokens.thinking,
             cost: self.bill.cost(&self.model, tokens),
             end,
         });
@@ -162,7 +187,13 @@ mod tests {
     use super::*;
 
     fn bill(path: &Path) -> Arc<Bill> {
-        let price = Price { input: 150_000, cached_input: Some(75_000), output: 600_000 };
+        let price = Price {
+            input: 150_000,
+            cached_input: Some(75_000),
+            cache_write: Some(187_500),
+            cache_write_long: Some(300_000),
+            output: 600_000,
+        };
         Arc::new(Bill::open(Some(path), BTreeMap::from([("m".to_owned(), price)])).unwrap())
     }
 
@@ -177,9 +208,9 @@ mod tests {
         let path = std::env::temp_dir().join(format!("sim-bill-{}-a", std::process::id()));
         let stats = Arc::new(Stats::default());
         let mut call = Call::open(bill(&path), stats, "id.1".into(), "m");
-        call.pay(Tokens { input: 12, cached: 4, output: 0 });
-        call.pay(Tokens { input: 12, cached: 4, output: 0 });
-        call.settle(Tokens { input: 12, cached: 4, output: 3 });
+        call.pay(Tokens { input: 12, cached: 4, output: 0, ..Tokens::default() });
+        call.pay(Tokens { input: 12, cached: 4, output: 0, ..Tokens::default() });
+        call.settle(Tokens { input: 12, cached: 4, output: 3, ..Tokens::default() });
         drop(call);
         let lines = lines(&path);
         std::fs::remove_file(&path).unwrap();
@@ -189,13 +220,34 @@ mod tests {
         assert_eq!((&lines[0]["end"], &lines[1]["end"]), (&false.into(), &true.into()));
     }
 
+    /// What is written to the cache costs more than what is not, and for long most of all.
+    #[test]
+    fn cache_writes_have_their_own_prices() {
+        let path = std::env::temp_dir().join(format!("sim-bill-{}-c", std::process::id()));
+        let mut call = Call::open(bill(&path), Arc::new(Stats::default()), "id.1".into(), "m");
+        call.settle(Tokens {
+            input: 20,
+            cached: 4,
+            cache_write: 5,
+            cache_write_long: 6,
+            output: 3,
+            thinking: 2,
+        });
+        drop(call);
+        let lines = lines(&path);
+        std::fs::remove_file(&path).unwrap();
+        let input = 5 * 150_000 + 4 * 75_000 + 5 * 187_500 + 6 * 300_000;
+        assert_eq!(lines[0]["cost"], input + 3 * 600_000);
+        assert_eq!((&lines[0]["cache_write_long"], &lines[0]["thinking"]), (&6.into(), &2.into()));
+    }
+
     /// A call dropped in the middle is counted as cancelled and its line is closed.
     #[test]
     fn a_dropped_call_is_cancelled_and_closed() {
         let path = std::env::temp_dir().join(format!("sim-bill-{}-b", std::process::id()));
         let stats = Arc::new(Stats::default());
         let mut call = Call::open(bill(&path), Arc::clone(&stats), "id.1".into(), "m");
-        call.pay(Tokens { input: 1, cached: 0, output: 1 });
+        call.pay(Tokens { input: 1, cached: 0, output: 1, ..Tokens::default() });
         drop(call);
         let lines = lines(&path);
         std::fs::remove_file(&path).unwrap();

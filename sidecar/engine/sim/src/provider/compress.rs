@@ -6,7 +6,7 @@ use bytes::Bytes;
 use flate2::write::{GzEncoder, ZlibEncoder};
 
 use super::behaviour::Compression;
-use super::stream::Event;
+use super::reel::Event;
 
 impl Compression {
     /// The token of the `content-encoding` header.

@@ -56,6 +56,10 @@ pub(crate) struct Price {
     pub(crate) input: u64,
     /// An input token read from the cache; default: as `input`.
     pub(crate) cached_input: Option<u64>,
+    /// An input token written to the cache; default: as `input`.
+    pub(crate) cache_write: Option<u64>,
+    /// One that is written for long; default: as `cache_write`.
+    pub(crate) cache_write_long: Option<u64>,
     /// An output token.
     pub(crate) output: u64,
 }

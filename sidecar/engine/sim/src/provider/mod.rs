@@ -1,27 +1,32 @@
-//! A simulated OpenAI-compatible provider over real sockets (docs/contracts.md section 7).
+//! Simulated providers over real sockets (docs/contracts.md section 7).
 //!
-//! `service` takes a request through script (`behaviour`), content (`prompt`, `answer`,
-//! `replay`), wire form (`chat`, `stream`, `embeddings`) and `player`, which pays (`bill`) and
-//! sends. A second, plain listener serves `/_sim/` only, so that it answers while the data port
+//! `service` takes a request through its call (`surface`), script (`behaviour`), content
+//! (`prompt`, `answer`, `replay`), wire form (a `dialect` each) and `player`, which pays (`bill`)
+//! and sends. A second, plain listener serves `/_sim/` only, so that it answers while the data port
 //! refuses.
 
 mod answer;
+mod anthropic;
 mod behaviour;
 mod bill;
 mod capture;
-mod chat;
 mod compress;
 mod config;
-mod embeddings;
-mod errors;
+mod dialect;
+mod failure;
+mod gemini;
+mod openai;
 mod player;
 mod prompt;
+mod reel;
 mod replay;
 mod schema;
 mod service;
+mod shape;
 mod socket;
 mod stats;
-mod stream;
+mod surface;
+mod turn;
 
 use std::path::Path;
 use std::sync::Arc;

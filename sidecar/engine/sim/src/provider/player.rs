@@ -14,8 +14,8 @@ use tokio::time::sleep;
 use super::behaviour::{Action, Cut};
 use super::bill::Call;
 use super::config::Pace;
+use super::reel::Event;
 use super::socket::Switch;
-use super::stream::Event;
 
 /// How long a cut waits, so that what was sent before it is on the wire.
 const FLUSH: Duration = Duration::from_millis(2);

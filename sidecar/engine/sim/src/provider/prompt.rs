@@ -1,31 +1,50 @@
-//! Reads a chat request as a provider does: what is asked, how much it weighs, and whether it is
-//! well-formed.
+//! What is asked, whatever dialect it was asked in.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use super::errors::Refused;
+use super::replay::hex;
 
-/// The most choices one request may ask for.
-const CHOICES_MAX: u64 = 128;
+/// Tokens of one image, whatever its size.
+const IMAGE_TOKENS: u64 = 258;
 
-/// A well-formed chat request.
-#[derive(Debug)]
+/// A well-formed request.
+#[derive(Debug, Default)]
 pub(crate) struct Prompt {
+    /// The upstream model.
     pub(crate) model: String,
+    /// The answer is streamed.
     pub(crate) stream: bool,
+    /// A stream reports its usage (chat only; elsewhere it always does).
     pub(crate) include_usage: bool,
     /// Number of choices.
     pub(crate) choices: usize,
     /// The caller's limit on output tokens of one choice.
     pub(crate) cap: Option<usize>,
-    /// Tokens of all message text.
+    /// Tokens of all message text and images.
     pub(crate) tokens: u64,
+    /// Images among the messages.
+    pub(crate) images: u64,
     /// Text of the last user message.
     pub(crate) last_user: String,
     /// The tool that has to be called.
     pub(crate) forced_tool: Option<Tool>,
-    /// The JSON schema that the answer has to fit; an empty object for `json_object`.
+    /// The JSON schema that the answer has to fit; an empty object for any JSON.
     pub(crate) schema: Option<Value>,
+    /// Texts that end the answer.
+    pub(crate) stops: Vec<String>,
+    /// The model is asked to think.
+    pub(crate) thinks: bool,
+    /// Thinking is part of the answer; else it is only counted.
+    pub(crate) shows_thinking: bool,
+    /// The limit holds for thinking, too.
+    pub(crate) cap_holds_thinking: bool,
+    /// What made-up identifiers of tool calls begin with.
+    pub(crate) call_prefix: &'static str,
+    /// Whose signatures these are.
+    pub(crate) realm: &'static str,
 }
 
 /// A tool's name and the schema of its arguments.
@@ -35,175 +54,46 @@ pub(crate) struct Tool {
     pub(crate) parameters: Value,
 }
 
+/// The weight of a request, added up while it is read.
+#[derive(Debug, Default)]
+pub(crate) struct Weight {
+    chars: usize,
+    images: u64,
+}
+
+impl Weight {
+    /// Adds a text.
+    pub(crate) fn text(&mut self, text: &str) {
+        self.chars += text.chars().count();
+    }
+
+    /// Adds an image or another file.
+    pub(crate) fn image(&mut self) {
+        self.images += 1;
+    }
+
+    /// All tokens.
+    pub(crate) fn tokens(&self) -> u64 {
+        tokens_of(self.chars) + self.images * IMAGE_TOKENS
+    }
+
+    /// The images among them.
+    pub(crate) fn images(&self) -> u64 {
+        self.images
+    }
+}
+
 /// Tokens of a text of `chars` characters.
 pub(crate) fn tokens_of(chars: usize) -> u64 {
     chars.div_ceil(4) as u64
 }
 
-/// Parses the body's JSON object.
-pub(crate) fn parse(body: &[u8]) -> Result<Value, Refused> {
-    match serde_json::from_slice::<Value>(body) {
-        Ok(value) if value.is_object() => Ok(value),
-        _ => Err(Refused::bad_request(
-            "We could not parse the JSON body of your request. (HINT: This likely means you \
-             aren't using your HTTP library correctly.)",
-            None,
-        )),
-    }
-}
-
-impl Prompt {
-    /// Reads a chat completion request.
-    ///
-    /// # Errors
-    /// With the provider's own words where the request is malformed.
-    pub(crate) fn read(body: &Value) -> Result<Self, Refused> {
-        let Some(model) = body["model"].as_str() else {
-            return Err(Refused::bad_request("you must provide a model parameter", Some("model")));
-        };
-        let messages = match body["messages"].as_array() {
-            Some(messages) if !messages.is_empty() => messages,
-            _ => return Err(missing("messages")),
-        };
-        let mut chars = 0;
-        let mut last_user = String::new();
-        for (index, message) in messages.iter().enumerate() {
-            let Some(role) = message["role"].as_str() else {
-                return Err(missing(&format!("messages[{index}].role")));
-            };
-            let text = text_of(&message["content"]);
-            chars += text.chars().count();
-            if role == "user" {
-                last_user = text;
-            }
-        }
-        Ok(Self {
-            model: model.to_owned(),
-            stream: flag(body, "stream")?,
-            include_usage: body["stream_options"]["include_usage"] == true,
-            choices: number(body, "n", CHOICES_MAX)?.unwrap_or(1),
-            cap: number(body, "max_completion_tokens", u64::MAX)?.or(number(
-                body,
-                "max_tokens",
-                u64::MAX,
-            )?),
-            tokens: tokens_of(chars),
-            last_user,
-            forced_tool: forced_tool(body),
-            schema: schema(&body["response_format"]),
-        })
-    }
-}
-
-/// All text of a message's content: a string, or the text parts of a list.
-fn text_of(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
-        _ => String::new(),
-    }
-}
-
-fn flag(body: &Value, name: &str) -> Result<bool, Refused> {
-    match &body[name] {
-        Value::Null => Ok(false),
-        Value::Bool(on) => Ok(*on),
-        _ => Err(Refused::bad_request(
-            &format!("Invalid type for '{name}': expected a boolean."),
-            Some(name),
-        )),
-    }
-}
-
-/// A whole number from 1 to `most`; absent or null is none.
-fn number(body: &Value, name: &str, most: u64) -> Result<Option<usize>, Refused> {
-    match &body[name] {
-        Value::Null => Ok(None),
-        value => match value.as_u64() {
-            Some(number) if (1..=most).contains(&number) => {
-                Ok(Some(usize::try_from(number).unwrap_or(usize::MAX)))
-            }
-            _ => Err(Refused::bad_request(
-                &format!("Invalid value for '{name}': expected an integer of at least 1."),
-                Some(name),
-            )),
-        },
-    }
-}
-
-fn missing(param: &str) -> Refused {
-    Refused::bad_request(&format!("Missing required parameter: '{param}'."), Some(param))
-}
-
-/// The tool that `tool_choice` demands: the named one, or the first where any is required.
-fn forced_tool(body: &Value) -> Option<Tool> {
-    let tools = body["tools"].as_array()?;
-    let choice = &body["tool_choice"];
-    let wanted = choice["function"]["name"].as_str();
-    if choice != "required" && wanted.is_none() {
-        return None;
-    }
-    let functions = || tools.iter().map(|tool| &tool["function"]);
-    let function = match wanted {
-        Some(name) => functions().find(|function| function["name"] == name)?,
-        None => functions().next()?,
-    };
-    let parameters = function["parameters"].clone();
-    Some(Tool { name: function["name"].as_str()?.to_owned(), parameters })
-}
-
-fn schema(format: &Value) -> Option<Value> {
-    match format["type"].as_str()? {
-        "json_schema" => Some(format["json_schema"]["schema"].clone()),
-        "json_object" => Some(serde_json::json!({"type": "object"})),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    /// Tokens are a quarter of all message text, whatever form it has.
-    #[test]
-    fn tokens_count_all_message_text() {
-        let body = json!({"model": "m", "messages": [
-            {"role": "system", "content": "abcd"},
-            {"role": "user", "content": [{"type": "text", "text": "grüße"}, {"type": "image_url"}]},
-            {"role": "assistant", "content": null}]});
-        let prompt = Prompt::read(&body).unwrap();
-        assert_eq!(prompt.tokens, 3);
-        assert_eq!(prompt.last_user, "grüße");
-    }
-
-    /// Malformed requests are 400s that name the parameter.
-    #[test]
-    fn malformed_requests_name_the_parameter() {
-        let user = json!([{"role": "user", "content": "x"}]);
-        for (body, param) in [
-            (json!({"messages": user}), "model"),
-            (json!({"model": "m"}), "messages"),
-            (json!({"model": "m", "messages": []}), "messages"),
-            (json!({"model": "m", "messages": [{"content": "x"}]}), "messages[0].role"),
-            (json!({"model": "m", "messages": user, "n": 0}), "n"),
-            (json!({"model": "m", "messages": user, "stream": "yes"}), "stream"),
-            (json!({"model": "m", "messages": user, "max_tokens": -1}), "max_tokens"),
-        ] {
-            let refused = Prompt::read(&body).unwrap_err();
-            assert_eq!(refused.status, 400);
-            assert_eq!(refused.body["error"]["param"], param);
-        }
-        assert!(parse(b"[1]").is_err());
-    }
-
-    /// `required` takes the first tool, a named choice that one, `auto` none.
-    #[test]
-    fn tool_choice_forces_a_tool() {
-        let body = |choice: Value| json!({"tools": [{"function": {"name": "a"}}, {"function": {"name": "b"}}], "tool_choice": choice});
-        assert_eq!(forced_tool(&body(json!("required"))).unwrap().name, "a");
-        let named = json!({"type": "function", "function": {"name": "b"}});
-        assert_eq!(forced_tool(&body(named)).unwrap().name, "b");
-        assert!(forced_tool(&body(json!("auto"))).is_none());
-    }
+/// The signature of a `realm` under `text`: only what was signed there is accepted there.
+pub(crate) fn signature(realm: &str, text: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(realm)
+        .chain_update([0])
+        .chain_update(text.as_bytes())
+        .finalize();
+    STANDARD.encode(format!("{realm}:{}", hex(&digest)))
 }

@@ -15,20 +15,17 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::answer::Answer;
 use super::behaviour::{Action, Cut, Facts, Script};
-use super::bill::{Bill, Call, Tokens};
+use super::bill::{Bill, Call};
 use super::capture::Capture;
 use super::compress::compress;
 use super::config::Pace;
-use super::errors::{self, Refused};
 use super::player::{CutShort, Player};
-use super::prompt::{self, Prompt};
 use super::replay::Replay;
 use super::socket::Switch;
-use super::stats::{Stats, unix_time_ns};
-use super::stream::Event;
-use super::{chat, embeddings, stream};
+use super::stats::Stats;
+use super::surface::Surface;
+use super::turn::{Reply, Turn};
 use crate::Failure;
 use crate::output::complain;
 
@@ -48,29 +45,10 @@ pub(crate) struct Provider {
     pub(crate) sequence: AtomicU64,
 }
 
-/// What goes down, before script and bill have had their say about how.
-struct Reply {
-    status: StatusCode,
-    content_type: &'static str,
-    events: Vec<Event>,
-    streamed: bool,
-    billed: bool,
-}
-
-impl Reply {
-    /// A document of one piece.
-    fn document(status: StatusCode, bytes: Vec<u8>, tokens: Option<Tokens>) -> Self {
-        let billed = tokens.is_some();
-        let tokens = tokens.unwrap_or_default();
-        let event = Event { bytes: bytes.into(), tokens, weight: 1 };
-        let content_type = "application/json";
-        Self { status, content_type, events: vec![event], streamed: false, billed }
-    }
-}
-
-impl From<Refused> for Reply {
-    fn from(refused: Refused) -> Self {
-        Self::document(refused.status, refused.body.to_string().into_bytes(), None)
+impl Provider {
+    /// Whether `model` is served.
+    pub(crate) fn serves(&self, model: &str) -> bool {
+        self.models.is_empty() || self.models.iter().any(|name| name == model)
     }
 }
 
@@ -91,8 +69,10 @@ pub(crate) async fn answer(
     if let Some(capture) = &provider.capture {
         capture.keep(&head, &body)?;
     }
-    let parsed = if head.method == Method::POST { prompt::parse(&body) } else { Ok(Value::Null) };
-    let model = parsed.as_ref().ok().and_then(|body| body["model"].as_str()).unwrap_or_default();
+    let surface = Surface::of(&head);
+    let parsed = parse(&body).filter(|_| head.method == Method::POST);
+    let named = parsed.as_ref().and_then(|body| body["model"].as_str());
+    let model = surface.model.as_deref().or(named).unwrap_or_default();
     let sequence = provider.sequence.fetch_add(1, Ordering::Relaxed);
     let mut call = Call::open(
         Arc::clone(&provider.bill),
@@ -130,104 +110,13 @@ pub(crate) async fn answer(
         let body = Full::default().map_err(|never: Infallible| match never {}).boxed_unsync();
         return Ok(Response::builder().header("connection", "close").body(body)?);
     }
-    let reply = match scripted(&action) {
+    let turn = Turn { provider: &provider, surface: &surface, action: &action, sequence };
+    let mut reply = match turn.scripted() {
         Some(reply) => reply,
-        None => healthy(&provider, &head, parsed, &action, sequence, &mut call)?,
+        None => turn.healthy(&head, parsed.as_ref(), model, &mut call)?,
     };
-    play(&provider, reply, &action, sequence, call, switch)
-}
-
-/// The script's own status or body, where it names one.
-fn scripted(action: &Action) -> Option<Reply> {
-    let status = StatusCode::from_u16(action.status.unwrap_or(200)).unwrap_or_default();
-    let body = match &action.body {
-        None if status.as_u16() >= 400 => errors::scripted(status.as_u16()).to_string(),
-        None => return None,
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
-    };
-    let tokens = action.usage.as_ref().filter(|usage| usage.is_object()).map(|usage| Tokens {
-        input: usage["prompt_tokens"].as_u64().unwrap_or(0),
-        cached: usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap_or(0),
-        output: usage["completion_tokens"].as_u64().unwrap_or(0),
-    });
-    let mut reply = Reply::document(status, Vec::new(), tokens);
-    let events = ["data:", "event:", ":"].iter().any(|start| body.starts_with(start));
-    let pieces: Vec<&str> =
-        if events { body.split_inclusive("\n\n").collect() } else { vec![body.as_str()] };
-    reply.streamed = events;
-    reply.content_type = if events { "text/event-stream" } else { reply.content_type };
-    reply.events = pieces
-        .into_iter()
-        .map(|piece| Event {
-            bytes: Bytes::copy_from_slice(piece.as_bytes()),
-            tokens: tokens.unwrap_or_default(),
-            weight: 1,
-        })
-        .collect();
-    Some(reply)
-}
-
-/// What a provider without faults answers.
-fn healthy(
-    provider: &Provider,
-    head: &Parts,
-    parsed: Result<Value, Refused>,
-    action: &Action,
-    sequence: u64,
-    call: &mut Call,
-) -> Result<Reply, Failure> {
-    let path = head.uri.path();
-    let path = path.find("/v1/").map_or(path, |at| &path[at..]);
-    match (&head.method, path) {
-        (&Method::GET, "/v1/models") => {
-            let document = models(provider).to_string().into_bytes();
-            Ok(Reply::document(StatusCode::OK, document, None))
-        }
-        (&Method::POST, "/v1/chat/completions") => {
-            let read = parsed.and_then(|body| Prompt::read(&body));
-            match read.and_then(|prompt| served(provider, &prompt.model).map(|()| prompt)) {
-                Ok(prompt) => Ok(chat_reply(provider, &prompt, action, sequence, call)?),
-                Err(refused) => Ok(refused.into()),
-            }
-        }
-        (&Method::POST, "/v1/embeddings") => {
-            let made = parsed.and_then(|body| {
-                served(provider, body["model"].as_str().unwrap_or_default())?;
-                embeddings::document(&body, provider.seed)
-            });
-            Ok(made.map_or_else(Reply::from, |(document, tokens)| {
-                let bytes = document.to_string().into_bytes();
-                Reply::document(StatusCode::OK, bytes, Some(tokens))
-            }))
-        }
-        (method, path) => Ok(Refused::unknown_path(method.as_str(), path).into()),
-    }
-}
-
-fn chat_reply(
-    provider: &Provider,
-    prompt: &Prompt,
-    action: &Action,
-    sequence: u64,
-    call: &mut Call,
-) -> serde_json::Result<Reply> {
-    call.set_choices(prompt.choices as u64);
-    let created = unix_time_ns() / 1_000_000_000;
-    let answer =
-        Answer::compose(prompt, action, &provider.replay, provider.seed, sequence, created);
-    let status = StatusCode::from_u16(action.status.unwrap_or(200)).unwrap_or_default();
-    if !prompt.stream {
-        return Ok(Reply::document(status, chat::document(&answer)?, Some(answer.tokens)));
-    }
-    let delta_tokens = provider.pace.delta_tokens;
-    Ok(Reply {
-        status,
-        content_type: "text/event-stream; charset=utf-8",
-        events: stream::events(&answer, action, prompt.include_usage, delta_tokens)?,
-        streamed: true,
-        billed: true,
-    })
+    reply.headers.extend(surface.dialect.headers(&turn.mark()));
+    play(&provider, reply, &action, call, switch)
 }
 
 /// Puts the head on and hands the events to the player.
@@ -235,18 +124,17 @@ fn play(
     provider: &Provider,
     mut reply: Reply,
     action: &Action,
-    sequence: u64,
     call: Call,
     switch: Arc<Switch>,
 ) -> Result<Response<Body>, Failure> {
     if let Some(coding) = action.compress {
         compress(&mut reply.events, coding)?;
     }
-    let mut response = Response::builder()
-        .status(reply.status)
-        .header("content-type", reply.content_type)
-        .header("x-request-id", format!("req_{sequence:016x}"))
-        .header("openai-processing-ms", "1");
+    let mut response =
+        Response::builder().status(reply.status).header("content-type", reply.content_type);
+    for (name, value) in &reply.headers {
+        response = response.header(*name, value);
+    }
     if let Some(coding) = action.compress {
         response = response.header("content-encoding", coding.name());
     }
@@ -302,21 +190,9 @@ fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
     response
 }
 
-fn models(provider: &Provider) -> Value {
-    let data = provider.models.iter().map(
-        |id| json!({"id": id, "object": "model", "created": 1_700_000_000, "owned_by": "sim"}),
-    );
-    json!({"object": "list", "data": data.collect::<Vec<_>>()})
-}
-
-fn served(provider: &Provider, model: &str) -> Result<(), Refused> {
-    if model.is_empty() {
-        return Err(Refused::bad_request("you must provide a model parameter", Some("model")));
-    }
-    if provider.models.is_empty() || provider.models.iter().any(|name| name == model) {
-        return Ok(());
-    }
-    Err(Refused::unknown_model(model))
+/// The body's JSON object.
+fn parse(body: &[u8]) -> Option<Value> {
+    serde_json::from_slice::<Value>(body).ok().filter(Value::is_object)
 }
 
 /// The caller's own request id, on which the bill is joined.

@@ -23,6 +23,7 @@ struct Counters {
     cancelled: u64,
     cancelled_at_ns: VecDeque<u64>,
     by_model: BTreeMap<String, u64>,
+    images: u64,
 }
 
 impl Stats {
@@ -37,6 +38,11 @@ impl Stats {
         counters.requests += 1;
         counters.open += 1;
         *counters.by_model.entry(model.to_owned()).or_default() += 1;
+    }
+
+    /// A call brought so many images.
+    pub(crate) fn looked_at(&self, images: u64) {
+        self.inner.lock().images += images;
     }
 
     /// A call is over; `cancelled` when its client went away first.
@@ -62,6 +68,7 @@ impl Stats {
             "cancelled": counters.cancelled,
             "cancelled_at_ns": counters.cancelled_at_ns,
             "by_model": counters.by_model,
+            "images": counters.images,
         })
     }
 }

@@ -46,6 +46,19 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
+    /// The name and JSON of each event.
+    pub(crate) fn named(&self) -> Vec<(String, Value)> {
+        let text = String::from_utf8(self.body.clone()).unwrap().replace("\r\n", "\n");
+        let events = text.split("\n\n").filter(|event| event.contains("data: "));
+        events
+            .map(|event| {
+                let line = |start: &str| event.lines().find_map(|line| line.strip_prefix(start));
+                let data = serde_json::from_str(line("data: ").unwrap()).unwrap();
+                (line("event: ").unwrap_or_default().to_owned(), data)
+            })
+            .collect()
+    }
+
     /// The data of each event.
     pub(crate) fn events(&self) -> Vec<String> {
         let text = String::from_utf8(self.body.clone()).unwrap().replace("\r\n", "\n");
@@ -70,7 +83,8 @@ pub(crate) fn provider(extra: &Value) -> Provider {
     let mut config = json!({
         "listen": "127.0.0.1:0", "announce": announce, "bill": folder.join("bill.jsonl"),
         "capture": folder.join("captured"), "seed": 1,
-        "prices": {"m": {"input": 100, "cachedInput": 50, "output": 1000}},
+        "prices": {"m": {"input": 100, "cachedInput": 50, "cacheWrite": 125, "cacheWriteLong": 200,
+            "output": 1000}},
     });
     for (name, value) in extra.as_object().unwrap() {
         config[name] = value.clone();
@@ -112,6 +126,12 @@ impl Provider {
         }
         let action = format!("x-sim-do: {action}\r\n");
         receive(&mut self.send("/v1/chat/completions", &action, &body.to_string()))
+    }
+
+    /// Sends `body` to `path` under the script's `action` and reads the answer.
+    pub(crate) fn ask(&self, path: &str, headers: &str, action: &Value, body: &Value) -> Answer {
+        let headers = format!("{headers}x-sim-do: {action}\r\n");
+        receive(&mut self.send(path, &headers, &body.to_string()))
     }
 
     /// Sends a POST and returns the connection.
@@ -220,6 +240,18 @@ fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
         rest = next;
     }
     (body, false)
+}
+
+/// `base` with the members of `extra` in place of its own; null removes one.
+pub(crate) fn merged(base: &Value, extra: &Value) -> Value {
+    let mut made = base.clone();
+    for (name, value) in extra.as_object().unwrap() {
+        match value {
+            Value::Null => drop(made.as_object_mut().unwrap().remove(name)),
+            value => made[name] = value.clone(),
+        }
+    }
+    made
 }
 
 /// Waits until `probe` finds something.

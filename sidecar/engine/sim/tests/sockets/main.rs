@@ -1,6 +1,8 @@
 //! The real binary over real sockets.
 
 #[cfg(test)]
+mod anthropic;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod driver;
@@ -8,6 +10,8 @@ mod driver;
 mod engine;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod gemini;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]

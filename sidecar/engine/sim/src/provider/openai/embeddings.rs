@@ -4,10 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::bill::Tokens;
-use super::errors::Refused;
-use super::prompt::tokens_of;
-use super::replay::seed_of;
+use super::super::bill::Tokens;
+use super::super::failure::Refused;
+use super::super::prompt::tokens_of;
+use super::super::replay::seed_of;
+use super::error::bad_request;
 
 /// Dimensions where the caller names none.
 const DIMENSIONS: usize = 1536;
@@ -16,8 +17,10 @@ const DIMENSIONS: usize = 1536;
 ///
 /// # Errors
 /// With the provider's own words where the request is malformed.
-pub(crate) fn document(body: &Value, seed: u64) -> Result<(Value, Tokens), Refused> {
-    let model = body["model"].as_str().unwrap_or_default();
+pub(crate) fn document(body: &Value, model: &str, seed: u64) -> Result<(Value, Tokens), Refused> {
+    if model.is_empty() {
+        return Err(bad_request("you must provide a model parameter", Some("model")));
+    }
     let dimensions = match &body["dimensions"] {
         Value::Null => DIMENSIONS,
         value => match value.as_u64() {
@@ -42,7 +45,7 @@ pub(crate) fn document(body: &Value, seed: u64) -> Result<(Value, Tokens), Refus
         .collect();
     let usage = json!({"prompt_tokens": tokens, "total_tokens": tokens});
     let document = json!({"object": "list", "data": data, "model": model, "usage": usage});
-    Ok((document, Tokens { input: tokens, cached: 0, output: 0 }))
+    Ok((document, Tokens { input: tokens, ..Tokens::default() }))
 }
 
 struct Input {
@@ -74,11 +77,11 @@ fn input(value: &Value) -> Option<Input> {
 }
 
 fn invalid(param: &str) -> Refused {
-    Refused::bad_request(&format!("'$.{param}' is invalid."), Some(param))
+    bad_request(&format!("'$.{param}' is invalid."), Some(param))
 }
 
 /// A vector of length one.
-fn vector(seed: u64, dimensions: usize) -> Vec<f32> {
+pub(crate) fn vector(seed: u64, dimensions: usize) -> Vec<f32> {
     let mut random = fastrand::Rng::with_seed(seed);
     let raw: Vec<f32> = (0..dimensions).map(|_| random.f32() - 0.5).collect();
     let length = raw.iter().map(|part| part * part).sum::<f32>().sqrt().max(f32::EPSILON);
@@ -103,9 +106,9 @@ mod tests {
         let float = json!({"model": "e", "input": ["a", "b"], "dimensions": 8});
         let mut packed = float.clone();
         packed["encoding_format"] = "base64".into();
-        let (float, tokens) = document(&float, 1).unwrap();
-        let (packed, _) = document(&packed, 1).unwrap();
-        assert_eq!(tokens, Tokens { input: 2, cached: 0, output: 0 });
+        let (float, tokens) = document(&float, "e", 1).unwrap();
+        let (packed, _) = document(&packed, "e", 1).unwrap();
+        assert_eq!(tokens, Tokens { input: 2, ..Tokens::default() });
         for index in 0..2 {
             let text = packed["data"][index]["embedding"].as_str().unwrap();
             let bytes = STANDARD.decode(text).unwrap();
@@ -119,9 +122,9 @@ mod tests {
     #[test]
     fn inputs_are_checked() {
         let ids = json!({"model": "e", "input": [[1, 2, 3], [4]], "dimensions": 2});
-        assert_eq!(document(&ids, 1).unwrap().1.input, 4);
+        assert_eq!(document(&ids, "e", 1).unwrap().1.input, 4);
         for bad in [json!(null), json!(""), json!([]), json!([["x"]]), json!(7)] {
-            let refused = document(&json!({"model": "e", "input": bad}), 1).unwrap_err();
+            let refused = document(&json!({"model": "e", "input": bad}), "e", 1).unwrap_err();
             assert_eq!(refused.body["error"]["param"], "input");
         }
     }

@@ -1,0 +1,122 @@
+//! Which provider's call a path is. A prefix before the well-known part is allowed, so that one
+//! simulator can stand behind any base URL.
+
+use http::request::Parts;
+use http::{HeaderMap, Method};
+
+use super::anthropic::Anthropic;
+use super::dialect::Dialect;
+use super::gemini::Gemini;
+use super::openai::chat::Chat;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// An answer; the body says whether it is streamed.
+    Answer,
+    /// An answer whose path says that it is streamed.
+    Stream,
+    /// A count of tokens.
+    Count,
+    /// Embeddings.
+    Embed,
+    /// The list of models.
+    Models,
+    /// Nothing that this provider knows.
+    Nothing,
+}
+
+/// A path's meaning.
+pub(crate) struct Surface {
+    /// The dialect spoken on it.
+    pub(crate) dialect: &'static dyn Dialect,
+    /// The call.
+    pub(crate) operation: Operation,
+    /// The model, where the path names it.
+    pub(crate) model: Option<String>,
+}
+
+impl Surface {
+    /// Finds the call of a request.
+    pub(crate) fn of(head: &Parts) -> Self {
+        let path = head.uri.path();
+        if head.method == Method::GET {
+            return listing(path, &head.headers);
+        }
+        let query = head.uri.query().unwrap_or_default();
+        let known = (head.method == Method::POST).then(|| posted(path, query)).flatten();
+        known.unwrap_or_else(|| nothing(path, &head.headers))
+    }
+}
+
+fn posted(path: &str, query: &str) -> Option<Surface> {
+    if let Some(found) = path.rsplit_once("/models/").and_then(|(_, rest)| gemini(rest, query)) {
+        return Some(found);
+    }
+    let from = path.find("/v1/").map_or(path, |at| &path[at..]);
+    Some(match from {
+        "/v1/chat/completions" => surface(&Chat, Operation::Answer),
+        "/v1/embeddings" => surface(&Chat, Operation::Embed),
+        "/v1/messages" => surface(&Anthropic, Operation::Answer),
+        "/v1/messages/count_tokens" => surface(&Anthropic, Operation::Count),
+        _ => return None,
+    })
+}
+
+/// `MODEL:verb`, the way Google names its calls.
+fn gemini(rest: &str, query: &str) -> Option<Surface> {
+    let (model, verb) = rest.rsplit_once(':')?;
+    let sse = query.split('&').any(|pair| pair == "alt=sse");
+    let dialect = if sse { &Gemini { array: false } } else { &Gemini { array: true } };
+    let operation = match verb {
+        "generateContent" => Operation::Answer,
+        "streamGenerateContent" => Operation::Stream,
+        "countTokens" => Operation::Count,
+        "embedContent" | "batchEmbedContents" => Operation::Embed,
+        _ => Operation::Nothing,
+    };
+    Some(Surface { dialect, operation, model: Some(decoded(model)) })
+}
+
+/// `%3A` and the like as what they stand for.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let code = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        match code.and_then(|two| u8::from_str_radix(two, 16).ok()) {
+            Some(code) if *byte == b'%' => {
+                bytes.push(code);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn listing(path: &str, headers: &HeaderMap) -> Surface {
+    let mut found = nothing(path, headers);
+    if path.ends_with("/models") {
+        found.operation = Operation::Models;
+    }
+    found
+}
+
+/// An unknown path is refused in the words of whoever would have been asked.
+fn nothing(path: &str, headers: &HeaderMap) -> Surface {
+    if path.contains("/v1/messages") || headers.contains_key("anthropic-version") {
+        return surface(&Anthropic, Operation::Nothing);
+    }
+    if path.contains("/v1beta/") || headers.contains_key("x-goog-api-key") {
+        return surface(&Gemini { array: false }, Operation::Nothing);
+    }
+    surface(&Chat, Operation::Nothing)
+}
+
+fn surface(dialect: &'static dyn Dialect, operation: Operation) -> Surface {
+    Surface { dialect, operation, model: None }
+}
