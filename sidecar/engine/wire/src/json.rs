@@ -53,6 +53,11 @@ impl Members {
         self.map.get(key).is_some_and(|value| !value.is_null())
     }
 
+    /// Whether a member is an object with this `type`.
+    pub(crate) fn is_of_kind(&self, key: &str, kind: &str) -> bool {
+        self.map.get(key).and_then(|value| value.get("type")).is_some_and(|told| told == kind)
+    }
+
     pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>, Unreadable> {
         match self.take(key) {
             None => Ok(None),

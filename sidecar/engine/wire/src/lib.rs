@@ -15,6 +15,7 @@
 //! dialect's stream reader.
 #![forbid(unsafe_code)]
 
+pub mod anthropic_messages;
 pub mod bedrock_converse;
 pub mod eventstream;
 pub mod form;
