@@ -19,7 +19,13 @@ _FULL_POOL = make.pool(
         "mini",
         aliases=["gpt-4o-*", "cheap"],
         tier=1,
-        pricing={"inputPerMTok": "0.15", "cachedInputPerMTok": "0.075", "outputPerMTok": "0.6"},
+        pricing={
+            "inputPerMTok": "0.15",
+            "cachedInputPerMTok": "0.075",
+            "cacheWritePerMTok": "0.2",
+            "cacheWriteLongPerMTok": "0.3",
+            "outputPerMTok": "0.6",
+        },
         quality={"prior": 78, "byTask": {"code": 72}},
         capabilities=["chat", "json"],
         contextWindow=128_000,
@@ -55,7 +61,47 @@ _FULL_POOL = make.pool(
             "region": "eu",
         },
     ),
-    constraints={"allowedRegions": ["eu"]},
+    *(
+        make.hosted(provider["type"].lower(), provider={**provider})
+        for provider in (
+            {"type": "Anthropic", "model": "claude-sonnet-4-5", "region": "eu"},
+            {"type": "Gemini", "model": "gemini-2.5-pro", "region": "eu"},
+            {
+                "type": "Vertex",
+                "model": "gemini-2.5-flash",
+                "project": "acme",
+                "region": "europe-west4",
+            },
+            {"type": "Bedrock", "model": "amazon.nova-lite-v1:0", "region": "eu-central-1"},
+            {
+                "type": "AzureOpenAI",
+                "model": "gpt-4o-mini",
+                "resource": "acme",
+                "deployment": "mini",
+                "apiVersion": "2024-10-21",
+                "region": "eu",
+            },
+        )
+    ),
+    make.hosted(
+        "profiled",
+        provider={
+            "type": "OpenAICompatible",
+            "model": "mistral-small-latest",
+            "profile": "Mistral",
+            "region": "eu",
+        },
+    ),
+    make.hosted(
+        "keyless",
+        provider={
+            "type": "Bedrock",
+            "model": "amazon.nova-lite-v1:0",
+            "region": "eu-central-1",
+            "credential": {"workloadIdentity": {}},
+        },
+    ),
+    constraints={"allowedRegions": ["eu", "eu-central-1", "europe-west4"]},
     allowedNamespaces={"from": "Names", "names": ["other"]},
 )
 _FULL_POLICY = make.policy(
@@ -64,7 +110,11 @@ _FULL_POLICY = make.policy(
         "when": {"models": ["first-*"]},
         "route": {
             "strategy": "Failover",
-            "candidates": [{"model": "main/mini", "priority": 2}, {"model": "main/local"}],
+            "candidates": [
+                {"model": "main/mini", "priority": 2},
+                {"model": "main/local"},
+                {"model": "main/keyless"},
+            ],
         },
     },
     {**make.rule("private", "main/local"), "when": {"anyOf": ["pii"], "noneOf": ["batch"]}},
@@ -80,6 +130,7 @@ _FULL_POLICY = make.policy(
             "retries": {"maxAttempts": 2, "budgetPercent": 10, "minPerSecond": 1},
             "timeouts": {"firstToken": "5s", "streamIdle": "10s", "total": "1m"},
             "overflow": {"onSaturated": False, "onColdStart": False, "onError": False},
+            "untranslatable": "Refuse",
         },
     },
     target={"selector": {"matchLabels": {"app": "support"}}},

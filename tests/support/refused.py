@@ -23,6 +23,7 @@ def _candidates(strategy: str, *candidates: dict[str, Any], **route: Any) -> dic
 
 A, B = {"model": "main/a"}, {"model": "main/b"}
 SECRET = {"secretRef": {"name": "k", "key": "k"}}
+BEDROCK = {"type": "Bedrock", "region": "eu-central-1"}
 STEP = {"percent": 80, "action": "Downgrade", "maxTier": 1}
 URL: dict[str, Any] = {"url": "http://127.0.0.1:9/v1"}
 SERVICE: dict[str, Any] = {"service": {"name": "s", "port": 80}}
@@ -37,6 +38,40 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("OpenAICompatible needs baseURL", make.pool(_hosted(type="OpenAICompatible"))),
     ("sent over https only", make.pool(_hosted(baseURL="http://a/v1", credential=SECRET))),
+    (
+        "OpenAICompatible needs baseURL",
+        make.pool(_hosted(type="OpenAICompatible", profile="VLLM")),
+    ),
+    ("profile belongs to type OpenAICompatible", make.pool(_hosted(profile="Groq"))),
+    (
+        "sent over https only",
+        make.pool(_hosted(type="OpenAICompatible", profile="Ollama", credential=SECRET)),
+    ),
+    (
+        "workloadIdentity belongs to types",
+        make.pool(_hosted(credential={"workloadIdentity": {}})),
+    ),
+    (
+        "exactly one of secretRef and workloadIdentity",
+        make.pool(_hosted(**BEDROCK, credential={**SECRET, "workloadIdentity": {}})),
+    ),
+    ("exactly one of secretRef and workloadIdentity", make.pool(_hosted(credential={}))),
+    ("needs exactly one of resource and baseURL", make.pool(_hosted(type="AzureOpenAI"))),
+    (
+        "needs exactly one of resource and baseURL",
+        make.pool(_hosted(type="AzureOpenAI", resource="r", baseURL="https://a/openai/v1")),
+    ),
+    ("belong to type AzureOpenAI", make.pool(_hosted(deployment="d"))),
+    ("Vertex needs region", make.pool(_hosted(type="Vertex", region="us-central1"))),
+    ("Vertex needs region", make.pool(_hosted(type="Vertex", project="p"))),
+    ("project belongs to type Vertex", make.pool(_hosted(type="Gemini", project="p"))),
+    ("take a model's id alone", make.pool(_hosted(type="Gemini", model="models/gemini-pro"))),
+    ("Bedrock takes a model id", make.pool(_hosted(**{**BEDROCK, "model": "a b"}))),
+    ("Bedrock needs region", make.pool(_hosted(type="Bedrock"))),
+    (
+        "Bedrock needs region",
+        make.pool(_hosted(**BEDROCK | {"model": "arn:aws:bedrock:us-east-1::foundation-model/x"})),
+    ),
     ("exactly one of provider and selfHosted", make.pool({"name": "m"})),
     (
         "at most one of pricing and selfHosted.cost",

@@ -14,71 +14,17 @@ from pointsman_operator.api.meta import (
     ModelName,
     Name,
     Percent,
-    Region,
     Regions,
     Resource,
     Status,
     Struct,
-    Text,
-    Url,
 )
 from pointsman_operator.api.money import PriceUsd
+from pointsman_operator.api.provider import Provider
 from pointsman_operator.api.rules import Rule, first_repeated
 from pointsman_operator.api.self_hosted import SelfHosted
 
 Capability = Literal["chat", "json", "tools", "vision", "audio", "embeddings"]
-ProviderType = Literal["OpenAI", "OpenAICompatible"]
-
-
-class SecretKeyRef(Struct):
-    """An entry of a Secret in the pool's own namespace."""
-
-    name: Name
-    """The Secret."""
-    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=bounds.SECRET_KEY_LENGTH)]
-    """The entry that holds the key."""
-
-
-class Credential(Struct):
-    """How a provider knows us. Only sidecars read it; operator and hub never do."""
-
-    secret_ref: SecretKeyRef
-    """The Secret's entry. Without a cluster: `STATE/secrets/NAME/KEY`, or the provider's usual
-    variable."""
-
-
-class Provider(Struct):
-    """A model behind somebody's API."""
-
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel="self.type != 'OpenAICompatible' || has(self.baseURL)",
-            message="OpenAICompatible needs baseURL",
-            holds=lambda p: p.type != "OpenAICompatible" or p.base_url is not None,
-        ),
-        Rule(
-            cel="!has(self.credential) || !has(self.baseURL) || self.baseURL.startsWith('https://')",
-            message="a credential is sent over https only: use an https baseURL",
-            holds=lambda p: (
-                p.credential is None or p.base_url is None or p.base_url.startswith("https://")
-            ),
-        ),
-    )
-
-    type: ProviderType
-    """The wire format: `OpenAI` itself, or any server with OpenAI's chat and embeddings
-    endpoints."""
-    model: Text
-    """The model's name at the provider; dated names are stable, aliases such as `-latest` are
-    not."""
-    base_url: Annotated[Url | None, Field(alias="baseURL")] = None
-    """Where `/chat/completions` and `/embeddings` are; default for `OpenAI`:
-    https://api.openai.com/v1."""
-    credential: Credential | None = None
-    """The key to send; none: no key is sent."""
-    region: Region | None = None
-    """Where the model computes, for `constraints` and `residency`: a name of your own such as `eu`,
-    compared letter by letter."""
 
 
 class Pricing(Struct):
@@ -90,6 +36,14 @@ class Pricing(Struct):
     """Prompt tokens that the provider had cached; default: as prompt tokens."""
     output_per_mtok: Annotated[PriceUsd, Field(alias="outputPerMTok")]
     """Answer tokens, reasoning included."""
+    cache_write_per_mtok: Annotated[PriceUsd | None, Field(alias="cacheWritePerMTok")] = None
+    """Prompt tokens that the provider puts into its cache for some minutes; default: 1.25 times
+    inputPerMTok for Claude at Anthropic and Bedrock, inputPerMTok for others."""
+    cache_write_long_per_mtok: Annotated[PriceUsd | None, Field(alias="cacheWriteLongPerMTok")] = (
+        None
+    )
+    """The same for an hour; default: twice inputPerMTok for Claude at Anthropic and Bedrock,
+    cacheWritePerMTok for others."""
 
 
 class PercentByTask(Struct):

@@ -61,6 +61,10 @@ class ProblemCode(StrEnum):
         "HostNotWellKnown",
         "A key would go to a host that only the Secret itself can allow.",
     )
+    NOT_OFFERED = (
+        "NotOffered",
+        "A model asks for what no engine does yet; the remedy says what works.",
+    )
     NEEDS_CLUSTER = (
         "NeedsCluster",
         "Services and pods can only be found in a cluster; elsewhere a model needs a URL.",

@@ -131,3 +131,8 @@ class Route(Struct):
     """Limits on waiting."""
     overflow: Overflow = Overflow()
     """When another candidate takes over."""
+    untranslatable: Literal["Drop", "Refuse"] = "Drop"
+    """What a request asks for and the chosen model's format has no word for, such as `seed` or
+    `logit_bias` at Anthropic. `Drop`: left out, and named in the answer's header
+    `x-pointsman-dropped`; `Refuse`: such a candidate is passed over, and where none is left the
+    call is refused with the member's name."""

@@ -27,6 +27,10 @@ class Entry:
     """Picodollars a prompt token."""
     cached_input: int | None
     """Picodollars a cached prompt token; None: as any other."""
+    cache_write: int | None
+    """Picodollars a prompt token that is put into the cache; None: as any other."""
+    cache_write_long: int | None
+    """The same for an hour."""
     output: int
     """Picodollars an answer token."""
     context_window: int | None
@@ -81,6 +85,8 @@ def _entry(model: str, fields: dict[str, Any], as_of: dict[str, str]) -> Entry:
         model=model,
         input=fields["input"],
         cached_input=fields.get("cachedInput"),
+        cache_write=fields.get("cacheWrite"),
+        cache_write_long=fields.get("cacheWriteLong"),
         output=fields["output"],
         context_window=fields.get("context"),
         max_output_tokens=fields.get("maxOutput"),

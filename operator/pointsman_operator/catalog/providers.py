@@ -5,8 +5,11 @@ A key is sent to a provider's own hosts without further ado, and to no others (D
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from pointsman_operator.catalog.natives import NATIVES
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class KnownProvider:
     """Where `/chat/completions` is."""
     cap_field: str = "max_tokens"
     """The request field that caps an answer."""
+    other_env: str = ""
+    """Another variable in which users keep the key; the first counts where both are set."""
 
 
 PROVIDERS: tuple[KnownProvider, ...] = (
@@ -41,6 +46,7 @@ PROVIDERS: tuple[KnownProvider, ...] = (
         ("generativelanguage.googleapis.com",),
         "GEMINI_API_KEY",
         "https://generativelanguage.googleapis.com/v1beta/openai",
+        other_env="GOOGLE_API_KEY",
     ),
     KnownProvider(
         "together_ai",
@@ -78,8 +84,23 @@ PROVIDERS: tuple[KnownProvider, ...] = (
 )
 """All known providers."""
 
+OPENAI = PROVIDERS[0]
+"""The one that type `OpenAI` means."""
 BY_LABEL = {provider.label: provider for provider in PROVIDERS}
 """Known providers by label."""
+
+PROFILES: dict[str, KnownProvider] = {
+    "Mistral": BY_LABEL["mistral"],
+    "Groq": BY_LABEL["groq"],
+    "DeepSeek": BY_LABEL["deepseek"],
+    "XAI": BY_LABEL["xai"],
+    "OpenRouter": BY_LABEL["openrouter"],
+    "Together": BY_LABEL["together_ai"],
+    "Ollama": KnownProvider("", (), "", "http://127.0.0.1:11434/v1"),
+    "VLLM": KnownProvider("", (), "", "", "max_completion_tokens"),
+    "SGLang": KnownProvider("", (), "", "", "max_completion_tokens"),
+}
+"""By `provider.profile`; without a label: the host's name is the label."""
 
 _BY_HOST = {host: provider for provider in PROVIDERS for host in provider.hosts}
 
@@ -87,6 +108,22 @@ _BY_HOST = {host: provider for provider in PROVIDERS for host in provider.hosts}
 def host_of(url: str) -> str:
     """The host of a URL, in lower case, without port."""
     return urlsplit(url).hostname or ""
+
+
+def variables() -> frozenset[str]:
+    """Every variable in which users keep a provider's key."""
+    known = {name for it in PROVIDERS for name in (it.env, it.other_env)}
+    return frozenset((known | {it.env for it in NATIVES.values()}) - {""})
+
+
+def with_usual_names(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment with each key under its provider's first variable, too."""
+    named = dict(environment)
+    for provider in PROVIDERS:
+        other = named.get(provider.other_env, "")
+        if other and not named.get(provider.env):
+            named[provider.env] = other
+    return named
 
 
 def provider_at(url: str) -> KnownProvider | None:

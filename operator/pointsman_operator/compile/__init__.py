@@ -122,8 +122,10 @@ def _compile(
     scope = open_scope(policy, snapshot.pools, pools, snapshot.knowledge.gateways)
     namespace = policy.metadata.namespace
     models = tuple(scope.models[name] for name in sorted(scope.models))
+    rules, default = lower_rules(scope), lower_default(scope)
+    routes = [rule.route for rule in rules] + ([default.route] if default.route else [])
     table = RouteTable(
-        min_reader=least_reader(models),
+        min_reader=least_reader(models, routes),
         policy=TableName(namespace=namespace, name=policy.metadata.name),
         catalogue=snapshot.knowledge.catalogue.digest,
         models=models,
@@ -131,8 +133,8 @@ def _compile(
             lower_signal(signal)
             for signal in sorted(policy.spec.signals, key=lambda signal: signal.name)
         ),
-        rules=lower_rules(scope),
-        default=lower_default(scope),
+        rules=rules,
+        default=default,
         budgets=tuple(
             lower_budget(budget, bound_namespaces(snapshot, budget))
             for budget in snapshot.budgets_by_namespace.get(namespace, ())

@@ -19,6 +19,7 @@ from pointsman_operator.compile.lower import lower_budget
 from pointsman_operator.compile.resolve import ResolvedPool
 from pointsman_operator.compile.snapshot import Snapshot, bound_namespaces
 from pointsman_operator.compile.table import (
+    FIRST_TYPES,
     RouteTable,
     TableBudget,
     TableDefault,
@@ -53,9 +54,14 @@ def by_gateway(model: TableModel) -> TableModel:
         gateway=TableWay(audience=audience(pool)),
         allowed_hosts=(),
         stream_end="Done",
-        cap_field=model.provider.cap_field,
+        cap_field=_chat_cap(model.provider),
     )
     return model.model_copy(update={"provider": provider})
+
+
+def _chat_cap(provider: TableProvider) -> str:
+    """What caps an answer on the way to the gateway, which speaks OpenAI's format."""
+    return provider.cap_field if provider.type in FIRST_TYPES else "max_completion_tokens"
 
 
 def problem_of(

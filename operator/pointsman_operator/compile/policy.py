@@ -120,6 +120,7 @@ def lower_default(scope: PolicyScope) -> TableDefault:
         pools = (opened.pool for opened in scope.pools.values())
         problem = residency.pass_through_problem(scope.policy, pools)
         problem = problem or gateway.pass_through_problem(scope.policy, scope.models.values())
+        problem = problem or _pass_through_deployment(scope)
         if problem is not None:
             scope.problems.append(problem)
             return TableDefault(action="Deny")
@@ -156,6 +157,7 @@ def lower_route(scope: PolicyScope, route: Route, path: str) -> TableRoute:
         retries=lower.lower_retries(route.retries),
         timeouts=lower.lower_timeouts(route.timeouts),
         overflow=lower.lower_overflow(route.overflow),
+        untranslatable="Refuse" if route.untranslatable == "Refuse" else None,
     )
 
 
@@ -168,6 +170,13 @@ def _aim(scope: PolicyScope, route: Route, candidates: list[TableCandidate]) -> 
     models = [model for model in models if _prior(model) >= route.quality.floor]
     solved = solve_lambda0(models, target) if route.strategy == "Quality" and models else 0
     return TableAim(target_percent=target, floor=route.quality.floor, lambda0=solved)
+
+
+def _pass_through_deployment(scope: PolicyScope) -> Problem | None:
+    """An address that names one deployment serves it under every name."""
+    dated = (it.name for it in scope.models.values() if it.provider.api_version is not None)
+    found = next(dated, None)
+    return None if found is None else problems.pass_through_deployment(scope.policy.ref, found)
 
 
 def _prior(model: TableModel) -> int:

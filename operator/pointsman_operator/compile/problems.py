@@ -157,6 +157,33 @@ def host_not_well_known(ref: ObjectRef, path: str, host: str, secret: str) -> Pr
     )
 
 
+def no_workload_identity(ref: ObjectRef, path: str, kind: str) -> Problem:
+    """Only keys are sent so far."""
+    works = {
+        "AzureOpenAI": "one of the resource's two keys",
+        "Bedrock": "a Bedrock API key",
+        "Vertex": "an OAuth access token, renewed in the Secret by something of yours",
+    }
+    return Problem(
+        ProblemCode.NOT_OFFERED,
+        ref,
+        f"{path}.workloadIdentity",
+        "workload identity is not offered yet: the model is refused",
+        f"set secretRef to an entry of a Secret with {works[kind]}",
+    )
+
+
+def no_embeddings(ref: ObjectRef, path: str, kind: str) -> Problem:
+    """Formats other than OpenAI's are translated for conversations."""
+    return Problem(
+        ProblemCode.NOT_OFFERED,
+        ref,
+        f"{path}.type",
+        f"embeddings are not offered at type {kind} yet: the model is refused",
+        "use type OpenAI, AzureOpenAI or OpenAICompatible, or a self-hosted model, for embeddings",
+    )
+
+
 def needs_cluster(ref: ObjectRef, path: str, field: str) -> Problem:
     """Without a cluster nobody knows where a Service's endpoints are."""
     return Problem(
@@ -188,6 +215,18 @@ def pass_through_ambiguous(ref: ObjectRef, providers: list[str]) -> Problem:
         "spec.default",
         f"PassThrough needs pools with exactly one provider, here: {found}; Deny is used",
         "use Deny or Route, or a policy of its own for each provider",
+    )
+
+
+def pass_through_deployment(ref: ObjectRef, model: str) -> Problem:
+    """One deployment would answer to every name, at its own price."""
+    return Problem(
+        ProblemCode.PASS_THROUGH_AMBIGUOUS,
+        ref,
+        "spec.default",
+        f"PassThrough does not reach beyond the deployment of {model}, whose apiVersion is dated; "
+        "Deny is used",
+        "use Deny or Route, or the resource's v1 API: remove apiVersion from the model",
     )
 
 

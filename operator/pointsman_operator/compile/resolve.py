@@ -7,14 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pointsman_operator.api import money
 from pointsman_operator.api.meta import ObjectRef
 from pointsman_operator.api.pool import ModelPool, PoolModel
 from pointsman_operator.api.problems import Problem
+from pointsman_operator.api.provider import Provider
 from pointsman_operator.catalog.catalogue import Catalogue, Entry
-from pointsman_operator.catalog.providers import BY_LABEL, host_of, provider_at
+from pointsman_operator.catalog.providers import host_of
 from pointsman_operator.compile import problems, residency
+from pointsman_operator.compile.hosted import (
+    WITHOUT_EMBEDDINGS,
+    hosted_label,
+    hosted_provider,
+    listed_ids,
+    simulated_provider,
+)
 from pointsman_operator.compile.learnt import LearntModel
+from pointsman_operator.compile.pricing import catalogue_pricing, pool_pricing
 from pointsman_operator.compile.self_hosted import (
     SELF_HOSTED_LABEL,
     self_hosted_pricing,
@@ -22,7 +30,6 @@ from pointsman_operator.compile.self_hosted import (
 )
 from pointsman_operator.compile.snapshot import Knowledge
 from pointsman_operator.compile.table import (
-    TableCredential,
     TableHead,
     TableLength,
     TableModel,
@@ -62,13 +69,8 @@ def resolve_pool(pool: ModelPool, knowledge: Knowledge) -> ResolvedPool:
 
 
 def label_of(model: PoolModel) -> str:
-    """The provider label of a model: a known provider's, else the host of its base URL."""
-    if model.provider is None:
-        return SELF_HOSTED_LABEL
-    if model.provider.type == "OpenAI" or model.provider.base_url is None:
-        return "openai"
-    known = provider_at(model.provider.base_url)
-    return known.label if known else host_of(model.provider.base_url)
+    """The provider label of a model."""
+    return SELF_HOSTED_LABEL if model.provider is None else hosted_label(model.provider)
 
 
 class _Resolution:
@@ -93,12 +95,9 @@ class _Resolution:
         if context is None:
             self.problems.append(problems.unknown_limit(self._ref, self._path))
         abroad = residency.model_problem(self._pool, model, self._path)
-        if abroad is not None:
-            self.problems.append(abroad)
-        unfound = self._unfound(provider)
-        if unfound is not None:
-            self.problems.append(unfound)
-        if pricing is None or context is None or abroad is not None or unfound is not None:
+        against = (abroad, self._unfound(provider), self._not_offered())
+        self.problems += [problem for problem in against if problem is not None]
+        if pricing is None or context is None or any(against):
             return None
         return TableModel(
             name=f"{self._pool.metadata.name}/{model.name}",
@@ -125,86 +124,54 @@ class _Resolution:
     def _provider(self) -> TableProvider:
         model = self._model
         simulator = self._knowledge.simulated.get(self._label)
-        if model.self_hosted is not None:
+        if model.provider is not None:
+            provider = self._hosted(model.provider)
+        elif model.self_hosted is not None:
             provider = self_hosted_provider(model.self_hosted, self._pool.metadata.namespace)
         else:
-            provider = self._hosted()
-        if simulator is None:
-            return provider
-        return provider.model_copy(
-            update={
-                "base_url": simulator.rstrip("/"),
-                "simulated": True,
-                "credential": None,
-                "allowed_hosts": (),
-                "endpoints": None,
-            }
-        )
-
-    def _hosted(self) -> TableProvider:
-        given = self._model.provider
-        if given is None:
             msg = "a model is hosted or self-hosted; the schema says so"
             raise ValueError(msg)
-        known = BY_LABEL.get(self._label)
-        base_url = given.base_url or (known.base_url if known else "")
-        hosts = known.hosts if known else ()
-        credential = None
-        if given.credential is not None:
-            secret = given.credential.secret_ref
-            credential = TableCredential(
-                secret=secret.name, key=secret.key, env=known.env if known else ""
+        return provider if simulator is None else simulated_provider(provider, simulator)
+
+    def _hosted(self, given: Provider) -> TableProvider:
+        provider, where = hosted_provider(given, self._capabilities()), f"{self._path}.provider"
+        host, credential = host_of(provider.base_url), provider.credential
+        simulated = self._label in self._knowledge.simulated
+        if credential is not None and host not in provider.allowed_hosts and not simulated:
+            secret = credential.secret
+            self.problems.append(
+                problems.host_not_well_known(self._ref, f"{where}.baseURL", host, secret)
             )
-            simulated = self._label in self._knowledge.simulated
-            if host_of(base_url) not in hosts and not simulated:
-                self.problems.append(
-                    problems.host_not_well_known(
-                        self._ref,
-                        f"{self._path}.provider.baseURL",
-                        host_of(base_url),
-                        secret.name,
-                    )
-                )
-        return TableProvider(
-            type=given.type,
-            label=self._label,
-            model=given.model,
-            base_url=base_url.rstrip("/"),
-            simulated=False,
-            credential=credential,
-            allowed_hosts=hosts,
-            stream_end="Done",
-            cap_field=known.cap_field if known else "max_tokens",
-        )
+        return provider
+
+    def _not_offered(self) -> Problem | None:
+        """What the schema takes and no engine does yet."""
+        given = self._model.provider
+        if given is None:
+            return None
+        where = f"{self._path}.provider"
+        if given.credential is not None and given.credential.workload_identity is not None:
+            return problems.no_workload_identity(self._ref, f"{where}.credential", given.type)
+        if given.type in WITHOUT_EMBEDDINGS and self._capabilities() == ("embeddings",):
+            return problems.no_embeddings(self._ref, where, given.type)
+        return None
 
     def _pricing(self) -> TablePricing | None:
         own, hosted = self._model.pricing, self._model.self_hosted
         if own is not None:
-            cached = own.cached_input_per_mtok
-            return TablePricing(
-                input=money.picodollars_per_token(own.input_per_mtok),
-                cached_input=None if cached is None else money.picodollars_per_token(cached),
-                output=money.picodollars_per_token(own.output_per_mtok),
-                source="pool",
-            )
+            return pool_pricing(own, self._model.provider)
         if hosted is not None:
             if hosted.cost is None:
                 self.problems.append(problems.unknown_own_price(self._ref, self._path))
                 return None
             return self_hosted_pricing(hosted.cost)
-        if self._entry is None:
+        if self._entry is None or self._model.provider is None:
             upstream = self._model.provider.model if self._model.provider else ""
             self.problems.append(
                 problems.unknown_price(self._ref, self._path, self._label, upstream)
             )
             return None
-        return TablePricing(
-            input=self._entry.input,
-            cached_input=self._entry.cached_input,
-            output=self._entry.output,
-            source="catalogue",
-            as_of=self._entry.as_of,
-        )
+        return catalogue_pricing(self._entry, self._model.provider)
 
     def _capabilities(self) -> tuple[str, ...]:
         if self._model.capabilities is not None:
@@ -240,7 +207,8 @@ class _Resolution:
 
 
 def _entry(model: PoolModel, label: str, catalogue: Catalogue) -> Entry | None:
-    return catalogue.lookup(label, model.provider.model) if model.provider else None
+    ids = listed_ids(model.provider) if model.provider else ()
+    return next((found for it in ids if (found := catalogue.lookup(label, it))), None)
 
 
 def _learnt(model: PoolModel, knowledge: Knowledge) -> LearntModel | None:

@@ -19,6 +19,19 @@ Share = Annotated[int, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
+ProviderType = Literal[
+    "OpenAI",
+    "OpenAICompatible",
+    "SelfHosted",
+    "Anthropic",
+    "Gemini",
+    "Vertex",
+    "Bedrock",
+    "AzureOpenAI",
+]
+Surface = Literal["Completions", "Responses"]
+
+
 class Part(BaseModel):
     """A part of the table: integers only, absent instead of null."""
 
@@ -58,11 +71,12 @@ class TableWay(Part):
 class TableProvider(Part):
     """How a model is reached."""
 
-    type: Literal["OpenAI", "OpenAICompatible", "SelfHosted"]
+    type: ProviderType
+    """The format, and how a key is shown."""
     label: str
     """Provider in metrics, spend and catalogue."""
     model: str
-    """Sent upstream as `model`."""
+    """Sent upstream: as `model`, or in the path."""
     base_url: Annotated[str, Field(alias="baseURL")]
     simulated: bool
     credential: TableCredential | None = None
@@ -74,6 +88,10 @@ class TableProvider(Part):
     cap_field: str
     endpoints: Literal["Service", "Pods"] | None = None
     """The hub tells the addresses (event `fleet`); absent: `baseURL` is the only one."""
+    surfaces: tuple[Surface, ...] | None = None
+    """What it speaks beside the format of its type: calls of these pass unchanged."""
+    api_version: str | None = None
+    """AzureOpenAI: sent as `?api-version=`."""
 
 
 class TablePricing(Part):
@@ -81,6 +99,10 @@ class TablePricing(Part):
 
     input: Picodollars
     cached_input: Picodollars | None = None
+    cache_write: Picodollars | None = None
+    """Prompt tokens that the provider caches for some minutes."""
+    cache_write_long: Picodollars | None = None
+    """For an hour; there exactly where `cacheWrite` is."""
     output: Picodollars
     source: Literal["catalogue", "pool", "gpuHour"]
     as_of: str | None = None
@@ -216,6 +238,8 @@ class TableRoute(Part):
     timeouts: TableTimeouts
     overflow: TableOverflow | None = None
     """Absent: always."""
+    untranslatable: Literal["Refuse"] | None = None
+    """What the chosen model's format has no word for. Absent: dropped, and said."""
 
 
 class TableRule(Part):
@@ -292,13 +316,23 @@ class TableGateway(Part):
     """Other namespaces; none: all."""
 
 
-Reader = Literal[1, 2]
+Reader = Literal[1, 2, 3]
 """Versions of reading. Older sidecars go on with every table that does not need the newer one."""
+FIRST_TYPES = frozenset({"OpenAI", "OpenAICompatible", "SelfHosted"})
+"""What readers before 3 speak."""
 
 
-def least_reader(models: Iterable[TableModel]) -> Reader:
-    """2: models for which reader 1 has no address (by pod selector) or no ticket (by a gateway)."""
-    ways = (model.provider for model in models)
+def least_reader(models: Iterable[TableModel], routes: Iterable[TableRoute] = ()) -> Reader:
+    """The oldest reader that does what the table says.
+
+    2: models by pod selector (reader 1 has no address) or by a gateway (it has no ticket). 3: types
+    with a format of their own, dated versions of Azure's API, and refusals in place of losses.
+    """
+    ways = [model.provider for model in models]
+    if any(way.type not in FIRST_TYPES for way in ways) or any(
+        route.untranslatable is not None for route in routes
+    ):
+        return 3
     return 2 if any(way.endpoints == "Pods" or way.gateway is not None for way in ways) else 1
 
 

@@ -7,6 +7,7 @@ under-booked. `sources/settlements.json` has the last word: by hand, each with i
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from typing import Any
 
@@ -42,7 +43,10 @@ def _models(label: str, settlements: dict[str, dict[str, Any]]) -> dict[str, dic
     first, third = litellm_offers(label), models_dev_offers(label)
     second = genai_offers(label, first.keys() | third.keys(), TODAY)
     merged: dict[str, dict[str, Any]] = {}
-    for model in sorted(first.keys() | second.keys() | third.keys() | settlements.keys()):
+    listed = first.keys() | second.keys() | third.keys()
+    if LABELS[label].ids:
+        listed = {model for model in listed if re.fullmatch(LABELS[label].ids, model)}
+    for model in sorted(listed | settlements.keys()):
         offers = [offers[model] for offers in (first, second, third) if model in offers]
         entry = _merge(offers, settlements.get(model))
         if entry is not None:
@@ -86,6 +90,12 @@ def _entry(chosen: Offer, offers: list[Offer]) -> dict[str, Any]:
     cached = next((offer.cached_input for offer in same if offer.cached_input is not None), None)
     if cached is not None and cached <= chosen.input:
         entry["cachedInput"] = cached
+    # A write that costs less than a fresh token is a list's mistake: it then counts as one.
+    writes = {
+        "cacheWrite": next((offer.cache_write for offer in same if offer.cache_write), None),
+        "cacheWriteLong": next((it.cache_write_long for it in same if it.cache_write_long), None),
+    }
+    entry |= {name: price for name, price in writes.items() if price and price >= chosen.input}
     context = _context(offers)
     if context is not None:
         entry["context"] = context

@@ -18,22 +18,42 @@ _ABOVE = re.compile(r"^input_cost_per_token_above_([0-9]+)k_tokens$")
 
 LITELLM, GENAI, MODELS_DEV = "litellm", "genai-prices", "models.dev"
 
+
+@dataclass(frozen=True)
+class Names:
+    """How the lists call a provider; an empty name: that list does not have it."""
+
+    litellm: tuple[str, ...]
+    genai: str
+    models_dev: str
+    prefix: str = ""
+    """What LiteLLM puts before the ids that are sent upstream."""
+    ids: str = ""
+    """A pattern of the ids that are its own; empty: all."""
+
+
 LABELS = {
-    "openai": ("openai", "openai", "openai"),
-    "anthropic": ("anthropic", "anthropic", "anthropic"),
-    "google": ("gemini", "google", "google"),
-    "together_ai": ("together_ai", "together", "togetherai"),
-    "groq": ("groq", "groq", "groq"),
-    "deepseek": ("deepseek", "deepseek", "deepseek"),
-    "mistral": ("mistral", "mistral", "mistral"),
-    "xai": ("xai", "x-ai", "xai"),
-    "openrouter": ("openrouter", "openrouter", "openrouter"),
-    "deepinfra": ("deepinfra", "", "deepinfra"),
-    "fireworks_ai": ("fireworks_ai", "fireworks", "fireworks-ai"),
-    "cerebras": ("cerebras", "cerebras", "cerebras"),
-    "perplexity": ("perplexity", "perplexity", "perplexity"),
+    "openai": Names(("openai",), "openai", "openai", "openai/"),
+    "anthropic": Names(("anthropic",), "anthropic", "anthropic", "anthropic/"),
+    "google": Names(("gemini",), "google", "google", "gemini/"),
+    "vertex_ai": Names(
+        *(("vertex_ai", "vertex_ai-language-models", "vertex_ai-embedding-models"), "google"),
+        *("google-vertex", "vertex_ai/", r"(gemini|gemma|text-)[A-Za-z0-9._-]*"),
+    ),
+    "bedrock": Names(("bedrock", "bedrock_converse"), "aws", "amazon-bedrock", "bedrock/"),
+    "azure": Names(("azure",), "azure", "azure", "azure/"),
+    "together_ai": Names(("together_ai",), "together", "togetherai", "together_ai/"),
+    "groq": Names(("groq",), "groq", "groq", "groq/"),
+    "deepseek": Names(("deepseek",), "deepseek", "deepseek", "deepseek/"),
+    "mistral": Names(("mistral",), "mistral", "mistral", "mistral/"),
+    "xai": Names(("xai",), "x-ai", "xai", "xai/"),
+    "openrouter": Names(("openrouter",), "openrouter", "openrouter", "openrouter/"),
+    "deepinfra": Names(("deepinfra",), "", "deepinfra", "deepinfra/"),
+    "fireworks_ai": Names(("fireworks_ai",), "fireworks", "fireworks-ai", "fireworks_ai/"),
+    "cerebras": Names(("cerebras",), "cerebras", "cerebras", "cerebras/"),
+    "perplexity": Names(("perplexity",), "perplexity", "perplexity", "perplexity/"),
 }
-"""Our label -> the provider's name in LiteLLM, genai-prices and models.dev."""
+"""By our label."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +63,8 @@ class Offer:
     source: str
     input: int
     cached_input: int | None
+    cache_write: int | None
+    cache_write_long: int | None
     output: int
     context: int | None
     """Tokens."""
@@ -59,20 +81,22 @@ class Offer:
 
 def litellm(label: str) -> dict[str, Offer]:
     """LiteLLM's chat and embedding models of a provider, by the id that is sent upstream."""
-    name = LABELS[label][0]
+    names = LABELS[label]
     found: dict[str, Offer] = {}
     for key, model in _document("litellm_model_prices").items():
-        if model.get("litellm_provider") != name or model.get("mode") not in {"chat", "embedding"}:
+        if model.get("litellm_provider") not in names.litellm:
+            continue
+        if model.get("mode") not in {"chat", "embedding"}:
             continue
         if "input_cost_per_token" not in model or key.startswith("ft:"):
             continue
-        found[key.removeprefix(f"{name}/")] = _litellm_offer(model)
+        found[key.removeprefix(names.prefix)] = _litellm_offer(model)
     return found
 
 
 def models_dev(label: str) -> dict[str, Offer]:
     """models.dev's text models of a provider, by id."""
-    provider = _document("models_dev").get(LABELS[label][2], {"models": {}})
+    provider = _document("models_dev").get(LABELS[label].models_dev, {"models": {}})
     return {
         key: _models_dev_offer(model)
         for key, model in provider["models"].items()
@@ -85,7 +109,7 @@ def genai(label: str, others: set[str], today: str) -> dict[str, Offer]:
     """genai-prices' opinion on the ids of the other lists and on those that it names itself."""
     found: dict[str, Offer] = {}
     for provider in _document("genai_prices_v2"):
-        if provider["id"] != LABELS[label][1]:
+        if provider["id"] != LABELS[label].genai:
             continue
         for model in provider["models"]:
             offer = _genai_offer(model, today)
@@ -118,6 +142,8 @@ def _litellm_offer(model: dict[str, Any]) -> Offer:
         LITELLM,
         _per_token(model["input_cost_per_token"]),
         _optional(model.get("cache_read_input_token_cost")),
+        _optional(model.get("cache_creation_input_token_cost")),
+        _optional(model.get("cache_creation_input_token_cost_above_1hr")),
         0 if embedding else _per_token(model.get("output_cost_per_token", 0)),
         _count(model.get("max_input_tokens")),
         min(steps, default=None),
@@ -136,11 +162,13 @@ def _models_dev_offer(model: dict[str, Any]) -> Offer:
         "audio": "audio" in inputs,
     }
     steps = [int(tier["tier"]["size"]) for tier in cost.get("tiers", ()) if "size" in tier["tier"]]
-    cached = cost.get("cache_read")
+    cached, written = cost.get("cache_read"), cost.get("cache_write")
     return Offer(
         MODELS_DEV,
         _per_mtok(cost["input"]),
         _per_mtok(cached) if cached else None,
+        _per_mtok(written) if written else None,
+        None,
         _per_mtok(cost["output"]),
         _count(limit.get("context")),
         min(steps, default=None),
@@ -157,17 +185,19 @@ def _genai_offer(model: dict[str, Any], today: str) -> Offer | None:
     if "input_mtok" not in prices or "requests_kcount" in prices:
         return None
     base, steps = {}, []
-    for name in ("input_mtok", "cache_read_mtok", "output_mtok"):
+    for name in ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok"):
         price = prices.get(name)
         if isinstance(price, dict):
             steps += [int(tier["start"]) for tier in price["tiers"]]
             price = price["base"]
         base[name] = price
-    cached = base["cache_read_mtok"]
+    cached, written = base["cache_read_mtok"], base["cache_write_mtok"]
     return Offer(
         GENAI,
         _per_mtok(base["input_mtok"]),
         _per_mtok(cached) if cached else None,
+        _per_mtok(written) if written else None,
+        None,
         _per_mtok(base["output_mtok"] or 0),
         _count(model.get("context_window")),
         min(steps, default=None),

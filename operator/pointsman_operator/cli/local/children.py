@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pointsman_operator.catalog.providers import PROVIDERS
+from pointsman_operator.catalog.providers import variables
 
 LOOK_EVERY_S = 0.02
 LOG_TAIL_LINES = 12
@@ -81,7 +81,7 @@ class Child:
 
 def without_provider_keys(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment in which no provider's key is: only the sidecar may see one (I7)."""
-    keys = {provider.env for provider in PROVIDERS}
+    keys = variables()
     return {name: value for name, value in environment.items() if name not in keys}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pointsman_operator.api.meta import ObjectName
+from pointsman_operator.catalog.providers import with_usual_names
 from pointsman_operator.cli.hub_client import HubClient
 from pointsman_operator.cli.local.children import (
     Child,
@@ -155,7 +156,7 @@ class Stack:
     def _start_simulators(self, judged: Judged) -> None:
         state = self._options.state
         labels = {
-            *without_key(judged.compiled, state, os.environ),
+            *without_key(judged.compiled, state, with_usual_names(os.environ)),
             *self._options.simulate,
         }
         self.simulators = simulators(judged.compiled, labels, state, self._options.simulator)
@@ -171,7 +172,7 @@ class Stack:
             "POINTSMAN_GATEWAY_PLAIN": "true",
         }
         return (
-            dict(os.environ)
+            with_usual_names(os.environ)
             | (gateway if self.takes_keys else {})
             | {
                 "POINTSMAN_DATA_ADDRESS": ports.data,

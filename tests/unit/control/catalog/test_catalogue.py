@@ -8,7 +8,14 @@ from importlib import resources
 import pytest
 
 from pointsman_operator.catalog.catalogue import bundled
-from pointsman_operator.catalog.providers import BY_LABEL, PROVIDERS, host_of, provider_at
+from pointsman_operator.catalog.providers import (
+    BY_LABEL,
+    PROVIDERS,
+    host_of,
+    provider_at,
+    variables,
+    with_usual_names,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +28,11 @@ from pointsman_operator.catalog.providers import BY_LABEL, PROVIDERS, host_of, p
         ("deepinfra", "meta-llama/Meta-Llama-3.1-8B-Instruct", 30_000, 50_000),
         ("deepseek", "deepseek-chat", 280_000, 420_000),
         ("openai", "text-embedding-3-small", 20_000, 0),
+        ("azure", "gpt-4o-mini-2024-07-18", 150_000, 600_000),
+        ("azure", "eu/gpt-4o-mini-2024-07-18", 165_000, 660_000),
+        ("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", 3_000_000, 15_000_000),
+        ("bedrock", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", 3_300_000, 16_500_000),
+        ("vertex_ai", "gemini-2.5-flash", 300_000, 2_500_000),
     ],
 )
 def test_known_prices(label: str, model: str, input_price: int, output_price: int) -> None:
@@ -45,8 +57,21 @@ def test_no_entry_is_free_and_every_entry_says_since_when() -> None:
     for (label, model), entry in bundled().entries.items():
         assert entry.input > 0, (label, model)
         assert entry.cached_input is None or entry.cached_input <= entry.input
+        assert (entry.cache_write or entry.input) >= entry.input
+        assert (entry.cache_write_long or entry.input) >= entry.input
         assert entry.as_of.startswith("20")
         assert entry.capabilities
+
+
+def test_the_price_of_a_cache_write_is_listed() -> None:
+    """Claude's writes cost 1.25 times a prompt token for minutes and twice for an hour."""
+    for label, model in (
+        ("anthropic", "claude-sonnet-4-5-20250929"),
+        ("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    ):
+        entry = bundled().lookup(label, model)
+        assert entry is not None
+        assert (entry.cache_write, entry.cache_write_long) == (3_750_000, 6_000_000)
 
 
 def test_disagreements_are_recorded_and_never_settled_for_the_cheapest_alone() -> None:
@@ -71,6 +96,17 @@ def test_long_context_prices_never_apply_unnoticed() -> None:
     entry = bundled().lookup("google", "gemini-2.5-pro")
     assert entry is not None
     assert entry.context_window == 200_000
+
+
+def test_keys_are_found_under_each_of_their_names() -> None:
+    """Google's tools name one key in two ways; the first of them counts where both are there."""
+    both = {"GOOGLE_API_KEY": "second", "GEMINI_API_KEY": "first"}
+    assert with_usual_names(both) == both
+    assert with_usual_names({"GOOGLE_API_KEY": "only"})["GEMINI_API_KEY"] == "only"
+    assert with_usual_names({"GOOGLE_API_KEY": "", "X": "y"}) == {"GOOGLE_API_KEY": "", "X": "y"}
+    named = {*both, "AWS_BEARER_TOKEN_BEDROCK", "AZURE_OPENAI_API_KEY", "MISTRAL_API_KEY"}
+    assert named <= variables()
+    assert "" not in variables()
 
 
 def test_hosts_belong_to_one_provider() -> None:

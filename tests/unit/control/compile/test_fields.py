@@ -23,13 +23,15 @@ from support.documents import ENTRY, FULL, KEYED
 OTHERS = (
     *("changed", "1.5", "90s", "main/local", "main/changed", "https://changed.example/v1"),
     *("Weighted", "vLLM", "Notify", "SpendLease", "Enforce", "Same", "summary", "vision"),
-    *("Europe/Paris", "Week", "Deny", "OpenAICompatible", "shared", "SGLang"),
+    *("Europe/Paris", "Week", "Deny", "OpenAICompatible", "shared", "SGLang", "Groq", "Drop"),
+    "2025-01-01",
 )
 """Between them, a valid other value for every string."""
 
 COUPLED = {
     "ModelPool.allowedNamespaces.from",
     "ModelPool.models.provider.type",
+    "ModelPool.models.provider.credential.workloadIdentity",
     "ModelPool.models.selfHosted.cost.amortise",
     "RoutingPolicy.default.action",
     "RoutingPolicy.default.route.strategy",
@@ -51,7 +53,10 @@ ELSEWHERE = {
     ),
     *(
         f"RoutingPolicy.default.route.{member}"
-        for member in ("quality", "retries", "timeouts", "candidates.weight", "overflow")
+        for member in (
+            *("quality", "retries", "timeouts", "candidates.weight", "overflow"),
+            "untranslatable",
+        )
     ),
 }
 """The same type stands elsewhere in the full documents with all its members."""
