@@ -82,8 +82,8 @@ pub fn write(reply: &Reply, facts: &Facts) -> Vec<u8> {
         let Some((kind, said)) = items::shown(part, facts, place) else { continue };
         // What was being said when the answer broke off is not whole.
         let status = if place + 1 == last { status } else { "completed" };
-        let said = kind.whole(said, status);
-        output.push(kind.item(&kind.item_id(facts, place), status, Some(said)));
+        let said = [said, kind.rest(said, status)].concat();
+        output.push(kind.item(&kind.item_id(facts, place), status, Some(&said)));
     }
     let state = State { status, reason, error: None, usage: reply.usage.as_ref() };
     response::object(&head, facts, state, output).to_string().into_bytes()

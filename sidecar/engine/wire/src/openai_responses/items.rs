@@ -161,12 +161,10 @@ impl Kind {
         }
     }
 
-    /// What a whole item says: a call without arguments says `{}`, but for one that was cut.
-    pub(super) fn whole<'a>(&self, said: &'a str, status: &str) -> &'a str {
-        match self {
-            Self::Call { .. } if status == "completed" => arguments(said),
-            _ => said,
-        }
+    /// What a whole item lacks: a call without arguments says `{}`, but for one that was cut.
+    pub(super) fn rest(&self, said: &str, status: &str) -> &'static str {
+        let none = matches!(self, Self::Call { .. }) && said.trim().is_empty();
+        if none && status == "completed" { "{}" } else { "" }
     }
 }
 

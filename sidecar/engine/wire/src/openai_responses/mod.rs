@@ -12,4 +12,5 @@ mod items;
 mod marks;
 pub mod request;
 mod response;
+pub mod stream;
 mod usage;

@@ -30,6 +30,12 @@ pub(super) struct State<'a> {
     pub(super) usage: Option<&'a Tokens>,
 }
 
+impl State<'_> {
+    /// It has begun.
+    pub(super) const IN_PROGRESS: Self =
+        Self { status: "in_progress", reason: None, error: None, usage: None };
+}
+
 /// A response object with all members that SDKs require. What it repeats of a request (tools, sampling) has
 /// OpenAI's defaults: an answer does not know what was asked.
 pub(super) fn object(head: &Head, facts: &Facts, state: State<'_>, output: Vec<Value>) -> Value {

@@ -1,23 +1,13 @@
 //! Responses through the form and back: what they can hold survives, what they cannot is named.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use pointsman_wire::form::{
     Dialect, FinishReason, Garbled, Payload, Role, Source, Thinking, ToolChoice,
 };
 use pointsman_wire::openai_responses::{answer, error, request};
-use pointsman_wire::{Facts, Fault, openai_chat};
+use pointsman_wire::{Fault, openai_chat};
 use serde_json::{Value, json};
 
-fn facts() -> Facts {
-    Facts {
-        id: "abc".into(),
-        requested: "auto".into(),
-        now: 1_700_000_000,
-        input_estimate: 10,
-        stream_usage: true,
-    }
-}
+use crate::frames::facts;
 
 fn written(body: &Value) -> (Value, Vec<String>) {
     let read = request::read(body.to_string().as_bytes()).unwrap();
