@@ -147,6 +147,11 @@ impl Members {
     }
 }
 
+/// JSON of what cannot fail to be JSON: texts, numbers, and maps whose keys are texts.
+pub(crate) fn written(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
 /// "must be …" at a path.
 pub(crate) fn unreadable(path: &str, expected: &str) -> Unreadable {
     Unreadable { path: path.to_owned(), why: format!("must be {expected}") }

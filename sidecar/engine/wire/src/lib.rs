@@ -17,6 +17,7 @@
 
 pub mod anthropic_messages;
 pub mod bedrock_converse;
+pub mod embeddings;
 pub mod eventstream;
 pub mod form;
 pub mod gemini;

@@ -5,6 +5,7 @@
 //! kind of answer than asked for, it refuses ([`Cannot`]). Nothing is lost in silence.
 
 mod answer;
+mod embedding;
 mod loss;
 mod part;
 mod request;
@@ -13,6 +14,7 @@ mod stream;
 mod usage;
 
 pub use answer::{Choice, Finish, FinishReason, Reply};
+pub use embedding::{EmbeddingInput, EmbeddingReply, EmbeddingRequest, Encoding};
 pub use loss::{Cannot, Garbled, Loss, Unreadable, Written};
 pub use part::{Call, Media, MediaKind, Part, Payload, Source, Thinking, ToolResult};
 pub use request::{

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::body::{self, Args, Candidate, Content, FunctionCall, Piece, Response};
+use super::body::{Args, Candidate, Content, FunctionCall, Piece, Response};
 use super::spelling::{self, object, objects};
 use super::{finish, part, usage};
 use crate::Facts;
 use crate::form::{Choice, Finish, Garbled, Part, Payload, Reply, Tokens, Unreadable};
-use crate::json::Members;
+use crate::json::{Members, written};
 
 /// Reads an answer. A prompt that was refused (200 without candidates) is a choice without parts.
 ///
@@ -158,7 +158,7 @@ fn digest(call: &crate::form::Call) -> String {
 #[must_use]
 pub fn write(reply: &Reply, facts: &Facts) -> Vec<u8> {
     let candidates = reply.choices.iter().zip(0..).map(write_candidate).collect();
-    body::json(&Response {
+    written(&Response {
         candidates,
         usage_metadata: reply.usage.as_ref().map(usage::write),
         model_version: reply.model.as_deref().unwrap_or(&facts.requested),

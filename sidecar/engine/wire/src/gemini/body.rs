@@ -137,12 +137,6 @@ pub(super) struct Candidate<'a> {
     pub(super) index: u32,
 }
 
-/// JSON of what cannot fail to be JSON.
-pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
-    // Texts, numbers and maps keyed by texts: serialising them into memory has no way to fail.
-    serde_json::to_vec(value).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

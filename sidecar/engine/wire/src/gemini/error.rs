@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::body;
 use crate::Fault;
+use crate::json::written;
 
 #[derive(Debug, Serialize)]
 struct Envelope<'a> {
@@ -27,7 +27,7 @@ struct Status<'a> {
 pub fn plain(fault: &Fault) -> Vec<u8> {
     let (code, message) = (fault.status, fault.message.as_str());
     let error = Status { code, message, status: status(code), details: details(fault) };
-    body::json(&Envelope { error })
+    written(&Envelope { error })
 }
 
 /// The event that makes Google's SDKs raise in mid-stream (`alt=sse`).

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::spelling::{object, objects, parse};
 use super::{body, config, contents, history, tools};
 use crate::form::{Cannot, Conversation, Dialect, Loss, Unreadable, Written};
-use crate::json::Members;
+use crate::json::{Members, written};
 
 /// Reads a request; the caller sets `model` and `stream`, which stand in the path.
 ///
@@ -82,7 +82,7 @@ pub fn write(conversation: &Conversation, model: &str) -> Result<Written, Cannot
         service_tier,
         more: members.filter(top).collect(),
     };
-    Ok(Written { body: body::json(&body), losses })
+    Ok(Written { body: written(&body), losses })
 }
 
 /// OpenAI's and Anthropic's words for Google's tiers.

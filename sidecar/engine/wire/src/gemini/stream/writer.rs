@@ -1,10 +1,11 @@
 //! Events -> chunks.
 
 use super::super::body::Piece as PartOf;
-use super::super::body::{self, Args, Candidate, Content, FunctionCall, Response};
+use super::super::body::{Args, Candidate, Content, FunctionCall, Response};
 use super::super::{finish, usage};
 use crate::Facts;
 use crate::form::{self, Event, Finish, Opening, Piece, Sequencer, Tokens};
+use crate::json::written;
 
 /// Writes a stream of `GenerateContentResponse`s.
 ///
@@ -128,7 +129,7 @@ impl Writer {
     }
 
     fn chunk(&self, candidates: Vec<Candidate<'_>>, last: bool, out: &mut Vec<u8>) {
-        let chunk = body::json(&Response {
+        let chunk = written(&Response {
             candidates,
             usage_metadata: self.usage.as_ref().filter(|_| last).map(usage::write),
             model_version: self.model.as_deref().unwrap_or(&self.facts.requested),
