@@ -5,9 +5,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use pointsman_wire::form::{Cannot, Conversation, Loss, Written};
+use pointsman_wire::eventstream::{Decoder, Message};
+use pointsman_wire::form::{Cannot, Conversation, Event, Frame, Loss, Reader, Writer, Written};
 use pointsman_wire::{Facts, bedrock_converse, openai_chat};
 use serde_json::{Value, json};
+
+#[path = "support/grammar_bedrock.rs"]
+mod grammar;
 
 const MODEL: &str = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0";
 
@@ -52,6 +56,58 @@ fn written(outcome: Result<Written, Cannot>) -> Value {
     }
 }
 
+/// `frames`: pairs of name and data; what came of them, and whether the stream ended properly.
+fn streamed(
+    frames: &[Value],
+    mut reader: impl Reader,
+    mut writer: impl Writer,
+) -> (Vec<u8>, &'static str) {
+    let (mut events, mut out) = (Vec::new(), Vec::new());
+    let mut end = "proper";
+    for frame in frames {
+        let text = frame[1].as_str().map_or_else(|| frame[1].to_string(), str::to_owned);
+        let frame = Frame { name: frame[0].as_str().unwrap(), data: text.as_bytes() };
+        if reader.read(frame, &mut events).is_err() {
+            end = "garbled";
+        }
+    }
+    if reader.finish(&mut events).is_err() {
+        end = "cut";
+    }
+    for event in &events {
+        if let Event::Error(error) = event {
+            assert!(error.contains("Exception"), "{error}");
+            end = "error";
+        }
+        writer.write(event, &mut out);
+    }
+    (out, end)
+}
+
+fn to_chat(frames: &[Value]) -> Value {
+    let reader = bedrock_converse::stream::Reader::default();
+    let (out, end) = streamed(frames, reader, openai_chat::stream::Writer::new(facts()));
+    let text = String::from_utf8(out).unwrap();
+    let data = text.split("\n\n").filter_map(|event| event.strip_prefix("data: "));
+    let chunk = |data: &str| serde_json::from_str(data).unwrap_or_else(|_| Value::from(data));
+    let brief = |mut chunk: Value| match chunk.pointer_mut("/choices/0").map(Value::take) {
+        None => chunk.get("usage").cloned().unwrap_or(chunk),
+        Some(choice) => json!([choice["delta"], choice["finish_reason"]]),
+    };
+    json!({"end": end, "chunks": data.map(chunk).map(brief).collect::<Vec<Value>>()})
+}
+
+fn from_chat(frames: &[Value]) -> Value {
+    let writer = bedrock_converse::stream::Writer::new(facts());
+    let (out, end) = streamed(frames, openai_chat::stream::Reader::default(), writer);
+    let (mut decoder, mut messages) = (Decoder::default(), Vec::new());
+    decoder.push(&out, &mut messages).unwrap();
+    let verdict = format!("{:?}", grammar::check(&out));
+    let payload = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
+    let pair = |message: &Message| json!([message.name, payload(&message.payload)]);
+    json!({"end": end, "verdict": verdict, "events": messages.iter().map(pair).collect::<Vec<_>>()})
+}
+
 /// What a case's input becomes.
 fn outcome(case: &Value) -> Value {
     let input = bytes(&case["input"]);
@@ -79,6 +135,8 @@ fn outcome(case: &Value) -> Value {
             let reply = openai_chat::answer::read(&input).unwrap();
             serde_json::from_slice(&bedrock_converse::answer::write(&reply, &facts())).unwrap()
         }
+        "converse stream to chat" => to_chat(case["input"].as_array().unwrap()),
+        "chat stream to converse" => from_chat(case["input"].as_array().unwrap()),
         other => panic!("{other}: no such kind of case"),
     }
 }
@@ -87,7 +145,7 @@ fn outcome(case: &Value) -> Value {
 #[test]
 fn converse_golden_cases() {
     let cases = cases();
-    assert!(cases.len() >= 20, "{} cases", cases.len());
+    assert!(cases.len() >= 40, "{} cases", cases.len());
     let wrong: Vec<String> = cases
         .iter()
         .map(|(name, case)| (name, outcome(case), &case["output"]))
@@ -102,5 +160,5 @@ fn converse_golden_cases() {
 fn converse_golden_cases_go_both_ways() {
     let kinds: BTreeSet<String> =
         cases().iter().map(|(_, case)| case["what"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(kinds.len(), 5, "{kinds:?}");
+    assert_eq!(kinds.len(), 7, "{kinds:?}");
 }

@@ -42,10 +42,11 @@ struct Said<'a> {
     content: Vec<BTreeMap<Cow<'a, str>, &'a RawValue>>,
 }
 
+/// What some models tell beside.
 #[derive(Debug, Deserialize)]
-struct Additional {
+pub(super) struct Additional {
     #[serde(default)]
-    stop_sequence: Option<String>,
+    pub(super) stop_sequence: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -199,10 +199,6 @@ impl<'a> Writer<'a, '_> {
             let block = self.said(part)?;
             self.push(block, part, &mut content);
         }
-        if content.is_empty() {
-            // An element there must be, and here blanks are allowed.
-            content.push(Block::Text(""));
-        }
         let status = result.failed.then_some("error");
         Ok(Block::ToolResult(ToolResultBlock { tool_use_id, content, status }))
     }

@@ -10,6 +10,7 @@ mod ids;
 mod media;
 mod message;
 pub mod request;
+pub mod stream;
 mod tools;
 mod tuning;
 mod usage;

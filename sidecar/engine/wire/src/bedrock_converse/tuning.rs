@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Number, Value, json};
 
 use super::Maker;
-use crate::form::{Cannot, Conversation, Effort, Format, Loss, Reasoning, ToolChoice};
+use crate::form::{Cannot, Conversation, Dialect, Effort, Format, Loss, Reasoning, ToolChoice};
 
 /// Least tokens of Claude's thinking.
 const LEAST_THINKING: u64 = 1024;
@@ -118,7 +118,8 @@ pub(super) fn write<'a>(
             conversation.tool_choice,
             Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Allowed(_, true))
         );
-        let at_odds = maker == Maker::Anthropic && (thought_lost || forced);
+        let own = conversation.origin == Some(Dialect::BedrockConverse);
+        let at_odds = !own && maker == Maker::Anthropic && (thought_lost || forced);
         if !at_odds || reasoning.effort == Some(Effort::None) {
             write_reasoning(reasoning, settings.max_output, maker, &mut tuning, losses);
         } else {
