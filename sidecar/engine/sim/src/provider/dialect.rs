@@ -101,8 +101,8 @@ pub(crate) trait Dialect: Sync {
         refused.body.clone()
     }
 
-    /// A failure after the head was sent; `first` where no event came before it.
-    fn broken_off(&self, refused: &Refused, action: &Action, first: bool) -> Bytes;
+    /// A failure after the head was sent, `at` so many events.
+    fn broken_off(&self, refused: &Refused, action: &Action, at: usize) -> Bytes;
 
     /// An event that nobody can read.
     fn garbage(&self, action: &Action) -> Bytes;

@@ -20,6 +20,7 @@ mod player;
 mod prompt;
 mod reel;
 mod replay;
+mod responses;
 mod schema;
 mod service;
 mod shape;

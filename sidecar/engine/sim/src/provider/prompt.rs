@@ -43,6 +43,8 @@ pub(crate) struct Prompt {
     pub(crate) cap_holds_thinking: bool,
     /// What made-up identifiers of tool calls begin with.
     pub(crate) call_prefix: &'static str,
+    /// What of the request the answer repeats.
+    pub(crate) echo: Value,
     /// Whose signatures these are.
     pub(crate) realm: &'static str,
 }

@@ -108,8 +108,8 @@ impl<'a> Reel<'a> {
     }
 
     /// Applies the scripted damage and makes the last event pay for the whole. `garbage` replaces
-    /// an event; `error` makes the one that ends the stream, and is told whether it is the first.
-    pub(crate) fn finish(self, garbage: Bytes, error: impl Fn(bool) -> Bytes) -> Vec<Event> {
+    /// an event; `error` makes the one that ends the stream, and is told how many come before it.
+    pub(crate) fn finish(self, garbage: Bytes, error: impl Fn(usize) -> Bytes) -> Vec<Event> {
         let mut events = self.events;
         if let Some(event) = self.action.garbage_at_event.and_then(|at| events.get_mut(at)) {
             event.bytes = garbage;
@@ -118,7 +118,8 @@ impl<'a> Reel<'a> {
             events.truncate(at);
             let unpaid = Tokens { output: 0, thinking: 0, ..self.total };
             let tokens = events.last().map_or(unpaid, |event| event.tokens);
-            events.push(Event { bytes: error(at == 0), tokens, weight: 0 });
+            let bytes = error(events.len());
+            events.push(Event { bytes, tokens, weight: 0 });
         } else if let Some(last) = events.last_mut() {
             last.tokens = self.total;
         }

@@ -8,6 +8,8 @@ use super::anthropic::Anthropic;
 use super::dialect::Dialect;
 use super::gemini::Gemini;
 use super::openai::chat::Chat;
+use super::openai::completions::Completions;
+use super::responses::Responses;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,9 @@ fn posted(path: &str, query: &str) -> Option<Surface> {
     let from = path.find("/v1/").map_or(path, |at| &path[at..]);
     Some(match from {
         "/v1/chat/completions" => surface(&Chat, Operation::Answer),
+        "/v1/completions" => surface(&Completions, Operation::Answer),
+        "/v1/responses" => surface(&Responses, Operation::Answer),
+        "/v1/responses/input_tokens" => surface(&Responses, Operation::Count),
         "/v1/embeddings" => surface(&Chat, Operation::Embed),
         "/v1/messages" => surface(&Anthropic, Operation::Answer),
         "/v1/messages/count_tokens" => surface(&Anthropic, Operation::Count),

@@ -116,7 +116,7 @@ impl Turn<'_> {
         if refused.status.is_success() && streamed {
             reply.streamed = true;
             reply.content_type = self.dialect().stream_type();
-            reply.events[0].bytes = self.dialect().broken_off(&refused, self.action, true);
+            reply.events[0].bytes = self.dialect().broken_off(&refused, self.action, 0);
         }
         Some(reply)
     }
@@ -212,7 +212,7 @@ impl Turn<'_> {
         dialect.stream(&answer, prompt, &mut reel)?;
         let fault = dialect.failure(action.error.unwrap_or(Class::ServerError));
         let events =
-            reel.finish(dialect.garbage(action), |first| dialect.broken_off(&fault, action, first));
+            reel.finish(dialect.garbage(action), |at| dialect.broken_off(&fault, action, at));
         Ok(Reply {
             status,
             content_type: dialect.stream_type(),

@@ -16,3 +16,5 @@ mod gemini;
 mod http2;
 #[cfg(test)]
 mod provider;
+#[cfg(test)]
+mod responses;

@@ -123,7 +123,7 @@ impl Dialect for Anthropic {
         error::sealed(&refused.body, mark)
     }
 
-    fn broken_off(&self, refused: &Refused, action: &Action, _first: bool) -> Bytes {
+    fn broken_off(&self, refused: &Refused, action: &Action, _at: usize) -> Bytes {
         sse(action, Some("error"), &refused.body.to_string()).into()
     }
 

@@ -144,10 +144,10 @@ impl Dialect for Gemini {
         error::sealed(refused)
     }
 
-    fn broken_off(&self, refused: &Refused, action: &Action, first: bool) -> Bytes {
+    fn broken_off(&self, refused: &Refused, action: &Action, at: usize) -> Bytes {
         let body = error::sealed(refused);
         if self.array {
-            return format!("{}]", answer::item(&body, first)).into();
+            return format!("{}]", answer::item(&body, at == 0)).into();
         }
         sse(action, None, &body.to_string()).into()
     }

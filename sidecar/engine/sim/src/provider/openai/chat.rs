@@ -143,7 +143,7 @@ impl Dialect for Chat {
         error::unknown_model(model)
     }
 
-    fn broken_off(&self, refused: &Refused, action: &Action, _first: bool) -> Bytes {
+    fn broken_off(&self, refused: &Refused, action: &Action, _at: usize) -> Bytes {
         sse(action, None, &refused.body.to_string()).into()
     }
 

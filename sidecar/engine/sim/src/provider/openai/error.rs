@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::failure::{Class, Refused};
+use super::super::shape::{Fault, Step, What};
 
 const INVALID: &str = "invalid_request_error";
 const SERVER: &str = "server_error";
@@ -10,6 +11,97 @@ const SERVER: &str = "server_error";
 /// The caller's mistake (400), naming the parameter.
 pub(crate) fn bad_request(message: &str, param: Option<&str>) -> Refused {
     Refused::new(400, document(message, INVALID, param, None))
+}
+
+/// The same with a code.
+pub(crate) fn bad_parameter(message: &str, param: &str, code: &str) -> Refused {
+    Refused::new(400, document(message, INVALID, Some(param), Some(code)))
+}
+
+/// A fault in the request's form, in the words of the newer calls (chat words its own).
+pub(crate) fn malformed(fault: &Fault) -> Refused {
+    let place = path(&fault.path);
+    let (words, code) = match &fault.what {
+        What::Missing => {
+            (format!("Missing required parameter: '{place}'."), "missing_required_parameter")
+        }
+        What::Unknown => (format!("Unknown parameter: '{place}'."), "unknown_parameter"),
+        What::Kind(wanted) => (
+            format!(
+                "Invalid type for '{place}': expected {wanted}, but got {} instead.",
+                kind(&fault.found)
+            ),
+            "invalid_type",
+        ),
+        What::Blank => (
+            format!(
+                "Invalid '{place}': empty string. Expected a string with minimum length 1, but \
+                 got an empty string instead."
+            ),
+            "empty_string",
+        ),
+        What::Below(least) => (
+            format!(
+                "Invalid '{place}': integer below minimum value. Expected a value >= {least}, but \
+                 got {} instead.",
+                fault.found
+            ),
+            "integer_below_min_value",
+        ),
+        What::Above(most) => (
+            format!(
+                "Invalid '{place}': integer above maximum value. Expected a value <= {most}, but \
+                 got {} instead.",
+                fault.found
+            ),
+            "integer_above_max_value",
+        ),
+        What::Short(_) => (format!("Invalid '{place}': empty array."), "empty_array"),
+        What::Long(most) => (
+            format!("Invalid '{place}': array too long. Expected at most {most} items."),
+            "array_above_max_length",
+        ),
+        What::Word(words) => {
+            let words: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+            let words = words.join(", ");
+            let found = fault.found.as_str().unwrap_or_default();
+            (format!("Invalid value: '{found}'. Supported values are: {words}."), "invalid_value")
+        }
+    };
+    bad_parameter(&words, &place, code)
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn path(steps: &[Step]) -> String {
+    let mut out = String::new();
+    for step in steps {
+        match step {
+            Step::Name(name) if out.is_empty() => out.push_str(name),
+            Step::Name(name) => {
+                out.push('.');
+                out.push_str(name);
+            }
+            Step::Index(index) => out.push_str(&format!("[{index}]")),
+        }
+    }
+    out
+}
+
+/// A request without a key (401).
+pub(crate) fn no_key() -> Refused {
+    let message = "You didn't provide an API key. You need to provide your API key in an \
+                   Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
+    Refused::new(401, document(message, INVALID, None, None))
 }
 
 /// A body that is no JSON object (400).
