@@ -11,7 +11,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from pointsman_operator.api import bounds
-from pointsman_operator.api.rules import Distinct, Rule, with_rules
+from pointsman_operator.api.rules import BrokenRulesError, Distinct, Rule, with_rules
 
 GROUP = "pointsman.dev"
 VERSION = "v1alpha1"
@@ -91,9 +91,9 @@ class Struct(BaseModel):
 
     @model_validator(mode="after")
     def _rules_hold(self) -> Self:
-        broken = [rule.message for rule in self.RULES if not rule.holds(self)]
+        broken = tuple(rule for rule in self.RULES if not rule.holds(self))
         if broken:
-            raise ValueError("; ".join(broken))
+            raise BrokenRulesError(broken)
         return self
 
     @classmethod

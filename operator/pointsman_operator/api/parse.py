@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from pointsman_operator.api.meta import (
     Struct,
 )
 from pointsman_operator.api.problems import Problem, ProblemCode
+from pointsman_operator.api.rules import BrokenRulesError
 
 Loc = tuple[int | str, ...]
 """A place in a document, step by step."""
@@ -146,10 +148,15 @@ def _unknown(loc: Loc, ref: ObjectRef, model: type[BaseModel]) -> Problem:
 
 def _remedy(detail: ErrorDetails, message: str) -> str:
     kind, value = detail["type"], detail["input"]
+    broken = detail.get("ctx", {}).get("error")
+    if isinstance(broken, BrokenRulesError) and broken.remedy:
+        return broken.remedy
     if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
         return f'quote it: "{value}"'
     if kind == "literal_error":
-        return f"use {detail.get('ctx', {}).get('expected', 'a listed value')}"
+        expected = str(detail.get("ctx", {}).get("expected", "a listed value"))
+        near = difflib.get_close_matches(str(value), re.findall("'([^']*)'", expected), 1)
+        return f"did you mean {near[0]}? Use {expected}" if near else f"use {expected}"
     if kind == "string_pattern_mismatch":
         return f"write it in the form {detail.get('ctx', {}).get('pattern', '')}"
     if kind == "int_type" and isinstance(value, str) and value.lstrip("-").isdigit():

@@ -47,6 +47,7 @@ class Credential(Struct):
         Rule(
             cel="has(self.secretRef) != has(self.workloadIdentity)",
             message="exactly one of secretRef and workloadIdentity",
+            remedy="set secretRef: {name, key}",
             holds=lambda c: (c.secret_ref is None) != (c.workload_identity is None),
         ),
     )
@@ -67,6 +68,7 @@ class Provider(Struct):
             cel="self.type != 'OpenAICompatible' || has(self.baseURL) || "
             f"(has(self.profile) && !(self.profile in {list(HOMELESS)!r}))",
             message="OpenAICompatible needs baseURL, or the profile of a service that has one",
+            remedy="set baseURL: https://HOST/v1, or profile: Mistral, Groq, …",
             holds=lambda p: (
                 p.type != "OpenAICompatible"
                 or p.base_url is not None
@@ -76,6 +78,7 @@ class Provider(Struct):
         Rule(
             cel="!has(self.profile) || self.type == 'OpenAICompatible'",
             message="profile belongs to type OpenAICompatible",
+            remedy="remove profile, or set type: OpenAICompatible",
             holds=lambda p: p.profile is None or p.type == "OpenAICompatible",
         ),
         Rule(
@@ -95,6 +98,7 @@ class Provider(Struct):
             cel="!has(self.credential) || !has(self.credential.workloadIdentity) || "
             f"self.type in {list(WITH_WORKLOAD_IDENTITY)!r}",
             message=f"workloadIdentity belongs to types {', '.join(WITH_WORKLOAD_IDENTITY)}",
+            remedy="use secretRef: {name, key}",
             holds=lambda p: (
                 p.credential is None
                 or p.credential.workload_identity is None
@@ -104,12 +108,14 @@ class Provider(Struct):
         Rule(
             cel="self.type != 'AzureOpenAI' || has(self.resource) != has(self.baseURL)",
             message="AzureOpenAI needs exactly one of resource and baseURL",
+            remedy="set resource: NAME, as in https://NAME.openai.azure.com, or a baseURL",
             holds=lambda p: p.type != "AzureOpenAI" or (p.resource is None) != (p.base_url is None),
         ),
         Rule(
             cel="self.type == 'AzureOpenAI' || "
             "!(has(self.resource) || has(self.deployment) || has(self.apiVersion))",
             message="resource, deployment and apiVersion belong to type AzureOpenAI",
+            remedy="remove them, or set type: AzureOpenAI",
             holds=lambda p: (
                 p.type == "AzureOpenAI"
                 or (p.resource is None and p.deployment is None and p.api_version is None)
@@ -119,6 +125,7 @@ class Provider(Struct):
             cel="self.type != 'Vertex' || "
             "(has(self.region) && has(self.project) != has(self.baseURL))",
             message="Vertex needs region, and exactly one of project and baseURL",
+            remedy="set region, such as europe-west4 or global, and project",
             holds=lambda p: (
                 p.type != "Vertex"
                 or (p.region is not None and (p.project is None) != (p.base_url is None))
@@ -127,11 +134,13 @@ class Provider(Struct):
         Rule(
             cel="!has(self.project) || self.type == 'Vertex'",
             message="project belongs to type Vertex",
+            remedy="remove project, or set type: Vertex",
             holds=lambda p: p.project is None or p.type == "Vertex",
         ),
         Rule(
             cel=f"!(self.type in ['Gemini', 'Vertex']) || self.model.matches('{IN_THE_PATH}')",
             message="Gemini and Vertex take a model's id alone: letters, digits, `.`, `_`, `-`",
+            remedy="write gemini-2.5-flash, not models/gemini-2.5-flash",
             holds=lambda p: (
                 p.type not in {"Gemini", "Vertex"} or re.fullmatch(IN_THE_PATH, p.model) is not None
             ),
@@ -139,12 +148,14 @@ class Provider(Struct):
         Rule(
             cel=f"self.type != 'Bedrock' || self.model.matches('{AT_BEDROCK}')",
             message="Bedrock takes a model id, an inference profile's id, or an ARN",
+            remedy="write it as the AWS console shows it",
             holds=lambda p: p.type != "Bedrock" or re.fullmatch(AT_BEDROCK, p.model) is not None,
         ),
         Rule(
             cel="self.type != 'Bedrock' || (has(self.region) && (!self.model.startsWith('arn:') "
             "|| self.model.matches('^arn:[a-z-]+:bedrock:' + self.region + ':')))",
             message="Bedrock needs region, the one that the model's ARN names",
+            remedy="set region, such as eu-central-1",
             holds=lambda p: (
                 p.type != "Bedrock"
                 or (

@@ -49,16 +49,26 @@ class Rule(Check):
     cel: str
     message: str
     holds: Callable[[Any], bool]
+    remedy: str = ""
+    """What to do, where the message does not say it."""
 
     def check(self, value: Any) -> Any:
-        """Return the value; raises ValueError where the rule does not hold."""
+        """Return the value; raises BrokenRulesError where the rule does not hold."""
         if not self.holds(value):
-            raise ValueError(self.message)
+            raise BrokenRulesError((self,))
         return value
 
     def state(self, schema: JsonSchemaValue) -> JsonSchemaValue:
         """Add the CEL form."""
         return with_rules(schema, (self,))
+
+
+class BrokenRulesError(ValueError):
+    """A value that breaks rules; says which, and what to do."""
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        super().__init__("; ".join(rule.message for rule in rules))
+        self.remedy = "; ".join(rule.remedy for rule in rules if rule.remedy)
 
 
 @dataclass(frozen=True)

@@ -49,3 +49,25 @@ def test_a_time_zone_must_exist() -> None:
     (problem,) = found.problems
     assert problem.path == "spec.limits[0].window.timeZone"
     assert "Europe/Berlin" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("provider", "remedy"),
+    [
+        ({"type": "Azure"}, "did you mean AzureOpenAI? Use "),
+        ({"type": "AzureOpenAI"}, "set resource: NAME, as in https://NAME.openai.azure.com"),
+        ({"type": "Vertex"}, "set region, such as europe-west4"),
+        ({"type": "Bedrock"}, "set region, such as eu-central-1"),
+        ({"type": "Gemini", "model": "models/gemini-2.5-flash"}, "write gemini-2.5-flash, not "),
+        ({"type": "OpenAICompatible"}, "set baseURL: https://HOST/v1, or profile: "),
+        ({"type": "OpenAICompatible", "profile": "Mystral"}, "did you mean Mistral? Use "),
+    ],
+)
+def test_a_provider_that_is_half_written_is_told_the_rest(
+    provider: dict[str, Any], remedy: str
+) -> None:
+    """`validate` says what to write, not that something is wrong a second time."""
+    found = parse_document(make.pool(make.hosted(provider={"model": "m", **provider})))
+    assert found is not None
+    (problem,) = found.problems
+    assert problem.remedy.startswith(remedy)
