@@ -23,6 +23,7 @@ pub mod form;
 pub mod gemini;
 mod json;
 pub mod openai_chat;
+pub mod openai_completions;
 pub mod openai_responses;
 
 /// What a writer of answers needs to know that no provider says.

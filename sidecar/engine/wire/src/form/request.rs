@@ -9,6 +9,8 @@ use super::{Cannot, Loss, Part, Payload};
 pub enum Dialect {
     /// OpenAI's chat completions.
     OpenAiChat,
+    /// OpenAI's legacy completions.
+    OpenAiCompletions,
     /// OpenAI's responses.
     OpenAiResponses,
     /// Anthropic's messages.

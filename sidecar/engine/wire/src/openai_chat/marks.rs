@@ -18,7 +18,7 @@ pub(crate) fn without_signature(id: String) -> (String, Option<String>) {
 }
 
 /// A `finish_reason` of ours and, where it says less than the provider's, the provider's word.
-pub(super) fn finish(finish: &crate::form::Finish) -> (&'static str, Option<&str>) {
+pub(crate) fn finish(finish: &crate::form::Finish) -> (&'static str, Option<&str>) {
     use crate::form::FinishReason as R;
     match finish.reason {
         R::Stop | R::StopText(_) => ("stop", None),
@@ -31,7 +31,7 @@ pub(super) fn finish(finish: &crate::form::Finish) -> (&'static str, Option<&str
 }
 
 /// The meaning of a `finish_reason`. Ollama and others say `stop` where tools are to be called.
-pub(super) fn meaning(raw: &str, has_calls: bool) -> crate::form::Finish {
+pub(crate) fn meaning(raw: &str, has_calls: bool) -> crate::form::Finish {
     use crate::form::FinishReason as R;
     let reason = match raw {
         "stop" | "eos" | "end_turn" if has_calls => R::Calls,

@@ -8,4 +8,4 @@ pub(crate) mod message;
 pub mod request;
 pub mod stream;
 mod tools;
-mod usage;
+pub(crate) mod usage;

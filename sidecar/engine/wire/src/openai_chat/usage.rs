@@ -6,7 +6,7 @@ use crate::form::Tokens;
 use crate::json::Members;
 
 /// Reads a `usage` object; `None`: it says nothing that can be billed.
-pub(super) fn read(usage: Value) -> Option<Tokens> {
+pub(crate) fn read(usage: Value) -> Option<Tokens> {
     let mut usage = Members::of(usage, String::new()).ok()?;
     let mut count = |key: &str| usage.count(key).ok().flatten();
     let input = count("prompt_tokens")?;
@@ -29,7 +29,7 @@ pub(super) fn read(usage: Value) -> Option<Tokens> {
 }
 
 /// A `usage` object with all the details that SDKs read.
-pub(super) fn write(tokens: &Tokens) -> Value {
+pub(crate) fn write(tokens: &Tokens) -> Value {
     json!({
         "prompt_tokens": tokens.input,
         "completion_tokens": tokens.output,
