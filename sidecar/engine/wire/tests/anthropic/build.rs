@@ -1,10 +1,22 @@
 //! Conversations for tests, and what they become.
 
+use pointsman_wire::Facts;
 use pointsman_wire::anthropic_messages::request::write;
 use pointsman_wire::form::{
     Call, Cannot, Conversation, Part, Payload, Role, Tool, ToolResult, Turn,
 };
 use serde_json::{Value, json};
+
+/// What a writer of answers knows in every test.
+pub(crate) fn facts() -> Facts {
+    Facts {
+        id: "f1".into(),
+        requested: "asked".into(),
+        now: 1,
+        input_estimate: 9,
+        stream_usage: false,
+    }
+}
 
 pub(crate) fn turn(role: Role, parts: impl IntoIterator<Item = Payload>) -> Turn {
     Turn { role, parts: parts.into_iter().map(Part::from).collect() }
