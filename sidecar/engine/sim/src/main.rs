@@ -28,7 +28,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// A scripted provider (OpenAI, Anthropic, Gemini) that bills what it sends (docs/contracts.md 7)
+    /// A scripted provider (OpenAI, Azure, Anthropic, Gemini, Bedrock) that bills what it sends (docs/contracts.md 7)
     Provider {
         /// JSON configuration file
         #[arg(long)]

@@ -12,6 +12,7 @@ mod bill;
 mod capture;
 mod compress;
 mod config;
+mod converse;
 mod dialect;
 mod failure;
 mod gemini;

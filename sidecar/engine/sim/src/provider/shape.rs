@@ -32,6 +32,8 @@ pub(crate) enum Shape {
     /// An object whose members depend on the word in the named one. The word `""` stands for an
     /// absent member, `"*"` for any word that is not listed, with members that are not looked at.
     Tagged(&'static str, &'static [(&'static str, &'static [Field])]),
+    /// An object with exactly one of these members.
+    Union(&'static [Field]),
     /// Any of these, told apart by the JSON kind.
     Either(&'static [Shape]),
 }
@@ -83,6 +85,8 @@ pub(crate) enum What {
     Long(usize),
     /// A word that is none of these.
     Word(Vec<&'static str>),
+    /// Not exactly one member of a union.
+    Union(Vec<&'static str>),
 }
 
 /// The first fault of a request.
@@ -182,6 +186,7 @@ impl Checker {
                 self.kind(value, value.is_object(), "an object")?;
                 self.fields(value, fields, "")
             }
+            Shape::Union(fields) => self.union(value, fields),
             Shape::Tagged(tag, variants) => self.tagged(value, tag, variants),
             Shape::Either(shapes) => match shapes.iter().find(|shape| same_kind(value, shape)) {
                 Some(shape) => self.value(value, shape),
@@ -264,6 +269,16 @@ impl Checker {
         }
     }
 
+    fn union(&mut self, value: &Value, fields: &'static [Field]) -> Result<(), Fault> {
+        self.kind(value, value.is_object(), "an object")?;
+        self.fields(value, fields, "")?;
+        let given = value.as_object().into_iter().flatten().filter(|(_, part)| !part.is_null());
+        if given.count() == 1 {
+            return Ok(());
+        }
+        Err(self.fault(What::Union(fields.iter().map(|field| field.name).collect()), value))
+    }
+
     /// Every required member is there, every member is known and fits.
     fn fields(&mut self, value: &Value, fields: &[Field], tag: &str) -> Result<(), Fault> {
         let nothing = Map::new();
@@ -317,7 +332,9 @@ fn same_kind(value: &Value, shape: &Shape) -> bool {
         Shape::Whole(..) | Shape::Number(..) => value.is_number(),
         Shape::List(..) => value.is_array(),
         Shape::Nested(shape) => same_kind(value, shape),
-        Shape::Map(_) | Shape::Object | Shape::Fields(_) | Shape::Tagged(..) => value.is_object(),
+        Shape::Map(_) | Shape::Object | Shape::Fields(_) | Shape::Tagged(..) | Shape::Union(_) => {
+            value.is_object()
+        }
         Shape::Either(shapes) => shapes.iter().any(|shape| same_kind(value, shape)),
     }
 }
@@ -337,7 +354,7 @@ mod tests {
     static WHOLE: Shape = Shape::Fields(&[
         must("partList", Shape::List(&PART, 1, 9)),
         may("heat", Shape::Number(0.0, 1.0)),
-        may("mode", Shape::Object),
+        may("mode", Shape::Union(&[may("a", Shape::Object), may("b", Shape::Flag)])),
         may("stop", Shape::Either(&[Shape::Text, Shape::List(&Shape::Text, 1, 2)])),
     ]);
 
@@ -367,6 +384,7 @@ mod tests {
                 What::Word(vec!["text", "list"]),
             ),
             (json!({"partList": text, "heat": 1.5}), "heat", What::Above(1.0)),
+            (json!({"partList": text, "mode": {}}), "mode", What::Union(vec!["a", "b"])),
             (json!({"partList": text, "stop": 7}), "stop", What::Kind("a value of another type")),
         ] {
             assert_eq!(fault(&value), (path.to_owned(), what), "{value}");

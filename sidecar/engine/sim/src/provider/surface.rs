@@ -5,11 +5,20 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 
 use super::anthropic::Anthropic;
+use super::converse::Converse;
 use super::dialect::Dialect;
 use super::gemini::Gemini;
+use super::openai::azure::Azure;
 use super::openai::chat::Chat;
 use super::openai::completions::Completions;
 use super::responses::Responses;
+
+static AZURE_CHAT: Azure = Azure { inner: &Chat, versioned: false, filtered: true };
+static AZURE_TEXT: Azure = Azure { inner: &Completions, versioned: false, filtered: true };
+static AZURE_EMBEDDINGS: Azure = Azure { inner: &Chat, versioned: false, filtered: false };
+static DEPLOYED_CHAT: Azure = Azure { inner: &Chat, versioned: true, filtered: true };
+static DEPLOYED_TEXT: Azure = Azure { inner: &Completions, versioned: true, filtered: true };
+static DEPLOYED_EMBEDDINGS: Azure = Azure { inner: &Chat, versioned: true, filtered: false };
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +64,18 @@ fn posted(path: &str, query: &str) -> Option<Surface> {
     if let Some(found) = path.rsplit_once("/models/").and_then(|(_, rest)| gemini(rest, query)) {
         return Some(found);
     }
+    if let Some((_, rest)) = path.rsplit_once("/model/") {
+        return bedrock(rest);
+    }
+    if let Some((_, rest)) = path.rsplit_once("/openai/deployments/") {
+        return deployment(rest);
+    }
+    let azure = path.contains("/openai/v1/");
     let from = path.find("/v1/").map_or(path, |at| &path[at..]);
     Some(match from {
+        "/v1/chat/completions" if azure => surface(&AZURE_CHAT, Operation::Answer),
+        "/v1/completions" if azure => surface(&AZURE_TEXT, Operation::Answer),
+        "/v1/embeddings" if azure => surface(&AZURE_EMBEDDINGS, Operation::Embed),
         "/v1/chat/completions" => surface(&Chat, Operation::Answer),
         "/v1/completions" => surface(&Completions, Operation::Answer),
         "/v1/responses" => surface(&Responses, Operation::Answer),
@@ -66,6 +85,30 @@ fn posted(path: &str, query: &str) -> Option<Surface> {
         "/v1/messages/count_tokens" => surface(&Anthropic, Operation::Count),
         _ => return None,
     })
+}
+
+/// `MODEL/verb`, the way Bedrock names its calls.
+fn bedrock(rest: &str) -> Option<Surface> {
+    let (model, verb) = rest.rsplit_once('/')?;
+    let operation = match verb {
+        "converse" => Operation::Answer,
+        "converse-stream" => Operation::Stream,
+        "count-tokens" => Operation::Count,
+        _ => Operation::Nothing,
+    };
+    Some(Surface { dialect: &Converse, operation, model: Some(decoded(model)) })
+}
+
+/// `DEPLOYMENT/call`, the way Azure's older paths name their calls.
+fn deployment(rest: &str) -> Option<Surface> {
+    let (model, call) = rest.split_once('/')?;
+    let (dialect, operation): (&Azure, _) = match call {
+        "chat/completions" => (&DEPLOYED_CHAT, Operation::Answer),
+        "completions" => (&DEPLOYED_TEXT, Operation::Answer),
+        "embeddings" => (&DEPLOYED_EMBEDDINGS, Operation::Embed),
+        _ => (&DEPLOYED_CHAT, Operation::Nothing),
+    };
+    Some(Surface { dialect, operation, model: Some(decoded(model)) })
 }
 
 /// `MODEL:verb`, the way Google names its calls.
@@ -105,7 +148,7 @@ fn decoded(text: &str) -> String {
 
 fn listing(path: &str, headers: &HeaderMap) -> Surface {
     let mut found = nothing(path, headers);
-    if path.ends_with("/models") {
+    if path.ends_with("/models") || path.ends_with("/foundation-models") {
         found.operation = Operation::Models;
     }
     found
@@ -115,6 +158,9 @@ fn listing(path: &str, headers: &HeaderMap) -> Surface {
 fn nothing(path: &str, headers: &HeaderMap) -> Surface {
     if path.contains("/v1/messages") || headers.contains_key("anthropic-version") {
         return surface(&Anthropic, Operation::Nothing);
+    }
+    if path.contains("/model/") || path.ends_with("/foundation-models") {
+        return surface(&Converse, Operation::Nothing);
     }
     if path.contains("/v1beta/") || headers.contains_key("x-goog-api-key") {
         return surface(&Gemini { array: false }, Operation::Nothing);

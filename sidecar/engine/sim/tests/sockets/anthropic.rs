@@ -157,7 +157,12 @@ fn malformed_requests_are_refused() {
         (json!({"system": [{"type": "text", "text": ""}]}), "system: text content blocks must be"),
         (talk(json!([{"role": "assistant", "content": "x"}])), "first message must use the"),
         (talk(json!([user(json!("")), user(json!("x"))])), "must have non-empty content"),
-        (talk(json!([{"role": "system", "content": "x"}])), "messages.0.role: Input should be"),
+        (talk(json!([{"role": "tool", "content": "x"}])), "messages.0.role: Input should be"),
+        (
+            json!({"model": "claude-sonnet-4-5", "messages": [user(json!("x")),
+                {"role": "system", "content": "y"}]}),
+            "Unexpected role \"system\"",
+        ),
         (talk(json!([user(json!("x")), called])), "without `tool_result` blocks immediately"),
         (
             talk(json!([user(json!("x")), called, user(json!([text, result("t1")]))])),

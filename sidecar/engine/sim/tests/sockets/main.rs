@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod anthropic;
 #[cfg(test)]
+mod azure;
+#[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod converse;
 #[cfg(test)]
 mod driver;
 #[cfg(test)]

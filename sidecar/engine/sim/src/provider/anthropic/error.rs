@@ -28,7 +28,7 @@ pub(super) fn malformed(fault: &Fault) -> Refused {
         What::Above(most) => format!("Input should be less than or equal to {most}"),
         What::Short(least) => format!("List should have at least {least} item after validation"),
         What::Long(most) => format!("List should have at most {most} items after validation"),
-        What::Word(words) => {
+        What::Word(words) | What::Union(words) => {
             let words: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
             format!("Input should be {}", words.join(" or "))
         }

@@ -43,7 +43,10 @@ static DOCUMENT_SOURCES: &[(&str, &[Field])] = &[
 ];
 
 static TEXT: &[Field] = cached![must("text", Shape::Text), may("citations", Shape::Any)];
-static IMAGE: &[Field] = cached![must("source", Shape::Tagged("type", IMAGE_SOURCES))];
+static IMAGE: &[Field] = cached![
+    must("source", Shape::Tagged("type", IMAGE_SOURCES)),
+    may("transformations", Shape::Object)
+];
 static DOCUMENT: &[Field] = cached![
     must("source", Shape::Tagged("type", DOCUMENT_SOURCES)),
     may("title", Shape::Text),
@@ -55,6 +58,12 @@ static SEARCH_RESULT: &[Field] = cached![
     must("title", Shape::Text),
     must("content", Shape::List(&TEXT_BLOCK, 1, MANY)),
     may("citations", Shape::Object),
+];
+
+static SERVER_RESULT: &[Field] = cached![
+    must("tool_use_id", Shape::Filled),
+    must("content", Shape::Any),
+    may("caller", Shape::Object),
 ];
 
 static TEXT_BLOCK: Shape = Shape::Tagged("type", &[("text", TEXT)]);
@@ -81,6 +90,7 @@ static BLOCK: Shape = Shape::Tagged(
                 must("name", Shape::Filled),
                 must("input", Shape::Object),
                 may("caller", Shape::Object),
+                may("toolset_name", Shape::Text),
             ],
         ),
         (
@@ -89,6 +99,7 @@ static BLOCK: Shape = Shape::Tagged(
                 must("tool_use_id", Shape::Filled),
                 may("content", Shape::Either(&[Shape::Text, Shape::List(&RESULT_BLOCK, 0, MANY)])),
                 may("is_error", Shape::Flag),
+                may("toolset_name", Shape::Text),
             ],
         ),
         (
@@ -100,19 +111,18 @@ static BLOCK: Shape = Shape::Tagged(
                 may("caller", Shape::Object),
             ],
         ),
-        (
-            "web_search_tool_result",
-            cached![
-                must("tool_use_id", Shape::Filled),
-                must("content", Shape::Any),
-                may("caller", Shape::Object),
-            ],
-        ),
+        ("web_search_tool_result", SERVER_RESULT),
+        ("web_fetch_tool_result", SERVER_RESULT),
+        ("code_execution_tool_result", SERVER_RESULT),
+        ("bash_code_execution_tool_result", SERVER_RESULT),
+        ("text_editor_code_execution_tool_result", SERVER_RESULT),
+        ("tool_search_tool_result", SERVER_RESULT),
+        ("container_upload", cached![must("file_id", Shape::Filled)]),
     ],
 );
 
 static MESSAGE: Shape = Shape::Fields(&[
-    must("role", Shape::Word(&["user", "assistant"])),
+    must("role", Shape::Word(&["user", "assistant", "system"])),
     must("content", Shape::Either(&[Shape::Text, Shape::List(&BLOCK, 0, MANY)])),
 ]);
 
@@ -145,7 +155,7 @@ static THINKING: &[(&str, &[Field])] = &[
     ("enabled", &[must("budget_tokens", Shape::Whole(1024, i64::MAX)), DISPLAY]),
     ("disabled", &[]),
     ("adaptive", &[DISPLAY]),
-    ("between_tools", &[DISPLAY]),
+    ("between_tools", &[]),
 ];
 
 static OUTPUT: &[Field] = &[
@@ -184,6 +194,7 @@ pub(super) static REQUEST: Shape = request![
     may("service_tier", Shape::Word(&["auto", "standard_only"])),
     may("container", Shape::Either(&[Shape::Text, Shape::Object])),
     may("inference_geo", Shape::Text),
+    may("diagnostics", Shape::Object),
 ];
 
 /// `POST /v1/messages/count_tokens`.

@@ -22,6 +22,7 @@ pub(super) fn check(body: &Value) -> Result<(), Refused> {
         let last = index + 1 == messages.len();
         filled(message, index, last)?;
         blocks(message, index)?;
+        instructed(message, index, body["model"].as_str().unwrap_or_default())?;
         results(message, index, &open)?;
         open = calls(message, index)?;
     }
@@ -89,7 +90,8 @@ fn blocks(message: &Value, index: usize) -> Result<(), Refused> {
             | "thinking"
             | "redacted_thinking"
             | "server_tool_use"
-            | "web_search_tool_result" => "assistant",
+            | "web_search_tool_result"
+            | "web_fetch_tool_result" => "assistant",
             _ => role,
         };
         if owner != role {
@@ -105,6 +107,24 @@ fn blocks(message: &Value, index: usize) -> Result<(), Refused> {
         texts(&format!("messages.{index}.content.{at}.tool_result"), &block["content"])?;
     }
     Ok(())
+}
+
+/// Only newer models take instructions in mid-conversation, and then only as text.
+fn instructed(message: &Value, index: usize, model: &str) -> Result<(), Refused> {
+    if message["role"] != "system" {
+        return Ok(());
+    }
+    let older = ["claude-2", "claude-3", "claude-opus-4", "claude-sonnet-4", "claude-haiku-4"];
+    if older.iter().any(|name| model.starts_with(name)) {
+        return Err(bad_request(
+            "messages: Unexpected role \"system\". The Messages API accepts a top-level `system` \
+             parameter, not \"system\" as an input message role.",
+        ));
+    }
+    if list(message).iter().all(|block| block["type"] == "text") {
+        return Ok(());
+    }
+    Err(bad_request(&format!("messages.{index}: `system` messages can only hold `text` blocks")))
 }
 
 /// The results of a user message against the calls just before it.

@@ -34,7 +34,7 @@ pub(super) fn malformed(fault: &Fault) -> Refused {
         What::Below(least) => format!("must be at least {least}"),
         What::Above(most) => format!("must be at most {most}"),
         What::Long(most) => format!("has more than {most} items"),
-        What::Word(_) => format!("(TYPE_ENUM), {}", fault.found),
+        What::Word(_) | What::Union(_) => format!("(TYPE_ENUM), {}", fault.found),
     };
     with_violation(&place, &format!("Invalid value at '{place}' {words}"))
 }

@@ -59,6 +59,8 @@ static PART: Shape = Shape::Fields(&[
             must("name", Shape::Filled),
             may("id", Shape::Text),
             may("args", Shape::Object),
+            may("partialArgs", Shape::List(&Shape::Object, 0, MANY)),
+            may("willContinue", Shape::Flag),
         ]),
     ),
     may(
@@ -114,6 +116,7 @@ static CONFIG: &[Field] = &[
     may("logprobs", Shape::Whole(0, 20)),
     may("speechConfig", Shape::Object),
     may("imageConfig", Shape::Object),
+    may("audioTimestamp", Shape::Flag),
     may("mediaResolution", Shape::Text),
     may("enableEnhancedCivicAnswers", Shape::Flag),
 ];
@@ -135,6 +138,8 @@ static TOOL: Shape = Shape::Fields(&[
     may("codeExecution", Shape::Object),
     may("urlContext", Shape::Object),
     may("googleMaps", Shape::Object),
+    may("computerUse", Shape::Object),
+    may("fileSearch", Shape::Object),
 ]);
 
 static CALLING: &[Field] = &[
@@ -160,12 +165,14 @@ static REQUEST_FIELDS: &[Field] = &[
         Shape::Fields(&[
             may("functionCallingConfig", Shape::Fields(CALLING)),
             may("retrievalConfig", Shape::Object),
+            may("includeServerSideToolInvocations", Shape::Flag),
         ]),
     ),
     may("safetySettings", Shape::List(&SAFETY, 0, 99)),
     may("cachedContent", Shape::Filled),
     may("serviceTier", Shape::Text),
     may("labels", Shape::Object),
+    may("store", Shape::Flag),
 ];
 
 /// `:generateContent` and `:streamGenerateContent`.

@@ -61,7 +61,7 @@ pub(crate) fn malformed(fault: &Fault) -> Refused {
             format!("Invalid '{place}': array too long. Expected at most {most} items."),
             "array_above_max_length",
         ),
-        What::Word(words) => {
+        What::Word(words) | What::Union(words) => {
             let words: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
             let words = words.join(", ");
             let found = fault.found.as_str().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! OpenAI: chat completions, embeddings and legacy completions, with the errors that they share.
 
+pub(crate) mod azure;
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod embeddings;
