@@ -16,6 +16,7 @@ mod converse;
 mod dialect;
 mod failure;
 mod gemini;
+mod names;
 mod openai;
 mod player;
 mod prompt;

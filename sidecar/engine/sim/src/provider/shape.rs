@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use super::names::{camel, snake};
+
 /// What a value has to be.
 pub(crate) enum Shape {
     /// Anything.
@@ -115,35 +117,6 @@ pub(crate) struct Habits {
 /// The first fault.
 pub(crate) fn check(value: &Value, shape: &Shape, habits: Habits) -> Result<(), Fault> {
     Checker { habits, path: Vec::new() }.value(value, shape)
-}
-
-/// `camelCase` of a `snake_case` name.
-pub(crate) fn camel(name: &str) -> String {
-    let mut up = false;
-    let mut out = String::with_capacity(name.len());
-    for letter in name.chars() {
-        match letter {
-            '_' => up = true,
-            letter if up => {
-                out.extend(letter.to_uppercase());
-                up = false;
-            }
-            letter => out.push(letter),
-        }
-    }
-    out
-}
-
-/// `snake_case` of a `camelCase` name.
-pub(crate) fn snake(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    for letter in name.chars() {
-        if letter.is_uppercase() {
-            out.push('_');
-        }
-        out.extend(letter.to_lowercase());
-    }
-    out
 }
 
 struct Checker {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::failure::{Class, Refused};
-use super::super::shape::{Fault, Step, What, snake};
+use super::super::names::snake;
+use super::super::shape::{Fault, Step, What};
 
 const INVALID: &str = "INVALID_ARGUMENT";
 

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::super::dialect::Ask;
 use super::super::failure::Refused;
+use super::super::names::snake;
 use super::super::prompt::{Prompt, Tool, Weight};
-use super::super::shape::{Habits, Shape, check, snake};
+use super::super::shape::{Habits, Shape, check};
 use super::error::{bad_request, malformed};
 use super::{REALM, members, turns};
 
