@@ -29,7 +29,8 @@ pub(super) fn read(response: &mut Members) -> Option<Tokens> {
         output,
         reasoning: of(&mut of_output, "reasoning_tokens").unwrap_or(0).min(output),
         web_searches: of(&mut searches, "num_requests").unwrap_or(0),
-        service_tier: response.text("service_tier").ok().flatten(),
+        // vLLM repeats the wish, OpenAI names the tier that it used.
+        service_tier: response.text("service_tier").ok().flatten().filter(|tier| tier != "auto"),
         ..Tokens::default()
     })
 }

@@ -1,7 +1,7 @@
 //! Golden cases: what goes in on one side in one dialect, what must come out on the other in another.
 
 use pointsman_wire::form::{Event, Frame, Garbled, Reader, Writer, Written};
-use pointsman_wire::{Facts, gemini, openai_chat};
+use pointsman_wire::{Facts, gemini, openai_chat, openai_responses};
 use serde_json::{Value, json};
 
 /// What a writer of answers knows in every case.
@@ -43,6 +43,7 @@ fn outcome(case: &Value) -> Value {
 fn request(from: &str, to: &str, model: &str, body: &[u8]) -> Value {
     let read = match from {
         "gemini" => gemini::request::read(body),
+        "openai_responses" => openai_responses::request::read(body),
         _ => openai_chat::request::read(body),
     };
     let conversation = match read {
@@ -51,6 +52,7 @@ fn request(from: &str, to: &str, model: &str, body: &[u8]) -> Value {
     };
     let written = match to {
         "gemini" => gemini::request::write(&conversation, model),
+        "openai_responses" => openai_responses::request::write(&conversation, model),
         _ => openai_chat::request::write(&conversation, model),
     };
     match written {
@@ -66,6 +68,7 @@ fn request(from: &str, to: &str, model: &str, body: &[u8]) -> Value {
 fn answer(from: &str, to: &str, body: &[u8]) -> Value {
     let read = match from {
         "gemini" => gemini::answer::read(body),
+        "openai_responses" => openai_responses::answer::read(body),
         _ => openai_chat::answer::read(body),
     };
     let reply = match read {
@@ -75,6 +78,7 @@ fn answer(from: &str, to: &str, body: &[u8]) -> Value {
     };
     let body = match to {
         "gemini" => gemini::answer::write(&reply, &facts()),
+        "openai_responses" => openai_responses::answer::write(&reply, &facts()),
         _ => openai_chat::answer::write(&reply, &facts()),
     };
     serde_json::from_slice(&body).unwrap()
@@ -84,10 +88,12 @@ fn answer(from: &str, to: &str, body: &[u8]) -> Value {
 fn stream(from: &str, to: &str, frames: &[Value]) -> Value {
     let mut reader: Box<dyn Reader> = match from {
         "gemini" => Box::new(gemini::stream::Reader::default()),
+        "openai_responses" => Box::new(openai_responses::stream::Reader::default()),
         _ => Box::new(openai_chat::stream::Reader::default()),
     };
     let mut writer: Box<dyn Writer> = match to {
         "gemini" => Box::new(gemini::stream::Writer::new(facts())),
+        "openai_responses" => Box::new(openai_responses::stream::Writer::new(facts())),
         _ => Box::new(openai_chat::stream::Writer::new(facts())),
     };
     let (mut events, mut out, mut fault) = (Vec::new(), Vec::new(), Value::Null);
@@ -111,7 +117,7 @@ fn stream(from: &str, to: &str, frames: &[Value]) -> Value {
         writer.write(event, &mut out);
     }
     let text = String::from_utf8(out).unwrap().replace("\r\n", "\n");
-    let data = text.split("\n\n").filter_map(|event| event.strip_prefix("data: "));
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
     let chunk = |data: &str| serde_json::from_str(data).unwrap_or_else(|_| data.into());
     json!({"fault": fault, "frames": data.map(chunk).collect::<Vec<Value>>()})
 }

@@ -115,24 +115,21 @@ impl Items {
         path: &str,
         losses: &mut Vec<Loss>,
     ) -> Result<(), Cannot> {
-        let mut said = Vec::new();
         for part in &turn.parts {
             if part.cache.is_some() {
                 Loss::note(losses, "cache_control");
             }
             match &part.payload {
-                Payload::Text(text) => {
-                    said.push(json!({"type": "output_text", "text": text, "annotations": []}));
+                Payload::Text(text) => self.message("assistant", text.as_str().into()),
+                Payload::Refusal(text) => {
+                    self.message("assistant", json!([{"type": "refusal", "refusal": text}]));
                 }
-                Payload::Refusal(text) => said.push(json!({"type": "refusal", "refusal": text})),
                 Payload::Thinking(thinking) if self.origin == OWN => {
-                    self.answer(&mut said);
                     self.items.push(reasoning(thinking));
                 }
                 // Another provider's reasoning is worth nothing here, and signed with another key.
                 Payload::Thinking(_) => Loss::note(losses, "thinking"),
                 Payload::Call(call) => {
-                    self.answer(&mut said);
                     if call.signature.is_some() {
                         Loss::note(losses, "thinking");
                     }
@@ -146,18 +143,13 @@ impl Items {
                     let why = "holds a tool's result; put it into the turn that follows";
                     return Err(cannot(path, why));
                 }
-                Payload::Foreign { value, .. } if self.origin == OWN => {
-                    if let Some(item) = self.own_item(part) {
-                        self.answer(&mut said);
-                        self.items.push(item);
-                    } else {
-                        said.push(value.clone());
-                    }
-                }
+                Payload::Foreign { value, .. } if self.origin == OWN => match self.own_item(part) {
+                    Some(item) => self.items.push(item),
+                    None => self.message("assistant", json!([value])),
+                },
                 Payload::Foreign { .. } => return Err(foreign(path)),
             }
         }
-        self.answer(&mut said);
         Ok(())
     }
 
@@ -170,22 +162,6 @@ impl Items {
             }
             _ => None,
         }
-    }
-
-    /// What the model said so far, as one message.
-    fn answer(&mut self, said: &mut Vec<Value>) {
-        match said.as_mut_slice() {
-            [] => return,
-            [one] if one["type"] == "output_text" => {
-                let text = one["text"].take();
-                self.message("assistant", text);
-            }
-            _ => {
-                let content = std::mem::take(said).into();
-                self.message("assistant", content);
-            }
-        }
-        said.clear();
     }
 
     fn call(&mut self, call: &Call) {
