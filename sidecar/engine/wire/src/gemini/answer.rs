@@ -6,8 +6,8 @@ use super::body::{Args, Candidate, Content, FunctionCall, Piece, Response};
 use super::spelling::{self, object, objects};
 use super::{finish, part, usage};
 use crate::Facts;
-use crate::form::{Choice, Finish, Garbled, Part, Payload, Reply, Tokens, Unreadable};
-use crate::json::{Members, written};
+use crate::form::{Choice, Finish, Garbled, Part, Payload, Reply, Thinking, Tokens, Unreadable};
+use crate::json::{Members, unreadable, written};
 
 /// Reads an answer. A prompt that was refused (200 without candidates) is a choice without parts.
 ///
@@ -71,34 +71,34 @@ fn read_candidate(
     let mut signs = Signatures::default();
     if let Some(mut content) = object(&mut candidate, "content")? {
         for member in objects(&mut content, "parts")?.unwrap_or_default() {
-            let wrong = member.wrong("functionCall", "whole");
-            let read = part::read(member)?;
-            if let part::Content::Call(call) = read.content {
-                let call = signs.sign(call, read.signature, id, place);
-                parts.push(Payload::Call(call).into());
-                continue;
-            }
-            signs.see(read.signature.as_deref());
-            let payload = part::payload(read.content, read.signature).ok_or(wrong)?;
-            add(&mut parts, payload);
+            let part::Read { content, signature, .. } = part::read(member)?;
+            let content = match content {
+                part::Content::Call(call) => Payload::Call(signs.sign(call, signature, id, place)),
+                content => {
+                    signs.see(signature.as_deref());
+                    said(content, signature)?
+                }
+            };
+            part::join(&mut parts, content);
         }
     }
-    let wrong = candidate.wrong("finishReason", "there");
-    let raw = candidate.text("finishReason")?.ok_or(wrong)?;
+    let raw = candidate.text("finishReason")?;
+    let raw = raw.ok_or_else(|| candidate.wrong("finishReason", "there"))?;
     Ok(Choice { parts, finish: finish::meaning(raw, signs.calls > 0) })
 }
 
-/// Appends what was said; texts and thoughts that follow one another are one, as in a stream.
-fn add(parts: &mut Vec<Part>, payload: Payload) {
-    match (parts.last_mut().map(|part| &mut part.payload), payload) {
-        (_, Payload::Text(text)) if text.is_empty() => {}
-        (Some(Payload::Text(before)), Payload::Text(text)) => before.push_str(&text),
-        (Some(Payload::Thinking(before)), Payload::Thinking(more)) => {
-            before.text.push_str(&more.text);
-            before.signature = more.signature.or(before.signature.take());
+fn said(content: part::Content, signature: Option<String>) -> Result<Payload, Unreadable> {
+    Ok(match content {
+        part::Content::Text(text) => Payload::Text(text),
+        part::Content::Thought(text) => {
+            Payload::Thinking(Thinking { text, signature, ..Thinking::default() })
         }
-        (_, payload) => parts.push(payload.into()),
-    }
+        part::Content::Media(media) => Payload::Media(media),
+        part::Content::Foreign { kind, value } => Payload::Foreign { kind, value },
+        part::Content::Call(_) | part::Content::Partial(_) | part::Content::Response(_) => {
+            return Err(unreadable("candidates", "whole calls and what the model says"));
+        }
+    })
 }
 
 /// Names and signs the calls of one candidate.

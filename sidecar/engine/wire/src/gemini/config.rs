@@ -10,7 +10,7 @@ use super::{generation, schema, tools};
 use crate::form::{Cannot, Conversation, Effort, Format, Loss, Reasoning, Settings, Unreadable};
 use crate::json::Members;
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Config<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,8 +180,7 @@ pub(super) fn write<'a>(
         thinking_config: settings.reasoning.and_then(|wish| thinking(wish, model, losses)),
         more: tools::extras(conversation, "generationConfig."),
     };
-    let said = serde_json::to_value(&config).is_ok_and(|config| config != serde_json::json!({}));
-    Ok(said.then_some(config))
+    Ok((config != Config::default()).then_some(config))
 }
 
 /// What tunes an answer and has no place here. Log probabilities would have one, but the form's answers

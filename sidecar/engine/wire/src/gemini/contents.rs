@@ -4,8 +4,10 @@ use serde_json::Value;
 
 use super::part::{self, Content};
 use super::spelling::objects;
-use crate::form::{Call, Conversation, Loss, Part, Payload, Role, ToolResult, Turn, Unreadable};
-use crate::json::Members;
+use crate::form::{
+    Call, Conversation, Loss, Part, Payload, Role, Thinking, ToolResult, Turn, Unreadable,
+};
+use crate::json::{Members, unreadable};
 
 /// Calls of the last turns that no result has answered: results may come without an id.
 #[derive(Debug, Default)]
@@ -52,7 +54,7 @@ pub(super) fn read(
     conversation: &mut Conversation,
 ) -> Result<(), Unreadable> {
     let mut unanswered = Unanswered::default();
-    for (place, mut content) in contents.into_iter().enumerate() {
+    for (turn, mut content) in contents.into_iter().enumerate() {
         let role = match content.text("role")?.as_deref() {
             None | Some("user" | "function" | "") => Role::User,
             Some("model") => Role::Assistant,
@@ -60,15 +62,36 @@ pub(super) fn read(
         };
         let members = objects(&mut content, "parts")?.unwrap_or_default();
         let mut parts = Vec::with_capacity(members.len());
-        for member in members {
-            parts.extend(read_part(member, place, parts.len(), &mut unanswered, conversation)?);
+        for (place, member) in members.into_iter().enumerate() {
+            parts.push(read_part(member, (turn, place), &mut unanswered, conversation)?);
         }
         drop_silence(role, &mut parts);
         if !parts.is_empty() {
-            conversation.turns.push(Turn { role, parts });
+            join(&mut conversation.turns, Turn { role, parts });
         }
     }
     Ok(())
+}
+
+/// Google's SDKs keep a streamed answer as one content a chunk: together they are one turn, or other
+/// providers would miss the results right after the calls. So are results that come one by one.
+fn join(turns: &mut Vec<Turn>, turn: Turn) {
+    let is_result = |part: &Part| matches!(part.payload, Payload::Result(_));
+    let goes_on = turns.last().is_some_and(|last| {
+        let results = || last.parts.iter().chain(&turn.parts).all(is_result);
+        last.role == turn.role && (turn.role == Role::Assistant || results())
+    });
+    match turns.last_mut().filter(|_| goes_on) {
+        Some(last) => {
+            turn.parts.into_iter().for_each(|part| part::join(&mut last.parts, part.payload))
+        }
+        None if turn.role == Role::Assistant => {
+            let mut parts = Vec::with_capacity(turn.parts.len());
+            turn.parts.into_iter().for_each(|part| part::join(&mut parts, part.payload));
+            turns.push(Turn { role: turn.role, parts });
+        }
+        None => turns.push(turn),
+    }
 }
 
 /// Streams end with an empty text, which clients send back: no other provider takes it. A user who says
@@ -84,39 +107,42 @@ fn drop_silence(role: Role, parts: &mut Vec<Part>) {
 
 fn read_part(
     member: Members,
-    turn: usize,
-    place: usize,
+    (turn, place): (usize, usize),
     unanswered: &mut Unanswered,
     conversation: &mut Conversation,
-) -> Result<Option<Part>, Unreadable> {
-    let path = member.at("");
-    let wrong = member.wrong("functionCall", "whole: an object with name and args");
-    let read = part::read(member)?;
-    for name in &read.rest {
-        Loss::note(&mut conversation.lost, &format!("{path}{name}"));
+) -> Result<Part, Unreadable> {
+    let path = |name: &str| format!("contents[{turn}].parts[{place}].{name}");
+    let part::Read { content, signature, rest } = part::read(member)?;
+    for name in &rest {
+        Loss::note(&mut conversation.lost, &path(name));
     }
-    match read.content {
+    Ok(Part::from(match content {
         Content::Response(response) => {
-            let result = read_result(response, (turn, place), unanswered, conversation)?;
-            Ok(Some(Payload::Result(result).into()))
+            Payload::Result(read_result(response, (turn, place), unanswered, conversation)?)
         }
-        Content::Partial(_) => Err(wrong),
+        Content::Partial(_) => {
+            return Err(unreadable(&path("functionCall"), "whole: an object with name and args"));
+        }
         Content::Call(mut call) => {
             if call.id.is_empty() {
                 // From its place, so that the same history has the same ids in every request.
                 call.id = format!("call_{turn}_{place}");
             }
             unanswered.ask(&call);
-            Ok(part::payload(Content::Call(call), read.signature).map(Part::from))
+            Payload::Call(Call { signature, ..call })
         }
-        content @ (Content::Text(_) | Content::Media(_)) => {
-            if read.signature.is_some() {
-                Loss::note(&mut conversation.lost, &format!("{path}thoughtSignature"));
+        Content::Thought(text) => {
+            Payload::Thinking(Thinking { text, signature, ..Thinking::default() })
+        }
+        Content::Text(text) => {
+            if signature.is_some() {
+                Loss::note(&mut conversation.lost, &path("thoughtSignature"));
             }
-            Ok(part::payload(content, None).map(Part::from))
+            Payload::Text(text)
         }
-        content => Ok(part::payload(content, read.signature).map(Part::from)),
-    }
+        Content::Media(media) => Payload::Media(media),
+        Content::Foreign { kind, value } => Payload::Foreign { kind, value },
+    }))
 }
 
 fn read_result(
@@ -125,7 +151,7 @@ fn read_result(
     unanswered: &mut Unanswered,
     conversation: &mut Conversation,
 ) -> Result<ToolResult, Unreadable> {
-    let (path, id) = (response.at(""), response.text("id")?.filter(|id| !id.is_empty()));
+    let id = response.text("id")?.filter(|id| !id.is_empty());
     let name = response.required_text("name")?;
     // A result that answers no call keeps an id that nothing else has.
     let orphan = || format!("call_{turn}_{place}");
@@ -145,7 +171,8 @@ fn read_result(
         parts.push(Payload::Media(media).into());
     }
     for name in response.rest().keys() {
-        Loss::note(&mut conversation.lost, &format!("{path}{name}"));
+        let path = format!("contents[{turn}].parts[{place}].functionResponse.{name}");
+        Loss::note(&mut conversation.lost, &path);
     }
     Ok(ToolResult { id, name: Some(name), parts, failed })
 }

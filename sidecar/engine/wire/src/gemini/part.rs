@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::media;
 use super::spelling::object;
-use crate::form::{Call, Media, Payload, Thinking, Unreadable};
-use crate::json::Members;
+use crate::form::{Call, Media, Part, Payload, Unreadable};
+use crate::json::{Members, unreadable};
 
 /// What only Gemini knows: its own code runs and the calls of its own tools.
 const FOREIGN: [&str; 4] = ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"];
@@ -65,18 +65,17 @@ pub(super) fn is_own(kind: &str) -> bool {
     FOREIGN.contains(&kind)
 }
 
-/// The payload of what needs nothing but itself to be understood; `None`: a response or a call's piece.
-pub(super) fn payload(content: Content, signature: Option<String>) -> Option<Payload> {
-    Some(match content {
-        Content::Text(text) => Payload::Text(text),
-        Content::Thought(text) => {
-            Payload::Thinking(Thinking { text, signature, ..Thinking::default() })
+/// Appends what the model said; texts and thoughts that follow one another are one, as in a stream.
+pub(super) fn join(parts: &mut Vec<Part>, payload: Payload) {
+    match (parts.last_mut().map(|part| &mut part.payload), payload) {
+        (_, Payload::Text(text)) if text.is_empty() => {}
+        (Some(Payload::Text(before)), Payload::Text(text)) => before.push_str(&text),
+        (Some(Payload::Thinking(before)), Payload::Thinking(more)) => {
+            before.text.push_str(&more.text);
+            before.signature = more.signature.or(before.signature.take());
         }
-        Content::Media(media) => Payload::Media(media),
-        Content::Call(call) => Payload::Call(Call { signature, ..call }),
-        Content::Foreign { kind, value } => Payload::Foreign { kind, value },
-        Content::Response(_) | Content::Partial(_) => return None,
-    })
+        (_, payload) => parts.push(payload.into()),
+    }
 }
 
 fn read_call(mut call: Members) -> Result<Content, Unreadable> {
@@ -97,11 +96,11 @@ fn read_call(mut call: Members) -> Result<Content, Unreadable> {
 }
 
 fn foreign(part: Members) -> Result<Read, Unreadable> {
-    let wrong =
-        part.wrong("text", "there, or inlineData, fileData, functionCall, functionResponse");
+    const KINDS: &str = "there, or inlineData, fileData, functionCall, functionResponse";
+    let path = part.at("text");
     let map = part.rest();
     let own = map.keys().find(|kind| is_own(kind)).or_else(|| map.keys().next());
-    let kind = own.cloned().ok_or(wrong)?;
+    let kind = own.cloned().ok_or_else(|| unreadable(&path, KINDS))?;
     let content = Content::Foreign { kind, value: Value::Object(map) };
     Ok(Read { content, signature: None, rest: Vec::new() })
 }

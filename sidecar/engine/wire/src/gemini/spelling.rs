@@ -49,13 +49,13 @@ pub(super) fn count(of: &mut Members, key: &str) -> Result<Option<u64>, Unreadab
 
 /// A whole number.
 pub(super) fn whole(of: &mut Members, key: &str) -> Result<Option<i64>, Unreadable> {
-    let wrong = of.wrong(key, "a whole number");
-    match of.take(key) {
-        None => Ok(None),
-        Some(Value::Number(number)) => integer(&number).map(Some).ok_or(wrong),
-        Some(Value::String(text)) => text.parse().map(Some).map_err(|_| wrong),
-        Some(_) => Err(wrong),
-    }
+    let number = match of.take(key) {
+        None => return Ok(None),
+        Some(Value::Number(number)) => integer(&number),
+        Some(Value::String(text)) => text.parse().ok(),
+        Some(_) => None,
+    };
+    number.map(Some).ok_or_else(|| of.wrong(key, "a whole number"))
 }
 
 /// `40` or `40.0`.
