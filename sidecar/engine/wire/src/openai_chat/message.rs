@@ -223,7 +223,12 @@ fn write_assistant(turn: &Turn, path: &str, losses: &mut Vec<Loss>) -> Result<Va
     let (mut content, mut calls, mut refusal) = (Vec::new(), Vec::new(), None::<String>);
     for part in &turn.parts {
         match &part.payload {
-            Payload::Call(call) => calls.push(tools::write_call(call)),
+            Payload::Call(call) => {
+                if call.signature.is_some() {
+                    Loss::note(losses, "thinking");
+                }
+                calls.push(tools::write_unsigned(call));
+            }
             Payload::Refusal(text) => refusal.get_or_insert_default().push_str(text),
             // Another provider's reasoning is worth nothing here, and signed for another key.
             Payload::Thinking(_) => Loss::note(losses, "thinking"),

@@ -142,17 +142,25 @@ pub(super) fn read_call(mut call: Members) -> Result<Call, Unreadable> {
     Ok(Call { id, name, arguments, custom: false, signature })
 }
 
+/// One of `tool_calls` in an answer, with its signature where clients bring it back.
 pub(super) fn write_call(call: &Call) -> Value {
-    let id = with_signature(&call.id, call.signature.as_deref());
-    if call.custom {
-        return json!({"id": id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}});
-    }
-    let function = json!({"name": call.name, "arguments": arguments(call)});
-    let mut written = json!({"id": id, "type": "function", "function": function});
-    if let (Some(signature), Some(call)) = (&call.signature, written.as_object_mut()) {
-        call.insert("extra_content".into(), extra(signature));
+    let mut written = write_unsigned(call);
+    if let (Some(signature), Some(members)) = (&call.signature, written.as_object_mut()) {
+        members.insert("id".into(), with_signature(&call.id, Some(signature)).into());
+        members.insert("extra_content".into(), extra(signature));
     }
     written
+}
+
+/// One of `tool_calls` in a request: its results name the call by its own id, and its signature is worth
+/// nothing to another provider.
+pub(super) fn write_unsigned(call: &Call) -> Value {
+    let Call { id, name, .. } = call;
+    if call.custom {
+        return json!({"id": id, "type": "custom", "custom": {"name": name, "input": call.arguments}});
+    }
+    let function = json!({"name": name, "arguments": arguments(call)});
+    json!({"id": id, "type": "function", "function": function})
 }
 
 /// Where Google's own OpenAI endpoint puts the signature.
