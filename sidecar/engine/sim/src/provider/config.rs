@@ -33,6 +33,9 @@ pub(crate) struct Config {
     /// Models served; empty serves every name.
     #[serde(default)]
     pub(crate) models: Vec<String>,
+    /// Judge chat requests as OpenAI itself does, not as most servers of its format.
+    #[serde(default)]
+    pub(crate) strict: bool,
     /// The script, first match wins.
     #[serde(default)]
     pub(crate) behaviour: Vec<Rule>,

@@ -23,6 +23,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) model: &'a str,
     /// The path asks for a stream.
     pub(crate) streamed: bool,
+    /// Chat, too, is judged as OpenAI itself judges it.
+    pub(crate) strict: bool,
     /// Seed of what is made up.
     pub(crate) seed: u64,
 }

@@ -73,6 +73,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         capture: config.capture.map(capture::Capture::open).transpose()?,
         replay: replay::Replay::read(config.replay.as_deref())?,
         models: config.models,
+        strict: config.strict,
         seed: config.seed,
         pace,
         sequence: AtomicU64::new(1),

@@ -40,6 +40,7 @@ pub(crate) struct Provider {
     pub(crate) capture: Option<Capture>,
     pub(crate) replay: Replay,
     pub(crate) models: Vec<String>,
+    pub(crate) strict: bool,
     pub(crate) seed: u64,
     pub(crate) pace: Pace,
     pub(crate) sequence: AtomicU64,

@@ -149,7 +149,8 @@ impl Turn<'_> {
                 Ok(self.refused(&admitted.unwrap_or_else(|| dialect.unparsable())))
             }
             (operation, Some(body)) => {
-                let ask = Ask { head, body, model, streamed, seed: provider.seed };
+                let (strict, seed) = (provider.strict, provider.seed);
+                let ask = Ask { head, body, model, streamed, strict, seed };
                 match self.asked(operation, &ask, call) {
                     Ok(reply) => Ok(reply?),
                     Err(refused) => Ok(self.refused(&refused)),

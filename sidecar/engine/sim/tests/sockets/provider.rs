@@ -171,6 +171,42 @@ fn malformed_requests_are_errors() {
     assert!(provider.bill().is_empty());
 }
 
+/// A provider that is told to be strict refuses what OpenAI itself refuses, and takes a whole tool
+/// turn; others of the format let it pass.
+#[test]
+fn strict_providers_judge_chat() {
+    let (strict, mild) = (provider(&json!({"strict": true})), provider(&json!({})));
+    let user = json!({"role": "user", "content": "x"});
+    let call = json!({"role": "assistant", "content": null, "tool_calls": [
+        {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+    let result = json!({"role": "tool", "tool_call_id": "c1", "content": "12"});
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    let talk = |messages: Value| json!({"messages": messages, "tools": tools});
+    let empty = json!({"role": "assistant", "content": null});
+    let image = json!({"type": "image", "source": {}});
+    for (extra, words) in [
+        (json!({"top_k": 5}), "Unknown parameter: 'top_k'"),
+        (json!({"stop": ["a", "b", "c", "d", "e"]}), "'stop': array too long"),
+        (json!({"tool_choice": "auto"}), "only allowed when 'tools' are specified"),
+        (json!({"stream_options": {"include_usage": true}}), "only allowed when 'stream'"),
+        (json!({"max_tokens": 1, "max_completion_tokens": 1}), "at the same time"),
+        (json!({"response_format": {"type": "json_object"}}), "must contain the word 'json'"),
+        (talk(json!([user, call])), "did not have response messages: c1"),
+        (talk(json!([user, call, user, result])), "did not have response messages: c1"),
+        (talk(json!([user, result])), "must be a response to a preceeding message"),
+        (talk(json!([user, empty])), "expected a string, got null"),
+        (talk(json!([{"role": "user", "content": [image]}])), "Supported values are: 'text', "),
+        (talk(json!([{"role": "user", "content": []}])), "empty array"),
+    ] {
+        let answer = strict.chat(&json!({}), &extra);
+        let error = answer.json()["error"].clone();
+        assert_eq!(answer.status, 400, "{extra}");
+        assert!(error["message"].as_str().unwrap().contains(words), "{extra}: {error}");
+        assert_eq!(mild.chat(&json!({}), &extra).status, 200);
+    }
+    assert_eq!(strict.chat(&json!({}), &talk(json!([user, call, result]))).status, 200);
+}
+
 /// What was received is kept byte for byte.
 #[test]
 fn requests_are_captured_exactly() {

@@ -12,7 +12,7 @@ use super::super::dialect::{Ask, Dialect};
 use super::super::failure::{Class, Refused};
 use super::super::prompt::Prompt;
 use super::super::reel::{Reel, sse};
-use super::{embeddings, error, request, stream};
+use super::{embeddings, error, judge, request, stream};
 
 /// Fingerprint of the "system" that answers.
 pub(crate) const FINGERPRINT: &str = "fp_pointsman_sim";
@@ -71,6 +71,9 @@ impl Dialect for Chat {
     }
 
     fn read(&self, ask: &Ask<'_>) -> Result<Prompt, Refused> {
+        if ask.strict {
+            judge::judge(ask.body)?;
+        }
         request::read(ask.body, ask.model)
     }
 

@@ -5,6 +5,8 @@ pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod embeddings;
 pub(crate) mod error;
+mod judge;
+mod members;
 pub(crate) mod request;
 mod stream;
 pub(crate) mod strict;
