@@ -5,6 +5,7 @@
 #[path = "../support/assemble.rs"]
 mod assemble;
 mod bodies;
+mod conversations;
 mod frames;
 #[path = "../support/grammar_responses.rs"]
 mod grammar;
