@@ -26,7 +26,12 @@ fn thinking_fits_the_model() {
     );
     let enabled = |budget: u64| json!({"type": "enabled", "budget_tokens": budget});
     let table = [
-        (effort(Effort::High), None, new, json!([4096, {"type": "adaptive"}, {"effort": "high"}])),
+        (
+            effort(Effort::High),
+            None,
+            new,
+            json!([20_480, {"type": "adaptive"}, {"effort": "high"}]),
+        ),
         (
             effort(Effort::Minimal),
             Some(9),
@@ -34,7 +39,7 @@ fn thinking_fits_the_model() {
             json!([9, {"type": "adaptive"}, {"effort": "low"}]),
         ),
         (effort(Effort::None), None, new, json!([4096, {"type": "disabled"}, null])),
-        (budget(9_000), None, new, json!([4096, {"type": "adaptive"}, {"effort": "high"}])),
+        (budget(9_000), None, new, json!([13_096, {"type": "adaptive"}, {"effort": "high"}])),
         (budget(0), None, new, json!([4096, {"type": "disabled"}, null])),
         (effort(Effort::Low), None, middle, json!([6144, enabled(2048), null])),
         (budget(100), Some(5_000), middle, json!([5000, enabled(1024), null])),

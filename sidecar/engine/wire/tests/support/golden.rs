@@ -1,7 +1,7 @@
 //! Golden cases: what goes in on one side in one dialect, what must come out on the other in another.
 
 use pointsman_wire::form::{Event, Frame, Garbled, Reader, Writer, Written};
-use pointsman_wire::{Facts, gemini, openai_chat, openai_responses};
+use pointsman_wire::{Facts, anthropic_messages, gemini, openai_chat, openai_responses};
 use serde_json::{Value, json};
 
 /// What a writer of answers knows in every case.
@@ -42,6 +42,7 @@ fn outcome(case: &Value) -> Value {
 
 fn request(from: &str, to: &str, model: &str, body: &[u8]) -> Value {
     let read = match from {
+        "anthropic_messages" => anthropic_messages::request::read(body),
         "gemini" => gemini::request::read(body),
         "openai_responses" => openai_responses::request::read(body),
         _ => openai_chat::request::read(body),
@@ -51,6 +52,7 @@ fn request(from: &str, to: &str, model: &str, body: &[u8]) -> Value {
         Err(unreadable) => return json!({"unreadable": unreadable.to_string()}),
     };
     let written = match to {
+        "anthropic_messages" => anthropic_messages::request::write(&conversation, model),
         "gemini" => gemini::request::write(&conversation, model),
         "openai_responses" => openai_responses::request::write(&conversation, model),
         _ => openai_chat::request::write(&conversation, model),
@@ -67,6 +69,7 @@ fn request(from: &str, to: &str, model: &str, body: &[u8]) -> Value {
 
 fn answer(from: &str, to: &str, body: &[u8]) -> Value {
     let read = match from {
+        "anthropic_messages" => anthropic_messages::answer::read(body),
         "gemini" => gemini::answer::read(body),
         "openai_responses" => openai_responses::answer::read(body),
         _ => openai_chat::answer::read(body),
@@ -77,6 +80,7 @@ fn answer(from: &str, to: &str, body: &[u8]) -> Value {
         Err(garbled) => return json!({"garbled": garbled.to_string()}),
     };
     let body = match to {
+        "anthropic_messages" => anthropic_messages::answer::write(&reply, &facts()),
         "gemini" => gemini::answer::write(&reply, &facts()),
         "openai_responses" => openai_responses::answer::write(&reply, &facts()),
         _ => openai_chat::answer::write(&reply, &facts()),
@@ -87,11 +91,13 @@ fn answer(from: &str, to: &str, body: &[u8]) -> Value {
 /// A frame that is a text stands for itself (`[DONE]`).
 fn stream(from: &str, to: &str, frames: &[Value]) -> Value {
     let mut reader: Box<dyn Reader> = match from {
+        "anthropic_messages" => Box::new(anthropic_messages::stream::Reader::default()),
         "gemini" => Box::new(gemini::stream::Reader::default()),
         "openai_responses" => Box::new(openai_responses::stream::Reader::default()),
         _ => Box::new(openai_chat::stream::Reader::default()),
     };
     let mut writer: Box<dyn Writer> = match to {
+        "anthropic_messages" => Box::new(anthropic_messages::stream::Writer::new(facts())),
         "gemini" => Box::new(gemini::stream::Writer::new(facts())),
         "openai_responses" => Box::new(openai_responses::stream::Writer::new(facts())),
         _ => Box::new(openai_chat::stream::Writer::new(facts())),
@@ -99,7 +105,8 @@ fn stream(from: &str, to: &str, frames: &[Value]) -> Value {
     let (mut events, mut out, mut fault) = (Vec::new(), Vec::new(), Value::Null);
     for frame in frames {
         let data = frame.as_str().map_or_else(|| frame.to_string(), str::to_owned);
-        let frame = Frame { name: "", data: data.as_bytes() };
+        let name = frame["type"].as_str().unwrap_or_default();
+        let frame = Frame { name, data: data.as_bytes() };
         if let Err(garbled) = reader.read(frame, &mut events) {
             fault = garbled.to_string().into();
             break;

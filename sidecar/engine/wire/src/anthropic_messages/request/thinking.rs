@@ -122,6 +122,9 @@ pub(super) fn plan(wish: Option<Reasoning>, around: Around, losses: &mut Vec<Los
     if around.forced {
         return refuse();
     }
+    // Thoughts count towards the cap: a usual one is meant for the answer and grows by them.
+    let wanted = wish.budget.unwrap_or_else(|| budget(wish.effort)).max(LEAST_BUDGET);
+    let max_tokens = around.max_output.unwrap_or_else(|| around.usual_cap.saturating_add(wanted));
     match around.abilities.thinking {
         Kind::None => refuse(),
         Kind::Adaptive => {
@@ -130,21 +133,13 @@ pub(super) fn plan(wish: Option<Reasoning>, around: Around, losses: &mut Vec<Los
         }
         Kind::Budget if around.unthought_round => refuse(),
         Kind::Budget => {
-            let wanted = wish.budget.unwrap_or_else(|| budget(wish.effort)).max(LEAST_BUDGET);
-            let (budget_tokens, max_tokens) = match around.max_output {
-                None => (wanted, wanted.saturating_add(around.usual_cap)),
-                Some(cap) if wanted < cap => (wanted, cap),
-                // Thoughts count towards the cap: half of it is left for the answer.
-                Some(cap) => (cap / 2, cap),
-            };
+            // Half of a cap that the thoughts would fill is left for the answer.
+            let budget_tokens = if wanted < max_tokens { wanted } else { max_tokens / 2 };
             if budget_tokens < LEAST_BUDGET {
                 return refuse();
             }
-            Plan {
-                thinking: Some(Thinking::Enabled { budget_tokens, display }),
-                effort: None,
-                max_tokens,
-            }
+            let thinking = Some(Thinking::Enabled { budget_tokens, display });
+            Plan { thinking, effort: None, max_tokens }
         }
     }
 }
