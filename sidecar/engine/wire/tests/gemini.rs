@@ -16,3 +16,9 @@ fn gemini_survives_the_form() {
 fn chat_and_gemini_understand_each_other() {
     assert!(golden::run("pairs_chat_gemini") > 20);
 }
+
+/// A11: the same between Anthropic's Messages and Gemini.
+#[test]
+fn anthropic_and_gemini_understand_each_other() {
+    assert!(golden::run("pairs_anthropic_gemini") > 20);
+}
