@@ -210,6 +210,11 @@ fn signatures_are_known_again() {
     content["parts"][0].as_object_mut().unwrap().remove("thoughtSignature");
     assert_eq!(asked("gemini-3-pro", &content), 400);
     assert_eq!(asked("gemini-2.5-pro", &content), 200);
+    let mut past = talk(&content);
+    let more = json!({"role": "user", "parts": [{"text": "and now?"}]});
+    past["contents"].as_array_mut().unwrap().push(more);
+    let path = "/v1/models/gemini-3-pro:generateContent";
+    assert_eq!(provider.ask(path, KEY, &json!({}), &past).status, 200);
 }
 
 /// Counts and embeddings are answered, keys are demanded in any of their places.

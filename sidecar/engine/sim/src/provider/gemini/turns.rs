@@ -34,6 +34,8 @@ pub(super) fn check(body: &Value, model: &str) -> Result<(), Refused> {
     let empty = Vec::new();
     let contents = member(body, "contents").as_array().unwrap_or(&empty);
     data("system_instruction", member(body, "systemInstruction"))?;
+    let asks = |content: &Value| content["role"] != "model" && !holds(content, "functionResponse");
+    let turn = contents.iter().rposition(asks).unwrap_or(0);
     let mut open: Vec<&str> = Vec::new();
     for (index, content) in contents.iter().enumerate() {
         let role = content["role"].as_str().unwrap_or("user");
@@ -49,7 +51,7 @@ pub(super) fn check(body: &Value, model: &str) -> Result<(), Refused> {
             ));
         }
         answers(content, &open)?;
-        signatures(content, index, model)?;
+        signatures(content, index, model.starts_with("gemini-3") && index > turn)?;
         open = calls;
     }
     if open.is_empty() { Ok(()) } else { Err(uneven()) }
@@ -126,8 +128,9 @@ fn uneven() -> Refused {
     )
 }
 
-/// A signature has to be one of ours; the newest models want one on the first call of a turn.
-fn signatures(content: &Value, index: usize, model: &str) -> Result<(), Refused> {
+/// A signature has to be one of ours; the newest models want one on the first call of each step
+/// since the user last spoke.
+fn signatures(content: &Value, index: usize, wanted: bool) -> Result<(), Refused> {
     let mut first = true;
     for part in parts(content) {
         let name = member(part, "functionCall")["name"].as_str();
@@ -140,7 +143,7 @@ fn signatures(content: &Value, index: usize, model: &str) -> Result<(), Refused>
                     return Err(bad_request("Thought signature is not valid"));
                 }
             }
-            None if first && model.starts_with("gemini-3") => {
+            None if first && wanted => {
                 if let Some(name) = name {
                     return Err(bad_request(&format!(
                         "Function call is missing a thought_signature in functionCall parts. This \
