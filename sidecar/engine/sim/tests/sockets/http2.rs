@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::driver::{Provider, eventually, folder, provider};
+use crate::surfaces::surfaces;
 
 async fn connect(provider: &Provider, certificate: &[u8]) -> SendRequest<Full<Bytes>> {
     let mut roots = rustls::RootCertStore::empty();
@@ -39,6 +40,28 @@ fn request(action: &str) -> http::Request<Full<Bytes>> {
         .header("x-sim-do", action)
         .body(Full::new(Bytes::from(body)))
         .unwrap()
+}
+
+/// Every provider streams over HTTP/2, and is cut there.
+#[tokio::test]
+async fn every_surface_streams_over_http2() {
+    let certificate = folder().join("ca.pem");
+    let provider = provider(&json!({"tls": {"certOut": certificate}}));
+    let mut sender = connect(&provider, &fs::read(&certificate).unwrap()).await;
+    for surface in surfaces() {
+        for (action, whole) in [(r#"{"text":"hello"}"#, true), (r#"{"cutAtEvent":1}"#, false)] {
+            let request = http::Request::post(format!("https://localhost{}", surface.streamed))
+                .header("x-sim-do", action)
+                .header("authorization", "Bearer k")
+                .header("anthropic-version", "2026-10-21")
+                .body(Full::new(Bytes::from(surface.stream_body().to_string())))
+                .unwrap();
+            let answer = sender.send_request(request).await.unwrap();
+            assert_eq!(answer.status(), 200, "{}", surface.streamed);
+            assert_eq!(answer.into_body().collect().await.is_ok(), whole, "{}", surface.streamed);
+        }
+    }
+    fs::remove_dir_all(certificate.parent().unwrap()).unwrap();
 }
 
 /// A healthy stream ends, a reset one is an error of its stream alone, and a dropped one is

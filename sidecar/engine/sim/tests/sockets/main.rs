@@ -22,3 +22,5 @@ mod http2;
 mod provider;
 #[cfg(test)]
 mod responses;
+#[cfg(test)]
+mod surfaces;
