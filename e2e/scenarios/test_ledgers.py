@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from harness import apps, books, following, postgresql
 from harness.binaries import UnavailableError
 from harness.books import HUB_POD, Books
 from harness.fixtures import unavailable
+from harness.following import Followed
 from harness.installation import CLAIM, HOME, Installation
 from harness.kubectl import Kubectl
 from harness.postgresql import Postgresql
@@ -48,10 +49,7 @@ def test_a_ledger_on_a_volume_outlives_the_hubs_pods(
     def held() -> Books:
         return books.of_file(installed, restricted)
 
-    with following.followed(kubectl, tmp_path) as app:
-        (line,) = apps.asked(kubectl)
-        eventually(lambda: held().settled > 0, BOOKED_S)
-        before = held()
+    with _spending(kubectl, tmp_path, held) as (app, line, before):
         _replace_hub(installed)
         assert held().settled >= before.settled
         app.go_on()
@@ -96,10 +94,7 @@ def test_a_ledger_in_postgresql_outlives_the_pods_of_hub_and_server(
     def held() -> Books:
         return books.of_server(server, restricted)
 
-    with following.followed(kubectl, tmp_path) as app:
-        (line,) = apps.asked(kubectl)
-        eventually(lambda: held().settled > 0, BOOKED_S)
-        before = held()
+    with _spending(kubectl, tmp_path, held) as (app, line, before):
         _replace_hub(installed)
         app.go_on()
         server.kill()
@@ -129,6 +124,17 @@ def _app(installed: Installation, namespace: str) -> Kubectl:
     kubectl("rollout", "status", apps.APP, "--timeout=180s")
     kubectl("wait", "--for=condition=Ready", "rpol/support", "bud/team", "--timeout=180s")
     return kubectl
+
+
+@contextmanager
+def _spending(
+    kubectl: Kubectl, folder: Path, held: Callable[[], Books]
+) -> Iterator[tuple[Followed, str, Books]]:
+    """The app that is followed, one call more as it is told, and the books once they show calls."""
+    with following.followed(kubectl, folder) as app:
+        (line,) = apps.asked(kubectl)
+        eventually(lambda: held().settled > 0, BOOKED_S)
+        yield app, line, held()
 
 
 def _replace_hub(installed: Installation) -> None:

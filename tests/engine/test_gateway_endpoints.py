@@ -117,6 +117,16 @@ def test_an_engine_that_takes_no_connection_is_replaced_within_the_call(world: W
     assert (answered["class"], answered["endpoint"]) == ("ok", world.url("two"))
 
 
+def test_a_second_attempt_of_the_gateways_is_not_called_like_its_guests(world: World) -> None:
+    """The guest's own second attempt would be `.2`: what a provider counts by them stays apart."""
+    nobody = f"http://127.0.0.1:{free_port()}"
+    world.tell({nobody: 0, world.url("two"): FULL})
+    answer = world.call()
+    assert answer.status_code == httpx.codes.OK, answer.text
+    name = f"{answer.headers['x-pointsman-request-id']}.1.2"
+    eventually(lambda: name in world.engines["two"].bill())
+
+
 def test_a_guests_call_leaves_an_engine_that_falls_asleep(world: World) -> None:
     """At once, to the other one, and not only when the guest's own limit is over."""
     world.script("one", HANGS)

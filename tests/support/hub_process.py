@@ -13,8 +13,7 @@ from typing import Any
 
 import httpx
 
-from support.eventually import eventually
-from support.processes import START_S, Process
+from support.processes import Process
 
 FENCE = {"x-pointsman-fence": "installation,1,boot"}
 ACCOUNT = "demo/team/day"
@@ -66,7 +65,7 @@ class HubProcess:
         state = ["--state", str(self.folder), "--announce", str(announce)]
         command = [self.python, *self.entry, "--listen", "127.0.0.1:0"]
         self.process = Process([*command, *state, *self.arguments], self.folder / "log")
-        eventually(lambda: self.process.alive() and announce.exists(), within_s=START_S)
+        self.process.until(announce.exists)
         self.address = json.loads(announce.read_text())["address"]
         # In a cluster there is no such file: callers bear the cluster's tokens.
         own = self.folder / "token"
@@ -76,7 +75,7 @@ class HubProcess:
         self.http = httpx.Client(base_url=self.url, headers=self.headers, timeout=30)
         if wait and POSTGRESQL in self.arguments:
             # It answers before its store is open, and says so.
-            eventually(lambda: self.http.get("/readyz").status_code == 200, within_s=START_S)
+            self.process.until(lambda: self.http.get("/readyz").status_code == 200)
 
     @property
     def headers(self) -> dict[str, str]:

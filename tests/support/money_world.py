@@ -10,14 +10,14 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from support.eventually import eventually
 from support.hub_process import HubProcess, on_postgresql
-from support.processes import Sidecar, Simulator, canonical, free_port
+from support.processes import Sidecar, Simulator, canonical, ended, free_port
 from support.tables import PRICES, model, table
 from support.tree import ROOT
 
@@ -166,12 +166,13 @@ def money_world(
     if moved:
         (folder / CLOCK).write_text(str(-YEAR_MS))
         hub.entry = [MOVED_HUB, str(folder / CLOCK)]
-    hub.start()
-    world = MoneyWorld(folder, Simulator(folder, prices=UPSTREAM, **sim), hub)
-    try:
+    with ExitStack() as stack:
+        simulator = Simulator(folder, prices=UPSTREAM, **sim)
+        stack.enter_context(ended(simulator))
+        hub.start()
+        world = MoneyWorld(folder, simulator, hub)
+        stack.callback(world.close)
         yield world
-    finally:
-        world.close()
 
 
 def say(figures: str) -> None:

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,14 @@ class Process:
         assert self.child.poll() is None, self.log.read_text()
         return True
 
+    def until(self, ready: Callable[[], object]) -> None:
+        """Wait until it serves; one that does not is ended before that is told."""
+        try:
+            eventually(lambda: self.alive() and ready(), START_S)
+        except BaseException:
+            self.kill()
+            raise
+
     def terminate(self, within_s: float = 30.0) -> int:
         """SIGTERM, then its status."""
         self.child.send_signal(signal.SIGTERM)
@@ -90,7 +98,7 @@ class Simulator(Process):
         path.write_text(json.dumps(document))
         self.announce.unlink(missing_ok=True)
         super().__init__([simulator_binary(), "provider", "--config", path], folder / f"{name}.log")
-        eventually(lambda: self.alive() and self.announce.exists(), START_S)
+        self.until(self.announce.exists)
         announced = json.loads(self.announce.read_text())
         self.address = str(announced["address"])
         self.control = f"http://{announced['control']}"
@@ -148,7 +156,7 @@ class Sidecar(Process):
             folder / "sidecar.log",
             **{**settings, **variables},
         )
-        eventually(lambda: self.alive() and self.probe("/startupz"), START_S)
+        self.until(lambda: self.probe("/startupz"))
 
     def probe(self, path: str) -> bool:
         """Whether a probe answers 200."""

@@ -110,8 +110,13 @@ class Door:
         within_s = limits.HANDSHAKE_WITHIN_S if self._context is not None else None
         # A caller that is gone, or that speaks something else, is nobody's loss.
         with suppress(OSError):
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            try:
+                connection.setblocking(False)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError:
+                # Nobody owns it yet: from here on the loop closes what fails.
+                connection.close()
+                raise
             await asyncio.get_running_loop().connect_accepted_socket(
                 self._protocol, connection, ssl=self._context, ssl_handshake_timeout=within_s
             )

@@ -200,8 +200,7 @@ fn build(
     sent.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     sent.insert(HOST, upstream.authority.clone());
     sent.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let id = headers::value_of(format_args!("{}.{}", call.id, call.attempt_number()));
-    sent.insert(CLIENT_REQUEST_ID, id.ok_or_else(unusable)?);
+    sent.insert(CLIENT_REQUEST_ID, call.attempt_name().ok_or_else(unusable)?);
     call.propagate_trace(head, sent);
     if let Some(way) = &model.provider.gateway {
         let ticket = call.worker().shared.tickets.of(&way.audience);

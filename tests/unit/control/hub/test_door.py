@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.door import Door
 from scale.certificate import write_certificate
@@ -85,6 +87,33 @@ async def test_who_has_given_up_costs_nothing() -> None:
         assert await asyncio.get_running_loop().sock_recv(patient, 3) == b"in\n"
         patient.close()
         assert came == [port]
+
+
+async def test_who_was_reset_before_it_came_in_leaves_no_socket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the connection cannot even be prepared it is closed, and the next one is in."""
+    came: list[int] = []
+    refused: list[socket.socket] = []
+    prepare = socket.socket.setblocking
+
+    def reset_at_first(accepted: socket.socket, flag: bool) -> None:  # noqa: FBT001 - as it is called
+        if accepted.getsockname()[1] != port or refused:
+            prepare(accepted, flag)
+            return
+        refused.append(accepted)
+        raise ConnectionResetError
+
+    async with opened(came) as door:
+        port = door.address[1]
+        monkeypatch.setattr(socket.socket, "setblocking", reset_at_first)
+        first, second = (socket.create_connection(door.address) for _ in range(2))
+        second.setblocking(False)
+        assert await asyncio.get_running_loop().sock_recv(second, 3) == b"in\n"
+        assert [each.fileno() for each in refused] == [-1]
+        assert came == [second.getsockname()[1]]
+        first.close()
+        second.close()
 
 
 async def test_a_closed_door_lets_nobody_in() -> None:

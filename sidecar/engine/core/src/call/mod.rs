@@ -17,7 +17,7 @@ use crate::error::Class;
 use crate::features::Task;
 use crate::fleet::Occupied;
 use crate::handle::Worker;
-use crate::headers::CLIENT_REQUEST_ID;
+use crate::headers::{CLIENT_REQUEST_ID, value_of};
 use crate::identity::Attribution;
 use crate::intake::HeldBytes;
 use crate::plan::{Plan, PlannedModel, PlannedRoute, Taken};
@@ -247,11 +247,16 @@ impl Call {
         self.guest.as_ref().is_none_or(|visit| visit.guest.may_ask(self.requested()))
     }
 
-    /// Counts attempts from 1, at a gateway as the caller's sidecar counts them.
+    /// What the attempt is called at the provider: attempts count from 1. At a gateway it is the
+    /// caller's; further ones of its own are numbered below it, so that none bears the caller's next.
     #[must_use]
-    pub fn attempt_number(&self) -> usize {
-        let before = self.guest.as_ref().map_or(0, |visit| visit.attempt.saturating_sub(1));
-        self.attempts.len() + before
+    pub fn attempt_name(&self) -> Option<http::HeaderValue> {
+        let (id, own) = (&self.id, self.attempts.len());
+        match self.guest.as_ref().map_or(0, |visit| visit.attempt) {
+            0 => value_of(format_args!("{id}.{own}")),
+            callers if own <= 1 => value_of(format_args!("{id}.{callers}")),
+            callers => value_of(format_args!("{id}.{callers}.{own}")),
+        }
     }
 
     /// The thread that serves it.
