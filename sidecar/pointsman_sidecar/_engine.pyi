@@ -59,8 +59,9 @@ class Engine:
     def drain_records(self) -> bytes:
         """A JSON array of the RECORDs since the last call, oldest first, bounded."""
 
-    def heartbeat(self, *, hub_lost: bool = False) -> None:
+    def heartbeat(self, *, ask_ledger: bool = False) -> None:
         """Python is alive; probes and metrics show the age of the last call.
 
-        `hub_lost`: the stream broke and the hub did not answer again, so the ledger is asked now.
+        `ask_ledger`: the ledger is asked now. The stream says that it waits for this sidecar,
+        or broke, and the hub did not answer again.
         """

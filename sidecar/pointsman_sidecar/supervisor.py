@@ -31,8 +31,8 @@ class Tunable(Loader, Protocol):
         """Take new lambdas."""
         ...
 
-    def heartbeat(self, *, hub_lost: bool = False) -> None:
-        """Python is alive, and the hub may not be."""
+    def heartbeat(self, *, ask_ledger: bool = False) -> None:
+        """Python is alive; the ledger is to be asked now, where that is said."""
         ...
 
 
@@ -110,7 +110,7 @@ class HubSource:
                 LOGGER.warning("no stream from the hub: %s", repr(error))
                 self._tables.trouble["hub"] = f"no stream from the hub: {error!r}"
                 if broken:
-                    self._engine.heartbeat(hub_lost=True)
+                    self._engine.heartbeat(ask_ledger=True)
             broken = True
             self._fleet.age()
             stop.wait(backoff.wait_s())
@@ -128,6 +128,9 @@ class HubSource:
                 self._engine.tuning(json.dumps(event).encode())
             case "fleet":
                 self._fleet.offer(event)
+            case "ledger":
+                # Somebody waits for money that lies here unused.
+                self._engine.heartbeat(ask_ledger=True)
             case "explain":
                 self._explain(str(event.get("id", "")))
             case _:

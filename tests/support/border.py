@@ -21,7 +21,7 @@ class RecordingEngine:
     health: dict[str, object] = field(default_factory=dict)
     passes: list[tuple[str, bytes]] = field(default_factory=list)
     beats: int = 0
-    doubts: int = 0
+    ledger_calls: int = 0
 
     def load(self, table: bytes) -> str:
         """Take a table unless it holds the word `unreadable`."""
@@ -69,7 +69,7 @@ class RecordingEngine:
         """What it is told to be."""
         return json.dumps({"boot": "boot-1", **self.health}).encode()
 
-    def heartbeat(self, *, hub_lost: bool = False) -> None:
+    def heartbeat(self, *, ask_ledger: bool = False) -> None:
         """Count."""
         self.beats += 1
-        self.doubts += hub_lost
+        self.ledger_calls += ask_ledger

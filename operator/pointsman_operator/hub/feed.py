@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
@@ -26,6 +26,7 @@ from pointsman_operator.hub.tickets import Bearer
 from pointsman_operator.hub.tunings import Tunings
 
 PING = b'{"event":"ping"}\n'
+LEDGER = b'{"event":"ledger"}\n'
 
 
 class News(Protocol):
@@ -40,7 +41,7 @@ class Subscriber:
     """What one sidecar has been told, and what it still has to be told."""
 
     __slots__ = (
-        *("_changed", "_woken", "digest", "epoch", "fleet"),
+        *("_changed", "_woken", "called", "digest", "epoch", "fleet"),
         *("open", "questions", "served", "sidecar", "told"),
     )
 
@@ -51,6 +52,8 @@ class Subscriber:
         self.epoch: tuple[str, str, int] | None = None
         self.fleet: tuple[str, str, int] | None = None
         self.questions: deque[str] = deque(maxlen=limits.QUESTIONS_MAX)
+        self.called = False
+        """The ledger waits for its sync."""
         self.open = True
         self.told = Told()
         self._changed = False
@@ -124,6 +127,13 @@ class Feed:
             subscriber.wake()
         return len(self._subscribers)
 
+    def call(self, sidecars: Collection[str]) -> None:
+        """Tell sidecars to sync with the ledger now."""
+        for subscriber in self._subscribers:
+            if subscriber.sidecar.sidecar in sidecars:
+                subscriber.called = True
+                subscriber.wake()
+
     def dismiss(self, sidecar: str) -> None:
         """End the streams of one sidecar: its pod is gone."""
         for subscriber in self._subscribers:
@@ -141,6 +151,9 @@ class Feed:
     def lines(self, subscriber: Subscriber) -> list[bytes]:
         """What the subscriber has not been told yet."""
         lines: list[bytes] = []
+        if subscriber.called:
+            lines.append(LEDGER)
+            subscriber.called = False
         table = self._tables.serving(subscriber.served)
         if table is not None and table.digest != subscriber.digest:
             lines.append(self._tables.line(table))

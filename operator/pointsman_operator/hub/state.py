@@ -120,6 +120,7 @@ async def _assembled(database: Database, ledger: Ledger) -> HubState:
     guarded = Guarded(tickets)
     feed = Feed(tables, tunings, guarded)
     feed.models = models = Models(tables, pools, feed)
+    ledger.call = feed.call
     state = HubState(
         database=database,
         ledger=ledger,

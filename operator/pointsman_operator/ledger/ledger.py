@@ -7,7 +7,7 @@ transaction; an answer is given only when it is on disk.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, delete, or_, select, tuple_
@@ -23,6 +23,7 @@ from pointsman_operator.ledger.database import Database, note
 from pointsman_operator.ledger.demand import Demand, PotKey
 from pointsman_operator.ledger.errors import NotReleasable
 from pointsman_operator.ledger.messages import SyncAnswer, SyncRequest, Usage
+from pointsman_operator.ledger.recalls import Recalls
 from pointsman_operator.ledger.schema import leases, pots
 from pointsman_operator.ledger.spend import SpendBy, SpendRow, book_usage, roll_up, spend_by
 from pointsman_operator.ledger.store import (
@@ -62,7 +63,10 @@ class Ledger:
         """Of all Budgets that there are, as the controller tells it: shown, be they in no table,
         and never granted from. The hub replaces it as a whole."""
         self.unknown_leases = 0
+        self.call: Callable[[Collection[str]], None] = _call_nobody
+        """Tells sidecars to sync now, because somebody waits for what they may not use."""
         self._demand = Demand()
+        self._recalls = Recalls()
         self._expire_from_ms = database.clock.now_ms() + limits.STARTUP_GRACE_MS
         self._syncs = GroupCommit(
             self._commit,
@@ -179,6 +183,7 @@ class Ledger:
                 incarnation=self.database.incarnation,
                 now_ms=now_ms,
                 demand=self._demand,
+                recalls=self._recalls,
                 new_id=lambda: uuid.uuid4().hex,
             )
             answers = [syncing.apply(request, bounds) for request, bounds in asked]
@@ -187,7 +192,10 @@ class Ledger:
             self.unknown_leases += syncing.unknown_leases
             return answers
 
-        return await self.database.write(work)
+        answers = await self.database.write(work)
+        if called := self._recalls.called():
+            self.call(called)
+        return answers
 
     def _lose(self, connection: Connection, silent: Sequence[Lease]) -> None:
         books: Books = with_pots(connection, silent)
@@ -241,6 +249,11 @@ def _balance(
         current=pot.key in current,
         turned_away=demand.turned_away(pot.key),
     )
+
+
+def _call_nobody(sidecars: Collection[str]) -> None:
+    """Where no stream leads to them: they come with their next renewal."""
+    del sidecars
 
 
 def _owned(counters: Usage, bounds: Bounds) -> Usage:

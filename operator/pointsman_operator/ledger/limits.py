@@ -66,6 +66,19 @@ POTS_REMEMBERED = 10_000
 """Accounts' windows whose needs are remembered at once."""
 STARVED_FOR_MS = 10_000
 """After a need could not be met, leases of that window are recalled for this long."""
+RECALL_WITHIN_MS = 4_000
+"""A holder whose need cannot be met waits so long for what others hold and do not use."""
+RECALL_AGAIN_MS = 100
+"""It asks again after this; where many wait, each adds the next."""
+RECALL_TURN_MS = 5
+RECALL_EVERY_MS = 250
+"""A holder is called to give back no more often than this."""
+RECALL_FORGOTTEN_MS = 1_500
+"""A holder that waits and has not asked again for so long has no callers any more."""
+RECALL_ASKERS_MAX = 64
+"""Holders of one limit that wait at once; more are turned away until their turn."""
+RECALL_HOLDERS_MAX = 1_000
+"""Holders of one limit whose idle money is known."""
 RENEWALS_BEFORE_EXPIRY = 3
 """A lease survives two lost renewals, however short its horizon."""
 

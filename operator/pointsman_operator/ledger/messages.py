@@ -37,6 +37,8 @@ class LeaseReport(_Message):
     returned: Money = 0
     spent: Money = 0
     unconfirmed: Money = 0
+    free: Money | None = None
+    """What may still be reserved; an older engine does not say."""
     closed: bool = False
 
 
@@ -125,6 +127,8 @@ class Denied(_Message):
     used: int = 0
     again_ms: int | None = None
     """Until when asking again is in vain; nothing where callers may ask at once."""
+    wait_ms: int | None = None
+    """Others are called to give back what they do not use: callers wait, and it asks after this."""
 
 
 class AccountState(_Message):

@@ -28,6 +28,7 @@ from pointsman_operator.ledger.messages import (
     WantRequest,
     WindowAnswer,
 )
+from pointsman_operator.ledger.recalls import Recalls
 from pointsman_operator.ledger.windows import Window
 
 UNKNOWN_WINDOW = "unknown"
@@ -58,10 +59,15 @@ class Syncing:
     incarnation: int
     now_ms: int
     demand: Demand
+    recalls: Recalls
     new_id: Callable[[], str]
     unknown_leases: int = field(default=0, init=False)
     _turns: dict[PotKey, int] = field(default_factory=dict, init=False)
     """What the sync that is being answered was told, one turn a limit."""
+    _free: dict[str, int | None] = field(default_factory=dict, init=False)
+    """What of each lease its holder says that nobody uses."""
+    _grants: dict[PotKey, tuple[int, int]] = field(default_factory=dict, init=False)
+    """What was granted on a pot, and what of it callers wait for."""
 
     def apply(self, request: SyncRequest, bounds: Bounds | None = None) -> SyncAnswer:
         """Book what the holder reports, grant what it wants, say what it holds.
@@ -70,6 +76,8 @@ class Syncing:
         """
         holder = Holder(request.sidecar, request.boot)
         self._turns.clear()
+        self._grants.clear()
+        self._free = {report.id: report.free for report in request.leases}
         may = bounds.allow if bounds else _anything
         # A foreign account is answered as an unknown one is.
         for report in request.leases:
@@ -113,6 +121,8 @@ class Syncing:
             closed=report.closed,
         )
         self.books.change(lease, numbers)
+        if numbers.state is not LeaseState.OPEN:
+            self.recalls.seen(lease.pot, holder, rest=0, free=0, now_ms=self.now_ms)
 
     def _adopt(self, holder: Holder, report: LeaseReport) -> Lease:
         """A lease that this ledger never granted: what was spent counts, its grant does not."""
@@ -154,18 +164,28 @@ class Syncing:
         held = self._lease_of(holder, key)
         granted = held.numbers.granted if held else 0
         asked = granting.Want(want.have, want.need, want.prefer, want.reserve)
+        # What others wait for is no more than used; too little for this need is left to them.
+        yields = self.recalls.must_yield(key, holder, self.now_ms)
+        if yields:
+            asked = granting.Want(want.have, want.need, want.need)
         grant = granting.size(pot, asked, granted, ceiling_percent=account.ceiling_percent)
+        if yields and grant.short:
+            grant = granting.Grant(0, short=True)
         if want.need:
             self.demand.note(key, want.need, holder, short=grant.short, now_ms=self.now_ms)
         if grant.amount:
             lease = held or self._new_lease(holder, account, key)
             self.books.change(lease, lease.numbers.grown(grant.amount))
+        self._grants[key] = grant.amount, 0 if grant.short else want.need
         if not grant.short:
+            self.recalls.met(key, holder)
             return None
         # Blocked: the limit itself would still allow it, a Block threshold below 100 % does not.
         code = Denial.BLOCKED if pot.available >= want.need else Denial.EXHAUSTED
         denied = _denied(account, window, code, pot)
-        return denied.model_copy(update={"again_ms": self._again_ms(key, window)})
+        wait_ms = self.recalls.waits(key, holder, self.now_ms) or None
+        told = {"again_ms": self._again_ms(key, window), "wait_ms": wait_ms}
+        return denied.model_copy(update=told)
 
     def _again_ms(self, key: PotKey, window: Window) -> int:
         """When it is worth asking again: by turns, and no later than when the window turns."""
@@ -238,12 +258,13 @@ class Syncing:
         """Every open lease of the holder, renewed."""
         # What is kept for an outage is not wanted now.
         wanted = {want.account for want in request.wants if want.need or want.prefer}
+        needed = {want.account for want in request.wants if want.need}
         return [
-            self._renewed(lease, idle=lease.pot[0] not in wanted)
+            self._renewed(lease, idle=lease.pot[0] not in wanted, needs=lease.pot[0] in needed)
             for lease in self.books.open_leases(holder)
         ]
 
-    def _renewed(self, lease: Lease, *, idle: bool) -> LeaseAnswer:
+    def _renewed(self, lease: Lease, *, idle: bool, needs: bool) -> LeaseAnswer:
         account = self.accounts.get(lease.pot[0])
         ceiling = account.ceiling_percent if account else 100
         hard_expiry_ms = account.hard_expiry_ms if account else limits.HARD_EXPIRY_MS
@@ -259,7 +280,8 @@ class Syncing:
             lease.pot, lease.holder, self.now_ms
         )
         rest = lease.numbers.rest
-        recall = near and idle and rest > 0 and others
+        recall = rest > 0 and ((near and idle and others) or self._yields(lease, needs=needs))
+        self._note_free(lease)
         return LeaseAnswer(
             id=lease.id,
             account=lease.pot[0],
@@ -270,6 +292,21 @@ class Syncing:
             renew_every_ms=granting.renew_every_ms(pot.pot, hard_expiry_ms, near=near and rest > 0),
             recall=recall,
         )
+
+    def _yields(self, lease: Lease, *, needs: bool) -> bool:
+        """Whether another holder's callers come first: before what this one would only like."""
+        if needs and not self.recalls.asks(lease.pot, lease.holder):
+            return False
+        return self.recalls.must_yield(lease.pot, lease.holder, self.now_ms)
+
+    def _note_free(self, lease: Lease) -> None:
+        """What nobody uses of it now, as far as its holder says so."""
+        amount, met = self._grants.get(lease.pot, (0, 0))
+        free = self._free.get(lease.id, 0)
+        rest = 0 if free is None else lease.numbers.rest
+        # Callers that are served take what was free before as well.
+        free = max(0, amount - met) if met else (free or 0) + amount
+        self.recalls.seen(lease.pot, lease.holder, rest=rest, free=free, now_ms=self.now_ms)
 
     def _state(self, account: Account) -> AccountState:
         window = account.window.at(moment(self.now_ms))

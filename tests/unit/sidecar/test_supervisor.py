@@ -75,8 +75,10 @@ def test_events_reach_the_engine(hub: ScriptedHub, following: Following) -> None
     hub.script.put(table_event("one"))
     hub.script.put({"event": "tuning", "epoch": 4, "lambda": {"smart": 7}})
     hub.script.put({"event": "fleet", "rev": 1, "models": {"main/m": {"state": "Absent"}}})
+    hub.script.put({"event": "ledger"})
     hub.script.put({"event": "explain", "id": "pm-1"})
     eventually(lambda: following.asked == ["pm-1"])
+    assert following.engine.ledger_calls == 1
     assert len(following.engine.loaded) == 1
     assert following.engine.fleets == [{"main/m": {"state": "Absent"}}]
     assert following.engine.tunings[0]["lambda"] == {"smart": 7}

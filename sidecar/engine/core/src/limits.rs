@@ -260,6 +260,11 @@ pub const BUDGET_WAIT_MS: u64 = 250;
 pub const BUDGET_ANSWER_MS: u64 = 2_000;
 /// Answers that are waited for: a want that arrives during one exchange is carried by the next.
 pub const BUDGET_ANSWERS: u64 = 2;
+/// How long it waits for what other holders give back, where the hub has called them, milliseconds:
+/// above the hub's own limit, so that the hub's word decides.
+pub const BUDGET_CALLED_MS: u64 = 5_000;
+/// Shortest and longest time after which the hub may want to be asked again then, milliseconds.
+pub const CALLED_RANGE_MS: std::ops::RangeInclusive<u64> = 20..=1_000;
 /// After an answer the next sync is sent within the urgent gap; the rest is for a busy machine.
 pub const NEXT_SYNC_MS: u64 = 100;
 /// Dimension tuples counted apart; the rest share one whose dimensions are `other`.

@@ -142,13 +142,13 @@ impl Engine {
         Ok(PyBytes::new(py, records.as_bytes()))
     }
 
-    /// Python is alive. `hub_lost`: its stream broke and the hub did not answer again.
-    #[pyo3(signature = (*, hub_lost = false))]
-    fn heartbeat(&self, hub_lost: bool) -> PyResult<()> {
+    /// Python is alive. `ask_ledger`: the hub's stream says so, or broke and was not taken up again.
+    #[pyo3(signature = (*, ask_ledger = false))]
+    fn heartbeat(&self, ask_ledger: bool) -> PyResult<()> {
         let shared = self.core()?.shared();
         shared.stats.beat(shared.clock.boot_ms());
-        if hub_lost {
-            shared.book.doubt();
+        if ask_ledger {
+            shared.book.call();
         }
         Ok(())
     }

@@ -113,6 +113,17 @@ async def test_questions_for_a_slow_subscriber_are_bounded(world: World) -> None
     assert asked == [f"pm-{number}" for number in range(5, limits.QUESTIONS_MAX + 5)]
 
 
+async def test_who_is_called_hears_it_once_and_nobody_else_does(world: World) -> None:
+    """However often it was called before it could be told."""
+    mine = _subscriber(world)
+    other = Subscriber(world.fleet.heard("t", "1"), Served("demo", "support", None), "")
+    with world.feed.subscribed(mine), world.feed.subscribed(other):
+        world.feed.call({"s", "gone"})
+        world.feed.call({"s"})
+        assert [json.loads(line) for line in world.feed.lines(mine)] == [{"event": "ledger"}]
+        assert [*world.feed.lines(mine), *world.feed.lines(other)] == []
+
+
 async def test_a_subscriber_that_takes_nothing_is_let_go(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,8 @@ pub(super) struct Account {
     pub(super) own: Option<u16>,
     pub(super) standing: Option<Standing>,
     pub(super) denial: Option<Denial>,
+    /// The answer that said that others are called to give back what they do not use.
+    pub(super) called: Option<u64>,
     /// Picodollars that callers wait for.
     pub(super) waiting: u64,
     /// What running calls whose lease was lost asked for, where there is no lease yet.
@@ -120,6 +122,7 @@ impl Account {
             own: None,
             standing: None,
             denial: None,
+            called: None,
             waiting: 0,
             short: 0,
             awaited: 0,

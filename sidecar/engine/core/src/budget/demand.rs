@@ -20,12 +20,15 @@ pub(super) struct Demand {
     spent: u64,
     spent_seen: u64,
     seen_boot_ms: u64,
+    renewed_boot_ms: u64,
     short_boot_ms: Option<u64>,
     recalled_until_ms: u64,
     /// Spent per second over tens of seconds, in which a burst counts for little.
     steady: u64,
     steady_spent: u64,
     steady_boot_ms: Option<u64>,
+    /// The last of those was well above the ones before.
+    rising: bool,
 }
 
 impl Demand {
@@ -80,11 +83,17 @@ impl Demand {
         self.rate = if now > self.rate { now } else { self.rate / 2 + now / 2 };
         self.spent_seen = self.spent;
         self.seen_boot_ms = boot_ms;
-        if elapsed >= renew_ms {
+        if boot_ms.saturating_sub(self.renewed_boot_ms) >= renew_ms {
+            self.renewed_boot_ms = boot_ms;
             self.dearest_before = std::mem::take(&mut self.dearest);
             self.worst_before = std::mem::take(&mut self.worst);
             self.chunk /= 2;
         }
+    }
+
+    /// Whether spending has begun or grown, and what would last through an outage is not known yet.
+    pub(super) const fn is_growing(&self) -> bool {
+        self.rising || (self.steady == 0 && self.spent > self.steady_spent)
     }
 
     /// The free part to aim at.
@@ -142,6 +151,7 @@ impl Demand {
         let spent = u128::from(self.spent - self.steady_spent);
         let now = u64::try_from(spent * 1_000 / u128::from(elapsed)).unwrap_or(u64::MAX);
         self.steady = if self.steady == 0 { now } else { self.steady / 2 + now / 2 };
+        self.rising = now / 5 * 4 > self.steady;
         (self.steady_boot_ms, self.steady_spent) = (Some(boot_ms), self.spent);
     }
 }
@@ -181,6 +191,35 @@ mod tests {
         assert_eq!(demand.reserve(0, 0, Some(DOLLAR), 60_000), 0, "nobody wants it");
         demand.recall(60_000, RENEW_MS);
         assert_eq!(demand.reserve(0, horizon_ms, Some(1_000 * DOLLAR), 60_001), 0);
+    }
+
+    #[test]
+    fn it_grows_until_the_steady_rate_is_known() {
+        let mut demand = Demand::default();
+        demand.measure(0, RENEW_MS);
+        demand.measure(20_000, RENEW_MS);
+        assert!(!demand.is_growing(), "nobody calls");
+        demand.note_spent(DOLLAR);
+        assert!(demand.is_growing(), "somebody does");
+        let seconds = (25..120).find(|second| {
+            demand.note_spent(DOLLAR);
+            if second % 10 == 0 {
+                demand.measure(second * 1_000, RENEW_MS);
+            }
+            !demand.is_growing()
+        });
+        assert!(seconds.is_some_and(|it| it <= 60), "{seconds:?}");
+        assert!(demand.steady > DOLLAR / 2, "{}", demand.steady);
+    }
+
+    #[test]
+    fn what_was_needed_once_is_let_go_after_two_renewals_however_often_it_is_measured() {
+        let mut demand = Demand::default();
+        demand.note_reservation(DOLLAR);
+        for second in 0..3 * RENEW_MS / 1_000 {
+            demand.measure(second * 1_000, RENEW_MS);
+        }
+        assert_eq!(demand.target(3 * RENEW_MS), 0);
     }
 
     #[test]

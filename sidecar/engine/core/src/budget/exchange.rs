@@ -8,6 +8,7 @@ use super::{Book, Holder, Urgency};
 use crate::clock::SharedClock;
 use crate::journal::Recovered;
 use crate::ledger::document::{LeaseReport, SyncAnswer, Want};
+use crate::limits::STEADY_MS;
 
 impl Book {
     /// Who holds the leases.
@@ -53,7 +54,8 @@ impl Book {
     pub fn apply(&self, answer: &SyncAnswer, sent_boot_ms: u64, voided: bool) {
         let boot_ms = self.clock.boot_ms();
         if self.state.lock().apply(answer, sent_boot_ms, boot_ms, voided) {
-            self.ask(Urgency::Refill);
+            // Somebody waits for what was given back.
+            self.ask(Urgency::Waiting);
         }
         self.changed.notify_waiters();
     }
@@ -66,10 +68,19 @@ impl Book {
         self.changed.notify_waiters();
     }
 
-    /// Milliseconds between two renewals, as the hub wants them.
+    /// Milliseconds between two renewals: as the hub wants them, sooner where a lease shall last
+    /// through an outage and it is not known yet how much that takes.
     #[must_use]
     pub fn renew_ms(&self) -> u64 {
-        self.state.lock().ledger.renew_ms
+        let state = self.state.lock();
+        let soon = state.accounts.iter().any(|it| it.outage_ms() > 0 && it.demand.is_growing());
+        state.ledger.renew_ms.min(if soon { STEADY_MS } else { u64::MAX })
+    }
+
+    /// Least time between two syncs while callers wait, as far as the hub asks for more, milliseconds.
+    #[must_use]
+    pub fn pause_ms(&self) -> u64 {
+        self.state.lock().ledger.contact.pause_ms()
     }
 
     /// Makes the journal that too many unreported ones kept from being made, once only `waiting` of
@@ -91,9 +102,9 @@ impl Book {
         self.journal.retire();
     }
 
-    /// The hub seems to be gone: the ledger is asked soon, so that its state is true again.
-    pub fn doubt(&self) {
-        self.ask(Urgency::Refill);
+    /// The ledger is asked now: it wants to hear of this holder, or seems to be gone.
+    pub fn call(&self) {
+        self.ask(Urgency::Waiting);
     }
 
     /// How soon the ledger should be asked; resets it.

@@ -1,5 +1,6 @@
 //! How long a caller waits for money. A quarter of a second decides whether the ledger is away; while
-//! it is known to work on an answer, that would only refuse what is about to be granted.
+//! it is known to work on an answer, or to call back what others hold and do not use, that would only
+//! refuse what is about to be granted.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -7,7 +8,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Book, Urgency};
-use crate::limits::{BUDGET_ANSWER_MS, BUDGET_ANSWERS, BUDGET_WAIT_MS, NEXT_SYNC_MS};
+use crate::limits::{
+    BUDGET_ANSWER_MS, BUDGET_ANSWERS, BUDGET_CALLED_MS, BUDGET_WAIT_MS, CALLED_RANGE_MS,
+    NEXT_SYNC_MS,
+};
 
 /// When a wait began, and what had been answered then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub(super) struct Contact {
     asked: Option<Instant>,
     heard: Option<Instant>,
     answers: u64,
+    /// Others are called to give back what they do not use: when to ask again, milliseconds.
+    pause_ms: u64,
 }
 
 impl Contact {
@@ -31,12 +37,36 @@ impl Contact {
     }
 
     pub(super) fn answered(&mut self) {
-        *self = Self { asked: None, heard: Some(Instant::now()), answers: self.answers + 1 };
+        let answers = self.answers + 1;
+        *self = Self { asked: None, heard: Some(Instant::now()), answers, pause_ms: 0 };
     }
 
     pub(super) const fn failed(&mut self) {
         self.asked = None;
         self.heard = None;
+        self.pause_ms = 0;
+    }
+
+    /// The answer that was just taken says to wait for what others give back; its number.
+    pub(super) fn called(&mut self, wait_ms: u64) -> u64 {
+        let wait_ms = wait_ms.clamp(*CALLED_RANGE_MS.start(), *CALLED_RANGE_MS.end());
+        self.pause_ms = self.pause_ms.max(wait_ms);
+        self.answers
+    }
+
+    /// When to ask again; 0: at once.
+    pub(super) const fn pause_ms(&self) -> u64 {
+        self.pause_ms
+    }
+
+    /// Whether the last answer said so, of any account.
+    pub(super) const fn is_called(&self) -> bool {
+        self.pause_ms > 0
+    }
+
+    /// Whether the last answer is the one that said so of this account, and nothing failed since.
+    pub(super) fn calls(&self, answer: Option<u64>) -> bool {
+        self.is_called() && answer == Some(self.answers)
     }
 
     /// Until when an answer may be waited for.
@@ -60,6 +90,9 @@ impl Book {
         let usual = patience.begun + Duration::from_millis(BUDGET_WAIT_MS);
         let state = self.state.lock();
         let contact = &state.ledger.contact;
+        if contact.is_called() {
+            return patience.begun + Duration::from_millis(BUDGET_CALLED_MS);
+        }
         if state.ledger.failures > 0 || contact.answers >= patience.answers + BUDGET_ANSWERS {
             return usual;
         }

@@ -264,6 +264,10 @@ impl State {
             Some(denial) if denial.blocked => Place::Refused(RefusalCode::Blocked),
             Some(_) if amount > account.amount => Place::Refused(RefusalCode::TooLarge),
             Some(_) => Place::Refused(RefusalCode::Exhausted),
+            // Nobody gave back enough in time; the ledger is there and has no more.
+            None if last && self.ledger.contact.calls(account.called) => {
+                Place::Refused(RefusalCode::Exhausted)
+            }
             None if away || last => without_ledger(RefusalCode::LedgerUnavailable),
             None => Place::Short,
         }

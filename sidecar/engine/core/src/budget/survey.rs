@@ -116,6 +116,9 @@ impl State {
             (Crossed::Exhausted, _) => RefusalCode::Exhausted,
             (Crossed::No, Some(denial)) if denial.blocked => RefusalCode::Blocked,
             (Crossed::No, Some(_)) => RefusalCode::Exhausted,
+            (Crossed::No, None) if self.ledger.contact.calls(account.called) => {
+                RefusalCode::Exhausted
+            }
             (Crossed::No, None) => RefusalCode::LedgerUnavailable,
         }
     }

@@ -44,6 +44,7 @@ impl State {
                 returned,
                 spent,
                 unconfirmed: unconfirmed.saturating_add(lost),
+                free: lease.free(),
                 closed: last || lease.phase == Phase::Closed,
             });
         }
@@ -117,8 +118,9 @@ impl State {
         };
         let asked = account.waiting.saturating_add(short).saturating_add(kept);
         let need = asked.saturating_sub(free).min(account.amount);
-        // A want that is repeated because its answer was lost is the same shortage.
-        if need > 0 && self.ledger.failures == 0 {
+        // A want that is repeated, for its answer was lost or said to wait, is the same shortage.
+        let again = self.ledger.failures > 0 || self.ledger.contact.is_called();
+        if need > 0 && !again {
             account.demand.note_short(need, now.boot_ms, renew_ms);
         }
         let used = account.used(now.ledger_ms);
@@ -290,6 +292,10 @@ impl State {
         let current =
             standing.is_none_or(|it| denied.window.as_ref().is_none_or(|w| *w == it.window));
         if !current {
+            return;
+        }
+        if let Some(wait_ms) = denied.wait_ms {
+            account.called = Some(self.ledger.contact.called(wait_ms));
             return;
         }
         let reset = |text: &Arc<str>| Some(Reset { text: text.clone(), at_ms: unix_ms(text)? });

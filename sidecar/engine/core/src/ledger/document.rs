@@ -45,6 +45,9 @@ pub struct LeaseReport {
     pub spent: u64,
     /// May have been billed.
     pub unconfirmed: u64,
+    /// May still be reserved: what a recall would give back.
+    #[serde(default)]
+    pub free: u64,
     /// The numbers are final.
     pub closed: bool,
 }
@@ -166,6 +169,10 @@ pub struct Denied {
     /// Milliseconds until it is worth asking again; an older ledger says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_ms: Option<u64>,
+    /// Other holders are called to give back what they do not use: callers wait, and the ledger is
+    /// asked again after so many milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
 }
 
 /// Why a want was not met.

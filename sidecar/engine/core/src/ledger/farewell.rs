@@ -17,6 +17,7 @@ pub fn farewell(sidecar: &Arc<str>, recovered: &Recovered) -> SyncRequest {
         returned: it.numbers.returned,
         spent: it.numbers.spent,
         unconfirmed: it.numbers.unconfirmed,
+        free: 0,
         closed: recovered.intact,
     };
     SyncRequest {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::budget::{Book, Urgency};
-use crate::limits::{SYNC_BACKOFF_MS, SYNC_FIRST_PAUSE_MS, SYNC_REFILL_GAP_MS, SYNC_URGENT_GAP_MS};
+use crate::limits::{
+    STEADY_MS, SYNC_BACKOFF_MS, SYNC_FIRST_PAUSE_MS, SYNC_REFILL_GAP_MS, SYNC_URGENT_GAP_MS,
+};
 
 /// The rhythm of one conversation.
 #[derive(Debug)]
@@ -32,10 +34,20 @@ impl Pace {
     /// Resolves when the next sync is due.
     pub(super) async fn due(&self, book: &Book) {
         loop {
-            let due =
-                self.last + Duration::from_millis(self.gap_ms(book.urgency(), book.renew_ms()));
+            let gap_ms = match book.urgency() {
+                Urgency::Waiting => {
+                    self.gap_ms(Urgency::Waiting, book.renew_ms()).max(book.pause_ms())
+                }
+                urgency => self.gap_ms(urgency, book.renew_ms()),
+            };
+            let due = self.last + Duration::from_millis(gap_ms);
+            if due <= Instant::now() {
+                return;
+            }
+            // Calls that begin may bring the next renewal forward, without anybody asking for it.
+            let look = Instant::now() + Duration::from_millis(STEADY_MS);
             tokio::select! {
-                () = sleep_until(due) => return,
+                () = sleep_until(due.min(look)) => {}
                 () = book.asked() => {}
             }
         }

@@ -47,6 +47,8 @@ pub(crate) struct Hub {
     pub(crate) recall: bool,
     /// Set by a test: when to ask again, with denials and where a threshold blocks.
     pub(crate) again_ms: Option<u64>,
+    /// Set by a test: others are called to give back, and when to ask again, with denials.
+    pub(crate) wait_ms: Option<u64>,
     pub(crate) thresholds: Vec<u8>,
     pub(crate) syncs: u64,
 }
@@ -62,6 +64,7 @@ impl Hub {
             usage: BTreeMap::new(),
             recall: false,
             again_ms: None,
+            wait_ms: None,
             thresholds: vec![80, 100],
             syncs: 0,
         }
@@ -166,6 +169,7 @@ impl Hub {
             code: DeniedCode::Exhausted,
             resets_at: Some(rfc3339((pot.1 + 1) * self.window_ms).into()),
             again_ms: self.again_ms,
+            wait_ms: self.wait_ms,
         })
     }
 

@@ -275,6 +275,25 @@ fn a_lease_lasts_through_the_outage_horizon_at_the_steady_rate() {
     assert!(world.hub.available(&world.pot()) >= 400 * CENT, "others find half of what is unspent");
 }
 
+#[test]
+fn an_outage_that_begins_half_a_minute_after_the_first_call_is_lasted_through() {
+    let mut world = World::new(1_000 * CENT);
+    let per_call = CENT / 1_000;
+    let mut synced_second = 0;
+    for second in 0..30_u64 {
+        call_for_a_second(&mut world, per_call);
+        let due = (second - synced_second) * 1_000 >= world.one.book.renew_ms();
+        if due || world.one.book.take_urgency() > Urgency::Renewal {
+            world.one.sync(&mut world.hub);
+            synced_second = second;
+        }
+    }
+    cut_off(&mut world);
+    for _ in 0..12 * 60 {
+        call_for_a_second(&mut world, per_call);
+    }
+}
+
 /// Ten calls.
 fn call_for_a_second(world: &mut World, cost: u64) {
     for _ in 0..10 {
