@@ -224,13 +224,18 @@ fn thinking(wish: Reasoning, model: &str, losses: &mut Vec<Loss>) -> Option<Thin
     let budget = budget.or(wish.adaptive.then_some(-1));
     let generation = generation(model);
     if generation < 2 || model.contains("gemini-2.0") {
-        if wish.effort.is_some_and(|effort| effort != Effort::None) || budget.is_some() {
+        let wanted = wish.effort.is_some_and(|effort| effort != Effort::None);
+        if wanted || budget.is_some() || wish.show == Some(true) {
             Loss::note(losses, "reasoning");
         }
         return None;
     }
     let mut thinking =
         Thinking { thinking_budget: budget, include_thoughts, ..Thinking::default() };
+    if budget.is_some() && wish.effort.is_some() {
+        // Google takes either; the budget says more.
+        Loss::note(losses, "reasoning_effort");
+    }
     let Some(effort) = wish.effort.filter(|_| budget.is_none()) else {
         return (thinking != Thinking::default()).then_some(thinking);
     };
@@ -290,5 +295,15 @@ mod tests {
         assert_eq!(of(Effort::None, "gemini-2.5-flash"), (budget(0), 0));
         assert_eq!(of(Effort::Medium, "gemini-2.5-pro"), (budget(8_192), 0));
         assert_eq!(of(Effort::High, "gemini-2.0-flash"), (None, 1));
+    }
+
+    /// Where both are given the budget goes, and the effort is named.
+    #[test]
+    fn a_budget_says_more_than_an_effort() {
+        let (effort, tokens) = (Some(Effort::High), Some(512));
+        let wish = Reasoning { effort, budget: tokens, ..Reasoning::default() };
+        let mut losses = Vec::new();
+        assert_eq!(thinking(wish, "gemini-3-flash", &mut losses), budget(512));
+        assert_eq!(losses, [Loss::at("reasoning_effort")]);
     }
 }

@@ -53,13 +53,18 @@ pub(super) fn read(
     contents: Vec<Members>,
     conversation: &mut Conversation,
 ) -> Result<(), Unreadable> {
-    let mut unanswered = Unanswered::default();
+    let (mut unanswered, mut before) = (Unanswered::default(), Role::User);
     for (turn, mut content) in contents.into_iter().enumerate() {
         let role = match content.text("role")?.as_deref() {
             None | Some("user" | "function" | "") => Role::User,
             Some("model") => Role::Assistant,
             Some(_) => return Err(content.wrong("role", "user or model")),
         };
+        if role == Role::Assistant && before == Role::User {
+            // Results answer the latest turn's calls; older ones that were never answered stay so.
+            unanswered.0.clear();
+        }
+        before = role;
         let members = objects(&mut content, "parts")?.unwrap_or_default();
         let mut parts = Vec::with_capacity(members.len());
         for (place, member) in members.into_iter().enumerate() {
