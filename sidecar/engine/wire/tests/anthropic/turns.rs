@@ -187,3 +187,20 @@ fn a_signature_on_an_id_comes_back() {
     let Payload::Result(result) = &conversation.turns[1].parts[0].payload else { panic!() };
     assert_eq!((result.id.as_str(), result.name.as_deref()), ("c", Some("f")));
 }
+
+/// Hostile conversations cost no more than others: many late system turns, many calls of one id.
+#[test]
+fn hostile_turns_cost_no_more() {
+    let mut turns = vec![turn(Role::User, [text("q")])];
+    for _ in 0..20_000 {
+        turns.push(turn(Role::System, [text("mid")]));
+    }
+    let calls = (0..20_000).map(|_| call("toolu", "f", ""));
+    turns.push(turn(Role::Assistant, calls));
+    turns.push(turn(Role::User, (0..20_000).map(|_| result("toolu", "r"))));
+    let started = std::time::Instant::now();
+    let (body, losses) = body_for(&of(turns), "claude-opus-5");
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+    assert_eq!(body["messages"][2]["content"].as_array().unwrap().len(), 20_000);
+    assert_eq!(losses.len(), 32);
+}

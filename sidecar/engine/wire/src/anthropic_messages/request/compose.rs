@@ -13,6 +13,9 @@ use crate::form::{Call, Cannot, Conversation, Dialect, Loss, Part, Payload, Role
 /// The user's first words where a conversation begins with the model's, which this provider refuses.
 const OPENING: &str = "(The conversation begins.)";
 
+/// Most system turns in mid-conversation whose lost role is told one by one: what tells it is a header.
+const MAX_LATE_TOLD: usize = 32;
+
 /// One of `messages`.
 #[derive(Debug, Serialize)]
 pub(super) struct Message<'a> {
@@ -56,6 +59,8 @@ pub(super) fn compose<'a>(
         said: Said::default(),
         asked: Asked::default(),
         ids: HashSet::new(),
+        number: 0,
+        late: 0,
     };
     for (place, turn) in conversation.turns.iter().enumerate() {
         let path = format!("messages[{place}]");
@@ -76,6 +81,10 @@ struct Composer<'a, 'l> {
     asked: Asked<'a>,
     /// Written ids of calls: they may not repeat in a request, and some providers' do.
     ids: HashSet<String>,
+    /// The next number that makes an id unique: it never falls, so that hostile ids cost no more than others.
+    number: usize,
+    /// System turns in mid-conversation.
+    late: usize,
 }
 
 /// A user's turn that is not whole yet.
@@ -115,7 +124,10 @@ impl<'a> Composer<'a, '_> {
                 self.composed.messages.push(Message { role: "system", content });
             }
         } else if !content.is_empty() {
-            Loss::note(self.losses, &format!("{path}.role"));
+            self.late += 1;
+            if self.late <= MAX_LATE_TOLD {
+                Loss::note(self.losses, &format!("{path}.role"));
+            }
             self.said.others.append(&mut content);
         }
         Ok(())
@@ -278,13 +290,13 @@ impl<'a> Composer<'a, '_> {
         if self.ids.insert(legal.to_string()) {
             return legal;
         }
-        let mut number = self.ids.len();
+        self.number = self.number.max(self.ids.len());
         loop {
-            let other = format!("{legal}_{number}");
+            let other = format!("{legal}_{}", self.number);
+            self.number += 1;
             if self.ids.insert(other.clone()) {
                 return other.into();
             }
-            number += 1;
         }
     }
 
