@@ -125,6 +125,9 @@ impl Answer {
         if !prompt.shows_thinking {
             hidden += thought.as_ref().map_or(0, |text| tokens_of(text.chars().count()));
         }
+        if let Some(cap) = prompt.cap.filter(|_| prompt.cap_holds_thinking) {
+            hidden = hidden.min(cap as u64);
+        }
         let choices: Vec<Choice> = (0..prompt.choices)
             .map(|index| {
                 let maker = Maker { prompt, action, replay, unique, hidden };
@@ -333,6 +336,19 @@ mod tests {
         let answer = compose(&body(&json!({})), r#"{"usage":null,"text":"abcdefgh"}"#);
         assert_eq!(answer.tokens, Tokens { input: 2, output: 2, ..Tokens::default() });
         assert!(answer.usage.is_none());
+    }
+
+    /// Thinking that nobody sees is billed, and the caller's limit holds for it, too.
+    #[test]
+    fn the_cap_holds_for_hidden_thinking() {
+        let cap = body(&json!({"max_completion_tokens": 5}));
+        let answer = compose(&cap, r#"{"thinkingTokens":3,"outputTokens":50}"#);
+        assert_eq!((answer.tokens.output, answer.tokens.thinking), (5, 3));
+        let answer = compose(&cap, r#"{"thinkingTokens":90,"outputTokens":50}"#);
+        assert_eq!((answer.tokens.output, answer.tokens.thinking), (5, 5));
+        assert_eq!(answer.choices[0].finish, Finish::Length);
+        let answer = compose(&body(&json!({})), r#"{"thinkingTokens":90,"text":"abcd"}"#);
+        assert_eq!(answer.usage.unwrap()["completion_tokens_details"]["reasoning_tokens"], 90);
     }
 
     /// Several choices are all billed, and structured output fits its schema.

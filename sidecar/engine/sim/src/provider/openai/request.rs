@@ -53,6 +53,7 @@ pub(crate) fn read(body: &Value, model: &str) -> Result<Prompt, Refused> {
         last_user,
         forced_tool: forced_tool(body),
         schema: schema(&body["response_format"]),
+        cap_holds_thinking: true,
         call_prefix: "call_",
         realm: "openai",
         ..Prompt::default()
