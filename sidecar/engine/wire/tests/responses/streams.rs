@@ -163,6 +163,21 @@ fn whole_arguments_are_not_lost() {
     }
 }
 
+/// A call under the number of the message before it (some servers count so) is lost no more than any other.
+#[test]
+fn a_number_used_twice() {
+    let call = json!({"type": "function_call", "id": "fc", "call_id": "c", "name": "f", "arguments": "{}"});
+    let events = [
+        json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "hi"}),
+        json!({"type": "response.output_item.done", "output_index": 0, "item": call}),
+        json!({"type": "response.completed", "response": {"id": "r", "model": "m", "status": "completed", "output": []}}),
+    ];
+    let reply = assemble(read(&raw(&events)).unwrap());
+    let [said, called] = reply.choices[0].parts.as_slice() else { panic!("{reply:?}") };
+    assert_eq!(said, &Part::text("hi"));
+    assert!(matches!(&called.payload, Payload::Call(call) if call.arguments == "{}"));
+}
+
 /// Two blocks of a summary are one text with a blank line between, as in the plain answer.
 #[test]
 fn blocks_of_reasoning() {

@@ -105,8 +105,8 @@ impl Reader {
         if let Some(former) = self.find(index) {
             former.close(out);
         }
-        let kind = item.required_text("type").ok()?;
-        let kind = match kind.as_str() {
+        let name = item.required_text("type").ok()?;
+        let kind = match name.as_str() {
             "message" => Kind::Message(Vec::new()),
             "reasoning" => {
                 let opening = Opening::Thinking { redacted: false };
@@ -114,22 +114,26 @@ impl Reader {
             }
             "function_call" | "custom_tool_call" => {
                 self.calls = true;
-                let call = items::read_call(&mut item, &kind).ok()?;
+                let call = items::read_call(&mut item, &name).ok()?;
                 let (id, name, custom) = (call.id, call.name, call.custom);
                 let opening = Opening::Call { id, name, custom, signature: call.signature };
                 let mut said = Said::open(&mut self.parts, opening, out);
                 said.say(Piece::Arguments(call.arguments), out)?;
                 Kind::Part(said)
             }
-            _ => Kind::Part(Said::open(&mut self.parts, Opening::Foreign(kind), out)),
+            _ => Kind::Part(Said::open(&mut self.parts, Opening::Foreign(name.clone()), out)),
         };
-        self.items.push(Item { index, kind, done: false });
+        self.items.push(Item { index, name, kind, done: false });
         Some(())
     }
 
-    /// What came in no delta comes now: some providers send calls and messages whole.
-    fn done(&mut self, index: u64, item: Members, out: &mut Vec<Event>) -> Option<()> {
-        if self.find(index).is_none_or(|known| known.done) {
+    /// What came in no delta comes now: some providers send calls and messages whole. One that was not
+    /// announced, or as something else, begins here.
+    fn done(&mut self, index: u64, mut item: Members, out: &mut Vec<Event>) -> Option<()> {
+        let name = item.required_text("type").ok()?;
+        let known = self.find(index).is_some_and(|known| !known.done && known.name == name);
+        item.put_back("type", name.into());
+        if !known {
             self.add(index, item.clone(), out)?;
         }
         let mut parts = Vec::new();
@@ -195,8 +199,8 @@ impl Reader {
             Some(place) => place,
             None if opening.is_none() => return Some(None),
             None => {
-                let kind = Kind::Message(Vec::new());
-                self.items.push(Item { index: item, kind, done: false });
+                let (name, kind) = ("message".to_owned(), Kind::Message(Vec::new()));
+                self.items.push(Item { index: item, name, kind, done: false });
                 self.items.len() - 1
             }
         };

@@ -8,6 +8,8 @@ use crate::openai_responses::items::BETWEEN;
 pub(super) struct Item {
     /// `output_index`.
     pub(super) index: u64,
+    /// Its `type`.
+    pub(super) name: String,
     /// What it is.
     pub(super) kind: Kind,
     /// Nothing more comes.
