@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use pointsman_wire::eventstream::{Decoder, Message};
 use pointsman_wire::form::{Cannot, Conversation, Event, Frame, Loss, Reader, Writer, Written};
-use pointsman_wire::{Facts, bedrock_converse, openai_chat};
+use pointsman_wire::{Facts, anthropic_messages, bedrock_converse, openai_chat};
 use serde_json::{Value, json};
 
 #[path = "support/grammar_bedrock.rs"]
@@ -117,6 +117,10 @@ fn outcome(case: &Value) -> Value {
         "chat request to converse" => {
             written(bedrock_converse::request::write(&chat(&input), model))
         }
+        "messages request to converse" => {
+            let conversation = anthropic_messages::request::read(&input).unwrap();
+            written(bedrock_converse::request::write(&conversation, model))
+        }
         "converse request to chat" => match bedrock_converse::request::read(&input) {
             Ok(conversation) => written(openai_chat::request::write(&conversation, "gpt-x")),
             Err(unreadable) => json!({"unreadable": unreadable.path}),
@@ -160,5 +164,5 @@ fn converse_golden_cases() {
 fn converse_golden_cases_go_both_ways() {
     let kinds: BTreeSet<String> =
         cases().iter().map(|(_, case)| case["what"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(kinds.len(), 7, "{kinds:?}");
+    assert_eq!(kinds.len(), 8, "{kinds:?}");
 }

@@ -32,7 +32,8 @@ pub fn event(fault: &Fault) -> Vec<u8> {
 #[must_use]
 pub fn kind(fault: &Fault) -> &'static str {
     match fault.status {
-        _ if fault.code.as_deref() == Some("insufficient_quota") => "ServiceQuotaExceededException",
+        402 => "ServiceQuotaExceededException",
+        _ if fault.kind == "insufficient_quota" => "ServiceQuotaExceededException",
         401 | 403 => "AccessDeniedException",
         404 => "ResourceNotFoundException",
         408 => "ModelTimeoutException",

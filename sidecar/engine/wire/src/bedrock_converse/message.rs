@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::block::{Block, CachePoint, Input, Reasoning, ToolResultBlock, ToolUse, of_media};
 use super::ids::Ids;
-use super::media;
+use super::{Maker, media};
 use crate::form::{
     Call, Cannot, Conversation, Dialect, Loss, Media, MediaKind, Part, Payload, Role, Thinking,
     ToolResult, Turn,
@@ -29,12 +29,13 @@ pub(super) struct Messages<'a> {
 
 pub(super) fn write<'a>(
     conversation: &'a Conversation,
-    caches: bool,
+    maker: Maker,
     losses: &mut Vec<Loss>,
 ) -> Result<Messages<'a>, Cannot> {
     let writer = Writer {
         origin: conversation.origin,
-        caches,
+        caches: conversation.origin == Some(Dialect::BedrockConverse) || maker.caches(),
+        maker,
         losses,
         ids: Ids::default(),
         names: Vec::new(),
@@ -46,6 +47,7 @@ pub(super) fn write<'a>(
 
 struct Writer<'a, 'l> {
     origin: Option<Dialect>,
+    maker: Maker,
     /// The model takes cache points.
     caches: bool,
     losses: &'l mut Vec<Loss>,
@@ -168,9 +170,10 @@ impl<'a> Writer<'a, '_> {
 
     /// Claude's signatures are valid on all of its platforms; any other's would be refused.
     fn is_valid(&self, thinking: &Thinking) -> bool {
-        let own =
-            matches!(self.origin, Some(Dialect::BedrockConverse | Dialect::AnthropicMessages));
-        own && (thinking.signature.is_some() || self.is_own())
+        let claudes = self.origin == Some(Dialect::AnthropicMessages)
+            && self.maker == Maker::Anthropic
+            && thinking.signature.is_some();
+        claudes || self.is_own()
     }
 
     fn is_own(&self) -> bool {

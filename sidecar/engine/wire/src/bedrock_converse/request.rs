@@ -177,7 +177,7 @@ pub fn write(conversation: &Conversation, model: &str) -> Result<Written, Cannot
     let maker = Maker::of(model);
     let caches = own || maker.caches();
     let mut losses = if own { Vec::new() } else { conversation.begin_losses()? };
-    let messages = message::write(conversation, caches, &mut losses)?;
+    let messages = message::write(conversation, maker, &mut losses)?;
     let tool_config = tools::write(conversation, messages.has_calls, caches, &mut losses)?;
     let mut tuning = tuning::write(conversation, maker, messages.thought_lost, &mut losses)?;
     let extra = |name: &str| conversation.extra.get(name).filter(|_| own);

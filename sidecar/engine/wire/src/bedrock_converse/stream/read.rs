@@ -103,12 +103,12 @@ struct Metadata {
 
 impl form::Reader for Reader {
     fn read(&mut self, frame: Frame<'_>, out: &mut Vec<Event>) -> Result<(), Garbled> {
+        if self.ended {
+            return Ok(()); // nothing can be taken back or added
+        }
         if let Some(kind) = exception_type(frame.name) {
             out.push(Event::Error(told(kind, frame.data)));
             return Ok(());
-        }
-        if self.ended {
-            return Ok(()); // nothing can be taken back or added
         }
         match frame.name {
             "messageStart" => self.begin(out),
