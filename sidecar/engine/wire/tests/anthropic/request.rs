@@ -234,6 +234,9 @@ fn tools_are_translated() {
     assert_eq!(body(&one(strict.clone()))["tools"][0]["strict"], true);
     let (old, losses) = body_for(&one(strict), "claude-3-5-haiku-20241022");
     assert_eq!((old["tools"][0].get("strict"), losses), (None, vec!["tools.strict".to_owned()]));
+    let parameters = Some(json!({"type": "object"}));
+    let open = Tool { name: "f".into(), strict: Some(true), parameters, ..Tool::default() };
+    assert_eq!(body_for(&one(open), "claude-opus-5").1, ["tools.strict"]);
 }
 
 /// Tools that the caller took away and the history calls are named again, and may not be called.
@@ -305,13 +308,19 @@ fn other_kinds_of_answers_are_refused() {
     let schema = Format::Schema {
         name: Some("n".into()),
         description: None,
-        schema: json!({"type": "object"}),
+        schema: json!({"type": "object", "properties": {"a": {}}}),
         strict: Some(true),
     };
     let mut held = hello();
     held.settings.format = schema;
-    let expected = json!({"format": {"type": "json_schema", "schema": {"type": "object"}}});
+    let closed = json!({"type": "object", "properties": {"a": {}}, "additionalProperties": false});
+    let expected = json!({"format": {"type": "json_schema", "schema": closed}});
     assert_eq!(body(&held)["output_config"], expected);
+    let mut any_members = held.clone();
+    if let Format::Schema { schema, .. } = &mut any_members.settings.format {
+        *schema = json!({"type": "object"});
+    }
+    assert_eq!(refusal(&any_members).path, "response_format");
     assert_eq!(write(&held, "claude-3-7-sonnet-20250219").unwrap_err().path, "response_format");
 }
 

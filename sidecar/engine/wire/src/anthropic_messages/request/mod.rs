@@ -4,6 +4,7 @@ mod compose;
 mod content;
 mod media;
 mod read;
+mod schema;
 mod thinking;
 mod tools;
 mod write;

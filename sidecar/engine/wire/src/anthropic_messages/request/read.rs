@@ -1,11 +1,9 @@
 //! A request -> the form.
 
-use std::collections::HashSet;
-
 use serde_json::{Map, Value};
 
 use super::content::Contents;
-use super::tools;
+use super::{schema, tools};
 use crate::form::{
     Conversation, Dialect, Effort, Format, Loss, Reasoning, Role, Settings, Turn, Unreadable,
 };
@@ -168,32 +166,8 @@ fn read_format(mut format: Members) -> Result<Format, Unreadable> {
     }
     let wrong = format.wrong("schema", "a JSON schema");
     let schema = format.take("schema").filter(Value::is_object).ok_or(wrong)?;
-    let strict = closed(&schema).then_some(true);
+    let strict = schema::is_closed(&schema).then_some(true);
     Ok(Format::Schema { name: None, description: None, schema, strict })
-}
-
-/// Whether every object in a schema has `additionalProperties: false` and requires all its properties.
-fn closed(schema: &Value) -> bool {
-    match schema {
-        Value::Array(list) => list.iter().all(closed),
-        Value::Object(members) => {
-            let no_more = members.get("additionalProperties") == Some(&Value::Bool(false));
-            let is_object = members.get("type").is_some_and(|kind| kind == "object");
-            let sealed = match members.get("properties").and_then(Value::as_object) {
-                Some(properties) => no_more && requires_all(members, properties),
-                None => no_more || !is_object,
-            };
-            sealed && members.values().all(closed)
-        }
-        _ => true,
-    }
-}
-
-fn requires_all(schema: &Map<String, Value>, properties: &Map<String, Value>) -> bool {
-    let required = schema.get("required").and_then(Value::as_array);
-    let required: HashSet<&str> =
-        required.into_iter().flatten().filter_map(Value::as_str).collect();
-    properties.keys().all(|name| required.contains(name.as_str()))
 }
 
 /// Notes a member that the form has no place for.

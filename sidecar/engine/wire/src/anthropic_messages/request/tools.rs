@@ -10,6 +10,7 @@ use super::super::blocks::Mark;
 use super::super::ids;
 use super::content::read_mark;
 use super::read::lose_all;
+use super::schema;
 use crate::form::{Cannot, Conversation, Loss, Payload, Tool, ToolChoice, Unreadable};
 use crate::json::Members;
 
@@ -216,13 +217,17 @@ fn withdrawn(conversation: &Conversation) -> Vec<Offer<'_>> {
     offers
 }
 
-/// Takes `strict` from tools for a model that does not know it.
-pub(super) fn drop_strict(offers: &mut [Offer<'_>], losses: &mut Vec<Loss>) {
+/// Closes the schemas of strict tools, as Anthropic wants them; takes `strict` from those that cannot be
+/// closed, and from all for a model that does not know it.
+pub(super) fn fit_strict(offers: &mut [Offer<'_>], able: bool, losses: &mut Vec<Loss>) {
     for offer in offers {
-        if let Offer::Own { strict, .. } = offer
-            && strict.take().is_some()
-        {
-            Loss::note(losses, "tools.strict");
+        let Offer::Own { strict: strict @ Some(true), input_schema, .. } = offer else { continue };
+        match schema::close(input_schema).filter(|_| able) {
+            Some(closed) => *input_schema = Cow::Owned(closed),
+            None => {
+                *strict = None;
+                Loss::note(losses, "tools.strict");
+            }
         }
     }
 }

@@ -1,11 +1,14 @@
 //! The form -> a request.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
 use super::super::DEFAULT_MAX_TOKENS;
 use super::super::blocks::{Block, to_json};
 use super::compose::{self, Message};
+use super::schema;
 use super::thinking::{self, Abilities, Around, Plan, Thinking};
 use super::tools::{self, Choice, Offer};
 use crate::form::{Cannot, Conversation, Dialect, Format, Loss, Settings, Written};
@@ -52,7 +55,7 @@ struct OutputConfig<'a> {
 struct Schema<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    schema: &'a Value,
+    schema: Cow<'a, Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,11 +86,11 @@ pub fn write(conversation: &Conversation, model: &str) -> Result<Written, Cannot
     let mut losses = if own { conversation.lost.clone() } else { conversation.begin_losses()? };
     check(settings)?;
     let abilities = Abilities::of(model);
-    let format = write_format(&settings.format, own || abilities.schemas, &mut losses)?;
+    let format = write_format(&settings.format, own, abilities.schemas, &mut losses)?;
     let composed = compose::compose(conversation, &mut losses)?;
     let (mut offers, tool_choice) = tools::write(conversation, own)?;
-    if !own && !abilities.schemas {
-        tools::drop_strict(&mut offers, &mut losses);
+    if !own {
+        tools::fit_strict(&mut offers, abilities.schemas, &mut losses);
     }
     let around = Around {
         own,
@@ -133,26 +136,34 @@ fn check(settings: &Settings) -> Result<(), Cannot> {
 
 fn write_format<'a>(
     format: &'a Format,
+    own: bool,
     able: bool,
     losses: &mut Vec<Loss>,
 ) -> Result<Option<Schema<'a>>, Cannot> {
-    let why = match format {
+    let cannot = |why| Err(Cannot { path: "response_format".into(), why });
+    let (description, schema) = match format {
         Format::Text => return Ok(None),
         // Anthropic closes every object of a schema, so that no schema means any object.
         Format::Json => {
-            "asks for any JSON object, for which this provider wants a schema; give one"
+            return cannot(
+                "asks for any JSON object, for which this provider wants a schema; give one",
+            );
         }
-        Format::Schema { description, schema, .. } if able => {
-            if description.is_some() {
-                Loss::note(losses, "response_format.json_schema.description");
-            }
-            return Ok(Some(Schema { kind: "json_schema", schema }));
-        }
-        Format::Schema { .. } => {
-            "asks for a schema, which this model does not know; name a newer one"
-        }
+        Format::Schema { description, schema, .. } => (description, schema),
     };
-    Err(Cannot { path: "response_format".into(), why })
+    let schema = if own {
+        Cow::Borrowed(schema)
+    } else if !able {
+        return cannot("asks for a schema, which this model does not know; name a newer one");
+    } else if let Some(closed) = schema::close(schema) {
+        Cow::Owned(closed)
+    } else {
+        return cannot("asks for objects of any members, which this provider refuses; name them");
+    };
+    if description.is_some() {
+        Loss::note(losses, "response_format.json_schema.description");
+    }
+    Ok(Some(Schema { kind: "json_schema", schema }))
 }
 
 /// What other dialects allow and Anthropic answers with a 400 is fitted, and said.
