@@ -194,6 +194,23 @@ fn malformed_requests_are_refused() {
     assert_eq!(ask(&provider, "converse", &json!({}), &whole).status, 200);
 }
 
+/// Thinking that Claude signed at Anthropic's own door is accepted here.
+#[test]
+fn claudes_signatures_are_good_everywhere() {
+    let provider = provider(&json!({}));
+    let asked =
+        json!({"model": "m", "max_tokens": 100, "messages": [{"role": "user", "content": "x"}]});
+    let headers = format!("{KEY}anthropic-version: 2026-10-21\r\n");
+    let said = provider.ask("/v1/messages", &headers, &json!({"thinking": "hm"}), &asked).json();
+    let thought =
+        json!({"reasoningText": {"text": "hm", "signature": said["content"][0]["signature"]}});
+    let user = json!({"role": "user", "content": [{"text": "x"}]});
+    let turns = json!([user, {"role": "assistant", "content": [
+        {"reasoningContent": thought}, {"text": "y"}]}, user]);
+    let answer = ask(&provider, "converse", &json!({}), &json!({"messages": turns}));
+    assert_eq!(answer.status, 200);
+}
+
 /// Failures have the service's status and kind, also in mid-stream; a model's ARN may be the name.
 #[test]
 fn failures_are_the_services() {

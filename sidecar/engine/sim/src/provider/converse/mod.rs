@@ -18,8 +18,8 @@ use super::failure::{Class, Refused};
 use super::prompt::Prompt;
 use super::reel::Reel;
 
-/// Whose signatures are accepted.
-const REALM: &str = "bedrock";
+/// Whose signatures are accepted: Claude's are good at every provider of its models.
+const REALM: &str = "anthropic";
 
 /// The Converse API, with an API key as bearer.
 pub(crate) struct Converse;
