@@ -201,7 +201,6 @@ fn read_result(
 ) -> Result<ToolResult, Unreadable> {
     let id = result.required_text("toolUseId")?;
     let failed = result.text("status")?.as_deref() == Some("error");
-    let name = conversation.tool_of(&id).map(str::to_owned);
     let mut parts = Vec::new();
     let path = result.at("content");
     for (place, mut block) in result.list("content")?.unwrap_or_default().into_iter().enumerate() {
@@ -210,7 +209,7 @@ fn read_result(
             None => parts.push(read(block, format!("{path}[{place}]"), conversation)?.into()),
         }
     }
-    Ok(ToolResult { id, name, parts, failed })
+    Ok(ToolResult { id, name: None, parts, failed })
 }
 
 fn read_reasoning(mut reasoning: Members) -> Result<Thinking, Unreadable> {

@@ -1,7 +1,7 @@
 //! Ids of tool calls: `[a-zA-Z0-9_.:-]{1,64}`, each once, and each answered in the very next turn. What other
 //! dialects allow beyond that is put right here where it can be, for no provider remembers ids.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::form::{Call, Cannot, ToolResult};
 
@@ -9,16 +9,12 @@ use crate::form::{Call, Cannot, ToolResult};
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     used: HashSet<String>,
-    /// Of the last model's turn.
-    open: Vec<Open>,
-}
-
-#[derive(Debug)]
-struct Open {
-    said: String,
-    name: String,
-    written: String,
-    answered: bool,
+    /// Number of the next id that is made.
+    next: usize,
+    /// Of the last model's turn, by the id that was said, and by the tool where none was: what a result
+    /// takes, in order. Maps, for a hostile turn may hold any number.
+    open: HashMap<(String, Option<String>), VecDeque<String>>,
+    unanswered: usize,
 }
 
 impl Ids {
@@ -27,29 +23,30 @@ impl Ids {
         let fits = fits(&call.id) && !self.used.contains(&call.id);
         let written = if fits { call.id.clone() } else { self.made() };
         self.used.insert(written.clone());
-        let (said, name) = (call.id.clone(), call.name.clone());
-        self.open.push(Open { said, name, written: written.clone(), answered: false });
+        let name = call.id.is_empty().then(|| call.name.clone());
+        self.open.entry((call.id.clone(), name)).or_default().push_back(written.clone());
+        self.unanswered += 1;
         written
     }
 
-    fn made(&self) -> String {
-        let from = self.used.len();
-        let mut free = (from..).map(|number| format!("tooluse_{number}"));
-        free.find(|id| !self.used.contains(id)).unwrap_or_default()
+    fn made(&mut self) -> String {
+        loop {
+            let id = format!("tooluse_{}", self.next);
+            self.next += 1;
+            if !self.used.contains(&id) {
+                return id;
+            }
+        }
     }
 
     /// The id of the call that a result answers.
     pub(super) fn result(&mut self, result: &ToolResult, path: &str) -> Result<String, Cannot> {
-        let same_name = |open: &Open| match &result.name {
-            Some(name) if result.id.is_empty() => *name == open.name,
-            _ => true,
-        };
-        let answers =
-            |open: &&mut Open| !open.answered && open.said == result.id && same_name(open);
-        match self.open.iter_mut().find(answers) {
-            Some(open) => {
-                open.answered = true;
-                Ok(open.written.clone())
+        let name = result.name.clone().filter(|_| result.id.is_empty());
+        let waiting = self.open.get_mut(&(result.id.clone(), name));
+        match waiting.and_then(VecDeque::pop_front) {
+            Some(written) => {
+                self.unanswered -= 1;
+                Ok(written)
             }
             None => Err(Cannot {
                 path: path.to_owned(),
@@ -60,7 +57,8 @@ impl Ids {
 
     /// The user's turn is over: every call must have its result.
     pub(super) fn settle(&mut self, path: &str) -> Result<(), Cannot> {
-        if self.open.drain(..).all(|open| open.answered) {
+        self.open.clear();
+        if std::mem::take(&mut self.unanswered) == 0 {
             return Ok(());
         }
         Err(Cannot {

@@ -1,6 +1,8 @@
 //! `messages` and `system`.
 
-use serde::Serialize;
+use std::collections::{HashMap, HashSet};
+
+use serde::{Serialize, Serializer};
 
 use super::block::{Block, CachePoint, Input, Reasoning, ToolResultBlock, ToolUse, of_media};
 use super::ids::Ids;
@@ -10,10 +12,26 @@ use crate::form::{
     ToolResult, Turn,
 };
 
+/// Losses beyond which turns are no longer named one by one.
+const TURN_LOSSES: usize = 64;
+
 #[derive(Debug, Serialize)]
 pub(super) struct Message<'a> {
     role: &'static str,
-    content: Vec<Block<'a>>,
+    content: Content<'a>,
+}
+
+/// Results come first: the model's turn must be answered before anything else is said.
+#[derive(Debug, Default)]
+struct Content<'a> {
+    results: Vec<Block<'a>>,
+    said: Vec<Block<'a>>,
+}
+
+impl Serialize for Content<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.results.iter().chain(&self.said))
+    }
 }
 
 /// What a conversation's turns become.
@@ -38,7 +56,8 @@ pub(super) fn write<'a>(
         maker,
         losses,
         ids: Ids::default(),
-        names: Vec::new(),
+        used: HashSet::new(),
+        names: HashMap::new(),
         out: Messages::default(),
         path: String::new(),
     };
@@ -52,8 +71,10 @@ struct Writer<'a, 'l> {
     caches: bool,
     losses: &'l mut Vec<Loss>,
     ids: Ids,
-    /// Of documents: each name once.
-    names: Vec<String>,
+    /// Names of documents that are taken: each may be once.
+    used: HashSet<String>,
+    /// The number that each name got last.
+    names: HashMap<String, usize>,
     out: Messages<'a>,
     /// Of the turn that is written.
     path: String,
@@ -69,7 +90,7 @@ impl<'a> Writer<'a, '_> {
             self.path = format!("messages[{place}]");
             match turn.role {
                 Role::System if Some(place) == spoken => {
-                    Loss::note(self.losses, &format!("{}.role", self.path));
+                    self.lose("role");
                     self.user(&turn.parts)?;
                 }
                 Role::System => self.system(&turn.parts)?,
@@ -94,7 +115,7 @@ impl<'a> Writer<'a, '_> {
     /// All instructions stand at the beginning; of those that came later, the place is lost.
     fn system(&mut self, parts: &'a [Part]) -> Result<(), Cannot> {
         if !self.out.messages.is_empty() {
-            Loss::note(self.losses, &format!("{}.role", self.path));
+            self.lose("role");
         }
         for part in parts {
             let block = match &part.payload {
@@ -112,13 +133,12 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn user(&mut self, parts: &'a [Part]) -> Result<(), Cannot> {
-        // Results come first: the model's turn must be answered before anything else is said.
-        let (mut content, mut beside) = (Vec::with_capacity(parts.len()), Vec::new());
+        let mut content = Content::default();
         for part in parts {
             match &part.payload {
                 Payload::Result(result) => {
                     let block = self.result(result)?;
-                    self.push(block, part, &mut content);
+                    self.push(block, part, &mut content.results);
                 }
                 Payload::Call(_) => {
                     return Err(
@@ -128,11 +148,10 @@ impl<'a> Writer<'a, '_> {
                 Payload::Thinking(_) => Loss::note(self.losses, "thinking"),
                 _ => {
                     let block = self.said(part)?;
-                    self.push(block, part, &mut beside);
+                    self.push(block, part, &mut content.said);
                 }
             }
         }
-        content.append(&mut beside);
         self.append("user", content);
         Ok(())
     }
@@ -164,7 +183,7 @@ impl<'a> Writer<'a, '_> {
         let calls = content.iter().any(|block| matches!(block, Block::ToolUse(_)));
         let thinks = content.iter().any(|block| matches!(block, Block::ReasoningContent(_)));
         self.out.thought_lost = calls && !thinks;
-        self.append("assistant", content);
+        self.append("assistant", Content { results: Vec::new(), said: content });
         Ok(())
     }
 
@@ -230,12 +249,12 @@ impl<'a> Writer<'a, '_> {
     fn name(&mut self, media: &Media) -> String {
         let plain = media::document_name(media.name.as_deref());
         let mut name = plain.clone();
-        let mut number = 1_usize;
-        while self.names.contains(&name) {
-            number += 1;
-            name = format!("{plain} {number}");
+        while self.used.contains(&name) {
+            let count = self.names.entry(plain.clone()).or_insert(1);
+            *count += 1;
+            name = format!("{plain} ({count})");
         }
-        self.names.push(name.clone());
+        self.used.insert(name.clone());
         name
     }
 
@@ -244,7 +263,7 @@ impl<'a> Writer<'a, '_> {
         match block {
             Block::Text(text) if text.trim().is_empty() => {
                 if !text.is_empty() {
-                    Loss::note(self.losses, &format!("{}.content", self.path));
+                    self.lose("content");
                 }
             }
             block => content.push(block),
@@ -259,21 +278,25 @@ impl<'a> Writer<'a, '_> {
     }
 
     /// One after the other, user and model take turns.
-    fn append(&mut self, role: &'static str, mut content: Vec<Block<'a>>) {
-        if content.is_empty() {
+    fn append(&mut self, role: &'static str, mut content: Content<'a>) {
+        if content.results.is_empty() && content.said.is_empty() {
             return;
         }
         match self.out.messages.last_mut().filter(|last| last.role == role) {
             None => self.out.messages.push(Message { role, content }),
             Some(last) => {
-                // A second turn of the user may bring the rest of the results: they go to the front.
-                let is_result = |block: &Block<'_>| matches!(block, Block::ToolResult(_));
-                let front = last.content.iter().take_while(|block| is_result(block)).count();
-                let results = content.iter().take_while(|block| is_result(block)).count();
-                let rest = content.split_off(results);
-                last.content.splice(front..front, content);
-                last.content.extend(rest);
+                last.content.results.append(&mut content.results);
+                last.content.said.append(&mut content.said);
             }
+        }
+    }
+
+    /// A member of a turn. Of very many the first tell enough; the list is searched at each.
+    fn lose(&mut self, member: &str) {
+        if self.losses.len() < TURN_LOSSES {
+            Loss::note(self.losses, &format!("{}.{member}", self.path));
+        } else {
+            Loss::note(self.losses, "messages");
         }
     }
 

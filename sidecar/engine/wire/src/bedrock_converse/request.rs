@@ -1,6 +1,6 @@
 //! The body of a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -11,7 +11,8 @@ use super::message::{self, Message};
 use super::tools::{self, ToolConfig};
 use super::tuning::{self, InferenceConfig, OutputConfig};
 use crate::form::{
-    Cannot, Conversation, Dialect, Effort, Format, Loss, Reasoning, Role, Turn, Unreadable, Written,
+    Cannot, Conversation, Dialect, Effort, Format, Loss, Part, Payload, Reasoning, Role, Turn,
+    Unreadable, Written,
 };
 use crate::json::{Members, parse, unreadable};
 
@@ -77,7 +78,8 @@ pub fn read(body: &[u8]) -> Result<Conversation, Unreadable> {
         };
         let path = message.at("content");
         let blocks = message.list("content")?.ok_or_else(|| unreadable(&path, "an array"))?;
-        let parts = block::read_all(blocks, &path, &mut conversation)?;
+        let mut parts = block::read_all(blocks, &path, &mut conversation)?;
+        name_results(&mut parts, conversation.turns.last());
         conversation.turns.push(Turn { role, parts });
     }
     tools::read(&mut members, &mut conversation)?;
@@ -89,6 +91,21 @@ pub fn read(body: &[u8]) -> Result<Conversation, Unreadable> {
         }
     }
     Ok(conversation)
+}
+
+/// Results say no tool's name; the turn before them, which calls the tools, does.
+fn name_results(parts: &mut [Part], before: Option<&Turn>) {
+    let calls = before.into_iter().flat_map(|turn| &turn.parts).filter_map(|part| {
+        let Payload::Call(call) = &part.payload else { return None };
+        Some((call.id.as_str(), &call.name))
+    });
+    let mut names: Option<HashMap<&str, &String>> = None;
+    let mut calls = Some(calls);
+    for part in parts {
+        let Payload::Result(result) = &mut part.payload else { continue };
+        let names = names.get_or_insert_with(|| calls.take().into_iter().flatten().collect());
+        result.name = names.get(result.id.as_str()).map(|name| (*name).clone());
+    }
 }
 
 fn read_settings(members: &mut Members, into: &mut Conversation) -> Result<(), Unreadable> {

@@ -1,5 +1,7 @@
 //! `toolConfig`.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -111,9 +113,13 @@ pub(super) fn write<'a>(
     caches: bool,
     losses: &mut Vec<Loss>,
 ) -> Result<Option<ToolConfig<'a>>, Cannot> {
+    let named: HashSet<&String> = match &conversation.tool_choice {
+        Some(ToolChoice::Allowed(names, _)) => names.iter().collect(),
+        _ => HashSet::new(),
+    };
     let allowed = |tool: &&Tool| match &conversation.tool_choice {
         Some(ToolChoice::None) => false,
-        Some(ToolChoice::Allowed(names, _)) => names.contains(&tool.name),
+        Some(ToolChoice::Allowed(..)) => named.contains(&tool.name),
         _ => true,
     };
     let mut tools = Vec::with_capacity(conversation.tools.len());
