@@ -234,6 +234,8 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "served": sum(holder.served for holder in holders),
         "handshakes": caller.opened,
         "counts": dict(shared.counts),
+        "gave_up": dict(caller.gave_up),
+        "answers_ms": caller.answers_ms,
         "waits_ms": shared.waits_ms,
         "success_counts": shared.successes.counts[:last].tolist(),
         "success_costs": shared.successes.costs[:last].tolist(),

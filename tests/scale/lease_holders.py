@@ -65,6 +65,7 @@ def measure(folder: Path, size: Size) -> list[Row]:
         seen.during("steady", RAMP_S, RAMP_S + STEADY_S - 5)
         parts = [json.loads(child.communicate(timeout=600)[0]) for child in children]
         row = seen.balance()
+        seen.end()
         total = http.get("/v1/spend", params={"by": "model"}).json()["total"]
     seen.figures["handshake"] = handshake_s
     return _rows(parts, row, total, limit, holders, seen)
@@ -76,6 +77,7 @@ class Watch:
     def __init__(self, hub: HubProcess, http: httpx.Client) -> None:
         self._hub, self._http, self._began = hub, http, time.monotonic()
         self.figures: dict[str, float] = {}
+        self._sums = {"sum": 0.0, "count": 0.0}
 
     def during(self, name: str, from_s: float, until_s: float) -> None:
         """Processor time, commits and growth a second between two moments; blocks until then."""
@@ -92,6 +94,18 @@ class Watch:
         """The limit's current window."""
         found = self._http.get("/v1/budgets").json()
         return next(dict(row) for row in found if row["account"] == ACCOUNT)
+
+    def sync_mean_ms(self) -> float:
+        """From a sync's arrival to its durable answer, over the whole run."""
+        return self._sums["sum"] / max(1.0, self._sums["count"]) * 1000
+
+    def end(self) -> None:
+        """Keep what is asked for once the hub is gone."""
+        prefix = "pointsman_ledger_sync_seconds_"
+        for line in self._http.get("/metrics").text.splitlines():
+            name, _, value = line.partition(" ")
+            if name in (f"{prefix}sum", f"{prefix}count"):
+                self._sums[name.removeprefix(prefix)] = float(value)
 
     def size_mib(self) -> float:
         """Database and write-ahead log."""
@@ -161,6 +175,8 @@ def _rows(
     told = f"{holders:,} holders, {RATE} calls/s each, {served:,} calls, load {figures['load']}"
     off = max(abs(row["settled"] - spent), abs(total["cost"] - spent))
     open_money = row["leased"] + row["unconfirmed"]
+    gave_up = sum((Counter(part["gave_up"]) for part in parts), Counter[str]())
+    answers = sorted(ms for part in parts for ms in part["answers_ms"])
     last = calls_within(parts, limit)
     handshakes = sum(part["handshakes"] for part in parts)
     return [
@@ -182,6 +198,18 @@ def _rows(
         Row(NAME, "hub_rss", figures["rss_mib"], "MiB", "hub's RSS near the end of the full rate"),
         Row(NAME, "sync_p50", _at(steady, 50), "ms", f"of {len(steady):,} at the full rate"),
         Row(NAME, "sync_p99", _at(steady, 99), "ms", "the same"),
+        Row(
+            *(NAME, "answer_p50", _at(answers, 50), "ms"),
+            "from a request's last byte to its answer: without the wait for a connection",
+        ),
+        Row(NAME, "answer_p99", _at(answers, 99), "ms", "the same"),
+        Row(NAME, "hub_sync_mean", seen.sync_mean_ms(), "ms", "by the hub's own histogram"),
+        *(
+            Row(
+                NAME, f"gave_up_{stage}", gave_up[stage], "syncs", "at the engines' 5 s, waiting so"
+            )
+            for stage in ("place", "connection", "answer")
+        ),
         Row(NAME, "spent_syncs", len(after) / LAST_S, "1/s", "once the limit is spent"),
         Row(NAME, "spent_sync_p99", _at(after, 99), "ms", "the same; engines give up at 5,000"),
         Row(
