@@ -51,7 +51,7 @@ FACTS = {
     "journal/layout.rs": {"*"},
     "price.rs": {"USD"},
     "scan/keep.rs": {"SIDE_BYTES", "TAIL_BYTES", "FIRST_BYTES"},
-    "scan/meaning.rs": {"WORD_BYTES"},
+    "scan/word.rs": {"WORD_BYTES"},
     "scan/number.rs": {"FIRST_LARGE_EXPONENT"},
     "scan/place.rs": {"COUNT"},
     "scan/text.rs": {"ONES", "HIGHS"},

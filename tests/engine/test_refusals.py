@@ -130,7 +130,7 @@ def test_what_is_no_http_is_a_400_in_the_native_shape(here: Line) -> None:
 
 def test_paths_methods_and_encodings_that_are_not_taken(here: Line) -> None:
     """404 with the paths that exist, 405 with `allow`, 415 for a compressed body."""
-    answer = here.http.get("/v1/completions")
+    answer = here.http.get("/v1/complete")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_path")
     answer = here.http.get("/v1/chat/completions")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")

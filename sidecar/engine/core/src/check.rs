@@ -78,7 +78,10 @@ pub fn read(bytes: &[u8]) -> Result<RouteTable, Rejected> {
     if min_reader > READER_VERSION {
         return Err(Rejected::Outdated { needs: min_reader });
     }
-    let table: RouteTable = serde_json::from_slice(bytes)?;
+    let mut table: RouteTable = serde_json::from_slice(bytes)?;
+    for model in &mut table.models {
+        model.pricing = model.pricing.at(model.provider.kind);
+    }
     validate(&table)?;
     Ok(table)
 }

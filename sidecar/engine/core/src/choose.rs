@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use http::HeaderMap;
 
 use crate::budget::Tier;
-use crate::call::{Call, Endpoint};
+use crate::call::Call;
 use crate::error::{NoCandidate, Refusal};
 use crate::features::{FeatureInput, Features, Task, extract};
 use crate::fleet::Load;
@@ -14,14 +14,16 @@ use crate::plan::Taken;
 use crate::rules::Facts;
 use crate::scan::ResponseFormat;
 use crate::select::{CandidateFacts, Filtered, Need, order};
+use crate::surface::Surface;
 use crate::table::{Overflow, Strategy};
+use crate::wire::Dialect;
 
 /// Bytes of text that make a token, for estimates (reservations use bounds instead).
-const BYTES_PER_TOKEN: u64 = 4;
+pub(crate) const BYTES_PER_TOKEN: u64 = 4;
 /// Tokens that a message's frame costs.
 const TOKENS_PER_MESSAGE: u64 = 4;
 /// Tokens that an image costs, for estimates.
-const TOKENS_PER_IMAGE: u64 = 800;
+pub(crate) const TOKENS_PER_IMAGE: u64 = 800;
 
 /// Fills the call's route, task, estimate and rows.
 ///
@@ -53,11 +55,20 @@ fn check_shape(call: &Call) -> Result<(), Refusal> {
     let missing = |param: &str, what: &str| {
         Err(Refusal::BadValue { param: param.to_owned(), reason: what.to_owned() })
     };
-    match call.endpoint {
-        Endpoint::Chat if !call.scan.has_messages => {
+    match call.surface.dialect() {
+        Dialect::Chat | Dialect::Messages if !call.scan.has_messages => {
             missing("messages", "an array of messages is required")
         }
-        Endpoint::Embeddings if !call.scan.has_input => {
+        Dialect::Responses if !call.scan.has_messages => {
+            missing("input", "a string or an array of items is required")
+        }
+        Dialect::Completions if !call.scan.has_messages => {
+            missing("prompt", "a string or an array is required")
+        }
+        Dialect::Gemini if !call.scan.has_messages => {
+            missing("contents", "an array of contents is required")
+        }
+        Dialect::Embeddings if !call.scan.has_input => {
             missing("input", "a string or an array is required")
         }
         _ => Ok(()),
@@ -137,11 +148,11 @@ fn seen(load: Load, overflow: Overflow) -> Load {
 
 fn need(call: &Call, max_tier: Option<u8>) -> Need {
     Need {
-        chat: call.endpoint == Endpoint::Chat,
+        chat: call.surface != Surface::Embeddings,
         tools: call.scan.has_tools,
         vision: call.scan.image_parts > 0,
         json: call.scan.response_format != ResponseFormat::Text,
-        embeddings: call.endpoint == Endpoint::Embeddings,
+        embeddings: call.surface == Surface::Embeddings,
         prompt_tokens: call.prompt_tokens,
         output_tokens_cap: call.output_cap(),
         max_tier,

@@ -8,16 +8,18 @@ mod message;
 mod money;
 mod refusal;
 mod retry_after;
+mod spent;
 
 use std::time::Duration;
 
 use http::StatusCode;
 
 pub use caller::CallerNo;
-pub use classify::{Classified, classify, classify_event};
+pub use classify::{Classified, classify, classify_event, told_in};
 pub use money::{BudgetNo, LimitName};
 pub use refusal::{NoCandidate, Refusal};
 pub use retry_after::{retry_after, within_cap};
+pub(crate) use spent::{upstream_code, upstream_kind};
 
 use crate::limits;
 

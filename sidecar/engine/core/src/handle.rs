@@ -1,6 +1,8 @@
 //! One request's path, top to bottom: identify, read, choose, reserve, attempt, answer. Everything
 //! it calls is a stage of its own; everything it holds is settled by `Call` when it is dropped.
 
+mod reply;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,31 +10,30 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::admission::Guest;
 use crate::answer::Answer;
 use crate::attempt::{Attempts, Step};
-use crate::call::{Call, Endpoint, Outcome};
+use crate::call::Call;
 use crate::choose;
-use crate::dispatch::{self, Attempted, Begun, Failure, Opened, Whole};
+use crate::dispatch::{self, Attempted, Failure};
 use crate::engine::Shared;
-use crate::error::{CallerNo, Class, Cooldown, NoCandidate, Refusal};
-use crate::headers;
+use crate::error::{CallerNo, Cooldown, Refusal};
 use crate::intake;
-use crate::large::Large;
 use crate::limits;
 use crate::models;
 use crate::plan::Plan;
-use crate::price::Usd;
-use crate::relay::Relay;
 use crate::reserve;
 use crate::scan::ScanOptions;
+use crate::surface::{self, Asked};
 use crate::upstream::{Pool, TlsRoots};
+
+use reply::{answer, counted, failed, large, refused, stream, turn_away};
+pub use reply::{refuse, stand_in};
 
 /// An answer to the app.
 pub type Reply = Response<Answer>;
@@ -75,38 +76,50 @@ impl Worker {
 /// Answers one request.
 pub async fn handle(worker: Rc<Worker>, request: Request<Incoming>) -> Reply {
     let (mut head, body) = request.into_parts();
+    let dialect = surface::dialect_at(head.uri.path());
     let (plan, guest) = match admit(&worker, &mut head).await {
         Ok(admitted) => admitted,
         Err(refusal) => {
             intake::discard(&head, body, &refusal);
-            return turn_away(&worker, &refusal);
+            return turn_away(&worker, &refusal, dialect);
         }
     };
-    match endpoint(&head) {
-        Ok(Some(endpoint)) => {
-            let mut call = Box::new(Call::begin(worker, plan, endpoint, &head.headers));
+    match surface(&head) {
+        Ok(Some(asked)) => {
+            let mut call = Box::new(Call::begin(worker, plan, asked.surface, &head.headers));
             if let Some(guest) = guest {
                 call.welcome(guest, &head.headers);
             }
-            serve(call, head, body).await
+            serve(call, asked.model, head, body).await
         }
         Ok(None) => models::answer(&plan.table, head.uri.path(), guest.as_ref())
-            .unwrap_or_else(|refusal| turn_away(&worker, &refusal)),
+            .unwrap_or_else(|refusal| turn_away(&worker, &refusal, dialect)),
         Err(refusal) => {
             intake::discard(&head, body, &refusal);
-            turn_away(&worker, &refusal)
+            turn_away(&worker, &refusal, dialect)
         }
     }
 }
 
-async fn serve(mut call: Box<Call>, head: Parts, mut body: Incoming) -> Reply {
-    let pieces = match prepare(&mut call, &head, &mut body).await {
+async fn serve(
+    mut call: Box<Call>,
+    model: Option<String>,
+    head: Parts,
+    mut body: Incoming,
+) -> Reply {
+    let pieces = match prepare(&mut call, model, &head, &mut body).await {
         Ok(pieces) => pieces,
         Err(refusal) => {
             intake::discard(&head, body, &refusal);
             return refused(call, &refusal);
         }
     };
+    if call.surface.counts() {
+        call.choose(0);
+        if call.is_translated() {
+            return counted(call);
+        }
+    }
     let deadline = Instant::now() + Duration::from_millis(call.total_ms());
     let ended = try_candidates(&mut call, &pieces, &head.headers, deadline).await;
     let before = call.stages.scan + call.stages.choose + call.stages.budget;
@@ -120,9 +133,10 @@ async fn serve(mut call: Box<Call>, head: Parts, mut body: Incoming) -> Reply {
     }
 }
 
-/// Everything before the first attempt.
+/// Everything before the first attempt. `model`: as the path names it.
 async fn prepare(
     call: &mut Call,
+    model: Option<String>,
     head: &Parts,
     body: &mut Incoming,
 ) -> Result<Vec<Bytes>, Refusal> {
@@ -130,8 +144,9 @@ async fn prepare(
     let options = ScanOptions { detect_pii: needs.pii, keep_text: call.plan.needs_text };
     let shared = call.worker().shared.clone();
     call.enter_stage("scan");
-    let intake = intake::read(&shared, head, body, options).await?;
+    let intake = intake::read(&shared, head, body, (call.surface.profile(), options)).await?;
     call.scan = intake.scan;
+    call.scan.note_path(model, call.surface.streams());
     call.held = Some(intake.held);
     call.stages.scan = call.elapsed_us();
     if !call.may_ask() {
@@ -145,6 +160,10 @@ async fn prepare(
         chosen = choose::choose(call, &head.headers);
     }
     chosen?;
+    if call.may_be_translated() && !call.surface.counts() {
+        // Boxed: few calls are.
+        Box::pin(call.keep_translatable(&intake.pieces)).await?;
+    }
     call.count_overflow();
     call.stages.choose = call.elapsed_us() - call.stages.scan;
     call.leave_stage();
@@ -172,10 +191,16 @@ async fn try_candidates(
             reserve::reserve(call, head).await?;
             call.stages.budget += call.elapsed_us() - reserving;
             call.leave_stage();
+            let translated = if call.is_translated() {
+                Box::pin(call.translated(pieces)).await?
+            } else {
+                call.dropped = None;
+                None
+            };
             call.begin_attempt();
             let more = attempts.made() < retries.max_attempts;
             let leaving = more.then(|| call.leaving(attempts.place() + 1 < usable)).flatten();
-            dispatch::attempt(call, pieces, head, deadline, leaving).await
+            dispatch::attempt(call, (pieces, translated), head, deadline, leaving).await
         } else {
             call.begin_attempt();
             Attempted::Failed(Failure::no_endpoint())
@@ -245,148 +270,18 @@ async fn plan(worker: &Worker) -> Result<Arc<Plan>, Refusal> {
         .ok_or(Refusal::NoTable)
 }
 
-/// Which endpoint a request is for; `None` asks for the models.
-fn endpoint(head: &Parts) -> Result<Option<Endpoint>, Refusal> {
+/// Which surface a request is for; `None` asks for the models.
+fn surface(head: &Parts) -> Result<Option<Asked>, Refusal> {
     let path = head.uri.path();
-    let (endpoint, method) = match path {
-        "/v1/chat/completions" => (Some(Endpoint::Chat), Method::POST),
-        "/v1/embeddings" => (Some(Endpoint::Embeddings), Method::POST),
-        path if models::is_path(path) => (None, Method::GET),
-        _ => return Err(Refusal::NotFound { path: path.to_owned() }),
+    let asked = surface::find(path, head.uri.query());
+    let method = match &asked {
+        Some(_) => Method::POST,
+        None if models::is_path(path) => Method::GET,
+        None => return Err(Refusal::NotFound { path: path.to_owned() }),
     };
     if head.method == method {
-        return Ok(endpoint);
+        return Ok(asked);
     }
-    let allow = if endpoint.is_some() { "POST" } else { "GET" };
+    let allow = if asked.is_some() { "POST" } else { "GET" };
     Err(Refusal::MethodNotAllowed { allow })
-}
-
-/// A plain answer: the provider's bytes, its cost exact.
-fn answer(mut call: Box<Call>, whole: Whole, deadline: Instant) -> Reply {
-    call.book_answer(&whole.read);
-    call.trace_answer(&whole.body);
-    call.note_upstream(whole.read.id.as_deref().unwrap_or_default());
-    call.target_answered();
-    let mut reply = begin_reply(&call, &whole.headers);
-    if let Some(cost) = headers::value_of(Usd(call.booked.cost)) {
-        reply.headers_mut().insert(headers::COST, cost);
-    }
-    *reply.body_mut() = Answer::whole_until(whole.body, deadline);
-    call.end_after_answer(Outcome::Ok, 200);
-    reply
-}
-
-fn stream(mut call: Box<Call>, opened: Opened, deadline: Instant) -> Reply {
-    let mut reply = begin_reply(&call, &opened.headers);
-    if let Some(cost) = headers::value_of(Usd(call.reserved.max(call.expected_cost()))) {
-        reply.headers_mut().insert(headers::COST_ESTIMATE, cost);
-    }
-    call.first_token();
-    call.trace_answer(opened.ready.front().map_or(&[], |events| events));
-    *reply.body_mut() = Answer::stream(Relay::new(call, opened, deadline), deadline);
-    reply
-}
-
-/// An answer too large to be buffered: its cost is known at its end, in the record.
-fn large(call: Box<Call>, begun: Begun, deadline: Instant) -> Reply {
-    let mut reply = begin_reply(&call, &begun.headers);
-    *reply.body_mut() = Answer::large(Large::new(call, begun, deadline), deadline);
-    reply
-}
-
-/// Status 200 with our headers and those of the provider's that callers use.
-fn begin_reply(call: &Call, upstream: &HeaderMap) -> Reply {
-    let mut reply = Response::new(Answer::default());
-    *reply.headers_mut() = HeaderMap::with_capacity(12);
-    let sent = reply.headers_mut();
-    let passed = upstream.iter().filter(|(name, _)| {
-        let name = name.as_str();
-        *name == *CONTENT_TYPE.as_str()
-            || name == "x-request-id"
-            || name.starts_with("openai-")
-            || name.starts_with("x-ratelimit-")
-    });
-    sent.extend(passed.map(|(name, value)| (name.clone(), value.clone())));
-    if let Some((model, planned)) = call.model() {
-        sent.insert(headers::MODEL, planned.header.clone());
-        if model.provider.simulated {
-            sent.insert(headers::SIMULATED, HeaderValue::from_static("1"));
-        }
-    }
-    if let Some(cap) = call.capped {
-        sent.insert(headers::CAPPED, HeaderValue::from(cap));
-    }
-    identify(sent, &call.id);
-    reply
-}
-
-fn identify(sent: &mut HeaderMap, id: &str) {
-    if let Ok(id) = HeaderValue::from_str(id) {
-        sent.insert(headers::REQUEST_ID, id);
-    }
-}
-
-/// All attempts failed: the provider's own answer where its class passes it on, else ours.
-fn failed(mut call: Box<Call>, failure: Failure, deadline: Instant) -> Reply {
-    let Failure { class, status: answered, answer, .. } = failure;
-    let passed = answer.filter(|_| class.passes_answer());
-    let Some((status, content_type, bytes)) = passed else {
-        let refusal = why_failed(&call, class, answered, deadline);
-        call.end(Outcome::Failed, refusal.status().as_u16());
-        return refuse(&refusal, Some(&call.id));
-    };
-    let mut reply = begin_reply(&call, &HeaderMap::new());
-    *reply.status_mut() = status;
-    reply.headers_mut().insert(CONTENT_TYPE, content_type);
-    if class != Class::BadRequest {
-        reply.headers_mut().insert(headers::SHOULD_RETRY, HeaderValue::from_static("false"));
-    }
-    *reply.body_mut() = Answer::whole_until(bytes, deadline);
-    call.end(Outcome::Failed, status.as_u16());
-    reply
-}
-
-/// Without an answer of the provider's: our own words, naming what the user can change.
-fn why_failed(call: &Call, class: Class, answered: u16, deadline: Instant) -> Refusal {
-    let attempts = u8::try_from(call.attempts.len()).unwrap_or(u8::MAX);
-    match class {
-        Class::SlowFirstToken if Instant::now() >= deadline => {
-            Refusal::DeadlineExceeded { total_ms: call.total_ms() }
-        }
-        Class::Auth if answered == 0 => Refusal::NoCandidate(NoCandidate::Credential),
-        Class::Connect if call.lacks_endpoint() => Refusal::NoCandidate(call.no_endpoint()),
-        _ => Refusal::UpstreamFailed { class, attempts },
-    }
-}
-
-fn refused(mut call: Box<Call>, refusal: &Refusal) -> Reply {
-    call.worker().shared.stats.refusal(refusal.label());
-    call.class = Some(refusal.class());
-    let gone = *refusal == Refusal::CallerGone;
-    let outcome = if gone { Outcome::Cancelled } else { Outcome::Refused };
-    call.end(outcome, refusal.status().as_u16());
-    refuse(refusal, Some(&call.id))
-}
-
-/// A refusal before there is a call.
-fn turn_away(worker: &Worker, refusal: &Refusal) -> Reply {
-    worker.shared.stats.refusal(refusal.label());
-    refuse(refusal, None)
-}
-
-/// The answer to a request whose `handle` was dropped or panicked; its call, if it came to one, has
-/// left its id.
-pub fn stand_in(worker: &Worker, refusal: &Refusal) -> Reply {
-    worker.shared.stats.refusal(refusal.label());
-    refuse(refusal, worker.orphan.take().as_deref())
-}
-
-/// An answer of our own.
-#[must_use]
-pub fn refuse(refusal: &Refusal, id: Option<&str>) -> Reply {
-    let mut reply = refusal.response().map(Answer::whole);
-    if let Some(id) = id {
-        identify(reply.headers_mut(), id);
-    }
-    reply
 }

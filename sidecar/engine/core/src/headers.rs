@@ -23,12 +23,22 @@ pub const TEAM: HeaderName = HeaderName::from_static("x-pointsman-team");
 /// Whose cost it is.
 pub const KEY: HeaderName = HeaderName::from_static("x-pointsman-key");
 /// Where the SDKs of OpenAI, Anthropic, Azure and Google put an API key.
-pub const API_KEYS: [HeaderName; 4] = [
-    http::header::AUTHORIZATION,
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("api-key"),
-    HeaderName::from_static("x-goog-api-key"),
-];
+pub const API_KEYS: [HeaderName; 4] =
+    [http::header::AUTHORIZATION, X_API_KEY, API_KEY, X_GOOG_API_KEY];
+/// Where Anthropic takes its key.
+pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Where Azure takes its key.
+pub const API_KEY: HeaderName = HeaderName::from_static("api-key");
+/// Where Google takes its key.
+pub const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+/// The version of Anthropic's API that a request is written for.
+pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+/// What of Anthropic's API that is not settled yet a request uses.
+pub const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+/// Members of the request that the answering model's provider has no place for.
+pub const DROPPED: HeaderName = HeaderName::from_static("x-pointsman-dropped");
+/// Anthropic's id of an answer's request.
+pub const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 /// Tells SDKs not to try again.
 pub const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Our id of an attempt, for the provider's support.

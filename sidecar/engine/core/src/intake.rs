@@ -14,7 +14,7 @@ use hyper::body::{Body, Incoming};
 use crate::engine::Shared;
 use crate::error::Refusal;
 use crate::limits;
-use crate::scan::{Scan, ScanError, ScanOptions, Scanner};
+use crate::scan::{Profile, Scan, ScanError, ScanOptions, Scanner};
 
 /// Request bytes counted against the process's bound for as long as this lives.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ pub async fn read(
     shared: &Arc<Shared>,
     head: &Parts,
     body: &mut Incoming,
-    options: ScanOptions,
+    (profile, options): (Profile, ScanOptions),
 ) -> Result<Intake, Refusal> {
     let limit = largest(shared);
     let announced =
@@ -97,7 +97,7 @@ pub async fn read(
         return Err(Refusal::BodyTooLarge { limit });
     }
     let mut held = HeldBytes::announced(shared, announced)?;
-    let mut scanner = Scanner::new(options);
+    let mut scanner = Scanner::of(profile, options);
     let mut pieces = Vec::with_capacity(4);
     let idle = Duration::from_millis(limits::BODY_IDLE_TIMEOUT_MS);
     let mut length = 0;

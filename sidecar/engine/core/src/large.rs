@@ -12,12 +12,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, Sleep};
 
-use crate::call::{Call, DRAINED, Endpoint, Outcome};
+use crate::call::{Call, DRAINED, Outcome};
 use crate::decode::Decoder;
 use crate::dispatch::Begun;
 use crate::error::Class;
 use crate::limits;
 use crate::relay::{Cut, OVERDUE};
+use crate::surface::Surface;
 use crate::upstream::Connection;
 use crate::usage::Usage;
 
@@ -100,7 +101,7 @@ impl Large {
         if !whole || !self.tail.trim_ascii_end().ends_with(b"}") {
             return Poll::Ready(Some(Err(self.cut())));
         }
-        if let Some(usage) = usage_at_end(&self.tail, self.call.endpoint) {
+        if let Some(usage) = usage_at_end(&self.tail, self.call.surface) {
             self.call.book_reported(usage);
         } // else the bound that was booked at dispatch stands: never a zero bill
         self.call.note_upstream("");
@@ -157,14 +158,16 @@ impl Drop for Large {
 }
 
 /// The last `"usage": {…}` of a document's end.
-fn usage_at_end(tail: &[u8], endpoint: Endpoint) -> Option<Usage> {
+fn usage_at_end(tail: &[u8], surface: Surface) -> Option<Usage> {
     let at = memchr::memmem::rfind(tail, b"\"usage\"")? + b"\"usage\"".len();
     let value = tail.get(at..)?.trim_ascii_start().strip_prefix(b":")?;
     let usage = <&RawValue>::deserialize(&mut serde_json::Deserializer::from_slice(value)).ok()?;
     let usage = usage.get().as_bytes();
-    match endpoint {
-        Endpoint::Chat => Usage::of_chat(usage),
-        Endpoint::Embeddings => Usage::of_embeddings(usage),
+    match surface {
+        Surface::Chat => Usage::of_chat(usage),
+        Surface::Embeddings => Usage::of_embeddings(usage),
+        // Of these a bound is booked.
+        _ => None,
     }
 }
 
@@ -175,8 +178,8 @@ mod tests {
     #[test]
     fn usage_is_read_from_the_end_whatever_comes_before() {
         let tail = br#"0.1,0.2]}],"model":"e","usage" : {"prompt_tokens":7,"total_tokens":7}}"#;
-        assert_eq!(usage_at_end(tail, Endpoint::Embeddings).unwrap().input, 7);
-        assert_eq!(usage_at_end(br#"0.1]}],"model":"e"}"#, Endpoint::Embeddings), None);
-        assert_eq!(usage_at_end(br#""usage":{"prompt_"#, Endpoint::Embeddings), None);
+        assert_eq!(usage_at_end(tail, Surface::Embeddings).unwrap().input, 7);
+        assert_eq!(usage_at_end(br#"0.1]}],"model":"e"}"#, Surface::Embeddings), None);
+        assert_eq!(usage_at_end(br#""usage":{"prompt_"#, Surface::Embeddings), None);
     }
 }

@@ -53,6 +53,7 @@ pub mod sign;
 pub mod span;
 pub mod sse;
 pub mod stats;
+pub mod surface;
 pub mod swap;
 pub mod table;
 pub mod tickets;

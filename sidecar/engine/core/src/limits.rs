@@ -343,3 +343,11 @@ pub const CALLERS_LOOK_MS: u64 = 1_000;
 pub const GOOGLE_ASSERTION_S: u64 = 3_600;
 /// How long before its end an access token is replaced: a call that begins just before may take minutes.
 pub const TOKEN_MARGIN_S: u64 = 300;
+// --- translation (`wire`) ---
+/// Larger bodies are translated beside the data thread, which takes some 10 us a kilobyte.
+pub const TRANSLATED_HERE_BYTES: usize = 32 << 10;
+/// The header that names what a translation left out.
+pub const DROPPED_BYTES: usize = 1_024;
+/// How often a provider may repeat a request in a stream before its first content (Responses does twice,
+/// with escapes).
+pub const STREAM_ECHOES: usize = 4;

@@ -81,7 +81,7 @@ fn entry(id: &str, owner: &str) -> Value {
 }
 
 /// With `%XX` read; what is no escape stays as it is.
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

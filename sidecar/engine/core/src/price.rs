@@ -14,17 +14,24 @@ pub const USD: u64 = 1_000_000_000_000;
 #[must_use]
 pub fn cost(pricing: &Pricing, usage: &Usage) -> u64 {
     let cached = usage.cached_input.min(usage.input);
+    let long = usage.cache_write_long.min(usage.input - cached);
+    let written = usage.cache_write.min(usage.input - cached - long);
+    let write = pricing.cache_write.unwrap_or(pricing.input);
     total(&[
-        (usage.input - cached, pricing.input),
+        (usage.input - cached - long - written, pricing.input),
         (cached, pricing.cached_input.unwrap_or(pricing.input)),
+        (written, write),
+        (long, pricing.cache_write_long.unwrap_or(write)),
         (usage.output, pricing.output),
     ])
 }
 
-/// The most that a call of at most so many tokens can cost, whatever part is cached.
+/// The most that a call of at most so many tokens can cost, whatever part is read from or written to a
+/// cache.
 #[must_use]
 pub fn upper_bound(pricing: &Pricing, input_tokens: u64, output_tokens: u64) -> u64 {
-    let input = pricing.input.max(pricing.cached_input.unwrap_or(0));
+    let of_cache = [pricing.cached_input, pricing.cache_write, pricing.cache_write_long];
+    let input = of_cache.into_iter().flatten().fold(pricing.input, u64::max);
     total(&[(input_tokens, input), (output_tokens, pricing.output)])
 }
 

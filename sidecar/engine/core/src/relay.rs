@@ -20,7 +20,7 @@ use crate::dispatch::Opened;
 use crate::error::{Class, Refusal};
 use crate::limits;
 use crate::reserve;
-use crate::sse::{ChatStream, StreamFault, cut_event, refusal_cut_event};
+use crate::sse::{Stream, StreamFault, cut_event_in, refusal_cut_event_in};
 use crate::upstream::Connection;
 use crate::usage::Ending;
 
@@ -48,7 +48,7 @@ enum State {
 pub struct Relay {
     call: Box<Call>,
     upstream: Option<(Incoming, Connection)>,
-    stream: ChatStream,
+    stream: Stream,
     decoder: Option<Decoder>,
     ready: VecDeque<Bytes>,
     out: Vec<Bytes>,
@@ -139,7 +139,7 @@ impl Relay {
                 Err(fault) => return self.cut(&fault.into()),
             },
         };
-        let before = self.stream.delta_bytes();
+        let before = self.stream.seen().bytes;
         let pushed = self.stream.push(piece, &mut self.out);
         self.ready.extend(self.out.drain(..));
         self.meter();
@@ -147,7 +147,7 @@ impl Relay {
             return self.cut(&fault);
         }
         // What ends an answer (its usage, `[DONE]`) costs nothing more and is never held back.
-        let goes_on = self.stream.delta_bytes() > before && !self.stream.done();
+        let goes_on = self.stream.seen().bytes > before && !self.stream.done();
         let paid =
             if goes_on { reserve::top_up(&mut self.call, self.stream.seen()) } else { Ok(()) };
         match paid {
@@ -213,14 +213,16 @@ impl Relay {
     fn cut(&mut self, fault: &StreamFault) {
         self.upstream = None;
         self.call.target_failed(Class::MidStream);
-        self.ready.push_back(cut_event(fault));
+        let surface = self.call.surface;
+        self.ready.push_back(cut_event_in(surface, fault, &self.call.id));
         self.begin_cut(Class::MidStream);
     }
 
     /// Nothing is wrong with the provider: a Budget, a timeout, the drain or a fault of ours ends it.
     fn cut_by_us(&mut self, refusal: &Refusal) {
         self.upstream = None; // cancels the provider's work at once
-        self.ready.push_back(refusal_cut_event(refusal));
+        let surface = self.call.surface;
+        self.ready.push_back(refusal_cut_event_in(surface, refusal, &self.call.id));
         let class = self.note_why(refusal);
         self.begin_cut(class);
     }

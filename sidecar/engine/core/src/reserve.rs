@@ -6,7 +6,7 @@
 use http::HeaderMap;
 
 use crate::budget::{AccountSet, Admission, BudgetRefusal, Charge, RefusalCode, Tier};
-use crate::call::{Call, Endpoint};
+use crate::call::Call;
 use crate::error::{BudgetNo, LimitName, NoCandidate, Refusal};
 use crate::limits;
 use crate::price;
@@ -22,6 +22,9 @@ pub async fn reserve(call: &mut Call, head: &HeaderMap) -> Result<(), Refusal> {
     let accounts = call.plan.subjects.accounts_for(head, place);
     call.accounts = accounts;
     call.capped = None;
+    if call.surface.counts() {
+        return Ok(()); // nobody bills it
+    }
     call.meter = meter(call);
     if accounts.is_empty() {
         return Ok(());
@@ -82,19 +85,18 @@ fn meter(call: &Call) -> Meter {
     let (window, most) = call
         .model()
         .map_or((u64::MAX, u64::MAX), |(model, _)| (model.context_window, model.max_output_tokens));
-    let output_cap = match call.endpoint {
-        Endpoint::Embeddings => Some(0),
-        Endpoint::Chat => {
-            let cap = call.capped.map(|cap| cap * call.choices()).or_else(|| call.output_cap());
-            Some(cap.unwrap_or(u64::MAX).min(most.saturating_mul(call.choices())))
-        }
+    let output_cap = if call.surface.generates() {
+        let cap = call.capped.map(|cap| cap * call.choices()).or_else(|| call.output_cap());
+        Some(cap.unwrap_or(u64::MAX).min(most.saturating_mul(call.choices())))
+    } else {
+        Some(0)
     };
     Meter { input_bound: (text + images).min(window), output_cap, hidden: 0 }
 }
 
 /// Where the caller set no cap, enforced Budgets set theirs.
 fn default_cap(call: &Call, accounts: &AccountSet) -> Option<u64> {
-    let uncapped = call.endpoint == Endpoint::Chat && call.output_cap().is_none();
+    let uncapped = call.surface.generates() && call.output_cap().is_none();
     if accounts.is_empty() || !uncapped {
         return None;
     }
@@ -128,8 +130,8 @@ async fn fit(
     pricing: &Pricing,
     refusal: BudgetRefusal,
 ) -> Result<Charge, Refusal> {
-    let chat = call.endpoint == Endpoint::Chat;
-    if !chat || !matches!(refusal.code, RefusalCode::Exhausted | RefusalCode::TooLarge) {
+    let generates = call.surface.generates();
+    if !generates || !matches!(refusal.code, RefusalCode::Exhausted | RefusalCode::TooLarge) {
         return Err(as_refusal(&refusal));
     }
     let affordable = price::affordable_output(pricing, call.meter.input_bound, refusal.available);

@@ -18,6 +18,8 @@ use crate::table::Credential;
 pub struct Key {
     /// `Bearer …`, marked sensitive.
     pub authorization: HeaderValue,
+    /// The key alone, marked sensitive.
+    pub bare: HeaderValue,
     /// Tells this content from another within the process; salted, never 0.
     pub fingerprint: u64,
     allowed_hosts: Vec<String>,
@@ -137,6 +139,8 @@ impl Secrets {
         let mut authorization =
             HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| Missing::Malformed)?;
         authorization.set_sensitive(true);
+        let mut bare = HeaderValue::from_str(&text).map_err(|_| Missing::Malformed)?;
+        bare.set_sensitive(true);
         let fingerprint = self.salt.hash_one(&text).max(1);
         let allowed_hosts = secret
             .as_deref()
@@ -149,7 +153,7 @@ impl Secrets {
                     .collect()
             })
             .unwrap_or_default();
-        Ok(Arc::new(Key { authorization, fingerprint, allowed_hosts }))
+        Ok(Arc::new(Key { authorization, bare, fingerprint, allowed_hosts }))
     }
 }
 

@@ -32,6 +32,7 @@ use crate::engine::Shared;
 use crate::error::Refusal;
 use crate::handle::{Reply, Worker, handle, stand_in};
 use crate::limits;
+use crate::surface;
 use crate::upstream::TlsRoots;
 use malformed::Worded;
 
@@ -202,6 +203,7 @@ async fn guarded(
     until: Until,
     request: Request<Incoming>,
 ) -> Result<Reply, std::convert::Infallible> {
+    let dialect = surface::dialect_at(request.uri().path());
     let mut future = Box::pin(handle(worker.clone(), request));
     let ended = std::future::poll_fn(|cx| {
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
@@ -217,7 +219,7 @@ async fn guarded(
         if refusal == Refusal::Internal {
             worker.shared.stats.panics.inc();
         }
-        stand_in(&worker, &refusal)
+        stand_in(&worker, &refusal, dialect)
     });
     let own = || Instant::now() + Duration::from_millis(limits::ANSWER_WRITE_MS);
     until.set(Some(reply.body().until().unwrap_or_else(own)));

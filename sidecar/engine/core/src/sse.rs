@@ -5,7 +5,9 @@
 
 mod fault;
 mod frame;
+mod stream;
 mod template;
+mod watched;
 
 use bytes::{Bytes, BytesMut};
 
@@ -13,9 +15,11 @@ use crate::limits;
 use crate::table::StreamEnd;
 use crate::usage::{Seen, Usage};
 use crate::wire::openai_chat::Chunk;
-pub use fault::{StreamFault, cut_event, refusal_cut_event};
+pub use fault::{StreamFault, cut_event, cut_event_in, refusal_cut_event, refusal_cut_event_in};
 use frame::{Event, Framer};
+pub use stream::Stream;
 use template::Template;
+pub use watched::Watched;
 
 /// What is known of the stream beforehand.
 #[derive(Debug, Clone, Copy)]

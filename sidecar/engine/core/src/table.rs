@@ -12,11 +12,11 @@ pub use budget::{
 };
 pub use route::{
     Candidate, DefaultAction, DefaultKind, Overflow, QualityTarget, Retries, Route, Rule, Strategy,
-    Timeouts, When,
+    Timeouts, Untranslatable, When,
 };
 
 /// The newest table version that this engine reads.
-pub const READER_VERSION: u32 = 2;
+pub const READER_VERSION: u32 = 3;
 
 /// One policy's slice of the world: what may be called, how to choose, what it may cost.
 #[derive(Debug, Clone, Deserialize)]
@@ -164,13 +164,18 @@ pub struct Provider {
     pub cap_field: String,
     /// Where the hub finds its endpoints; absent: `base_url` is the only one.
     pub endpoints: Option<EndpointSource>,
+    /// What it speaks besides its type's own dialect; names that we do not know are no use to us.
+    #[serde(default)]
+    pub surfaces: Vec<String>,
+    /// Azure's `api-version`, where its URLs need one.
+    pub api_version: Option<String>,
 }
 
 fn default_cap_field() -> String {
     "max_completion_tokens".to_owned()
 }
 
-/// Wire families that this reader speaks.
+/// Wire families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum ProviderType {
     /// api.openai.com.
@@ -179,6 +184,16 @@ pub enum ProviderType {
     OpenAICompatible,
     /// A model that the user runs; costed by GPU-hour.
     SelfHosted,
+    /// api.anthropic.com.
+    Anthropic,
+    /// generativelanguage.googleapis.com.
+    Gemini,
+    /// Gemini's models in a Google Cloud project.
+    Vertex,
+    /// Amazon Bedrock's Converse.
+    Bedrock,
+    /// OpenAI's models at Azure.
+    AzureOpenAI,
 }
 
 /// What tells a self-hosted model's endpoints apart.
@@ -222,6 +237,27 @@ pub struct Pricing {
     pub cached_input: Option<u64>,
     /// Answer tokens, reasoning included.
     pub output: u64,
+    /// Prompt tokens that the provider writes to its cache for five minutes, or its usual time; absent:
+    /// a quarter more than input at Anthropic, else as input.
+    pub cache_write: Option<u64>,
+    /// The same for an hour or longer; absent: twice input at Anthropic, else as `cache_write`.
+    pub cache_write_long: Option<u64>,
+}
+
+impl Pricing {
+    /// With what the provider charges for writing to its cache, where the table does not say it.
+    #[must_use]
+    pub const fn at(mut self, provider: ProviderType) -> Self {
+        if matches!(provider, ProviderType::Anthropic) {
+            if self.cache_write.is_none() {
+                self.cache_write = Some(self.input.saturating_add(self.input.div_ceil(4)));
+            }
+            if self.cache_write_long.is_none() {
+                self.cache_write_long = Some(self.input.saturating_mul(2));
+            }
+        }
+        self
+    }
 }
 
 /// Percent of good answers, from catalogue or pool.

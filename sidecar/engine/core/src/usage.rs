@@ -13,6 +13,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use pointsman_wire::form::Tokens;
 use serde::Deserialize;
 
 use crate::limits;
@@ -26,6 +27,10 @@ pub struct Usage {
     pub input: u64,
     /// The part of `input` that the provider had cached.
     pub cached_input: u64,
+    /// The part of `input` that it wrote to its cache for its usual time.
+    pub cache_write: u64,
+    /// The part of `input` that it wrote to its cache for an hour or longer.
+    pub cache_write_long: u64,
     /// Answer, reasoning included.
     pub output: u64,
     /// The part of `output` that the caller does not see.
@@ -45,6 +50,7 @@ struct Wire {
 #[derive(Deserialize)]
 struct Details {
     cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
     reasoning_tokens: Option<u64>,
 }
 
@@ -56,12 +62,15 @@ impl Usage {
         let wire: Wire = serde_json::from_slice(json).ok()?;
         let from_total = || wire.total_tokens?.checked_sub(wire.prompt_tokens);
         let output = wire.completion_tokens.or_else(from_total)?;
-        let cached = wire.prompt_tokens_details.and_then(|details| details.cached_tokens);
+        let cached = wire.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
         let cached = cached.or(wire.prompt_cache_hit_tokens).unwrap_or(0);
+        let written = wire.prompt_tokens_details.and_then(|details| details.cache_write_tokens);
         let reasoning = wire.completion_tokens_details.and_then(|details| details.reasoning_tokens);
         Self {
             input: wire.prompt_tokens,
             cached_input: cached.min(wire.prompt_tokens),
+            cache_write: written.unwrap_or(0).min(wire.prompt_tokens.saturating_sub(cached)),
+            cache_write_long: 0,
             output,
             reasoning: reasoning.unwrap_or(0).min(output),
         }
@@ -73,6 +82,22 @@ impl Usage {
     pub fn of_embeddings(json: &[u8]) -> Option<Self> {
         let wire: Wire = serde_json::from_slice(json).ok()?;
         Self { input: wire.prompt_tokens, ..Self::default() }.credible()
+    }
+
+    /// As a dialect's reader understood it.
+    #[must_use]
+    pub fn of_tokens(tokens: &Tokens) -> Option<Self> {
+        let cached = tokens.cache_read.min(tokens.input);
+        let long = tokens.cache_write_long.min(tokens.input - cached);
+        Self {
+            input: tokens.input,
+            cached_input: cached,
+            cache_write: tokens.cache_write.min(tokens.input - cached - long),
+            cache_write_long: long,
+            output: tokens.output,
+            reasoning: tokens.reasoning.min(tokens.output),
+        }
+        .credible()
     }
 
     /// No call has a thousand million tokens: such a report is a fault, not a bill.
@@ -149,7 +174,7 @@ impl Meter {
         let reported = seen.reported.map_or(0, |usage| usage.output);
         let output = reported.saturating_add(fewest(seen.bytes_since_report));
         let cached_input = seen.reported.map_or(input, |usage| usage.cached_input);
-        Usage { input, cached_input, output, reasoning: 0 }
+        Usage { input, cached_input, output, ..Usage::default() }
     }
 
     /// The published epsilon of one cut call, picodollars: booked bound less the least possible bill.

@@ -2,19 +2,48 @@
 
 use pointsman_core::limits;
 use pointsman_core::price::{USD, Usd, affordable_output, cost, upper_bound};
-use pointsman_core::table::Pricing;
+use pointsman_core::table::{Pricing, ProviderType};
 use pointsman_core::usage::Usage;
 use proptest::prelude::*;
 
-const MINI: Pricing = Pricing { input: 150_000, cached_input: Some(75_000), output: 600_000 };
+const MINI: Pricing = Pricing {
+    input: 150_000,
+    cached_input: Some(75_000),
+    output: 600_000,
+    cache_write: None,
+    cache_write_long: None,
+};
 
 /// Cached prompt tokens have their own price; without one they cost as any.
 #[test]
 fn prices_cached_input_apart() {
-    let usage = Usage { input: 100, cached_input: 40, output: 10, reasoning: 5 };
+    let usage =
+        Usage { input: 100, cached_input: 40, output: 10, reasoning: 5, ..Usage::default() };
     assert_eq!(cost(&MINI, &usage), 60 * 150_000 + 40 * 75_000 + 10 * 600_000);
     let flat = Pricing { cached_input: None, ..MINI };
     assert_eq!(cost(&flat, &usage), 100 * 150_000 + 10 * 600_000);
+}
+
+/// Writing to a cache has prices of its own, by how long it is kept; the bound covers the dearest.
+#[test]
+fn prices_cache_writes_apart() {
+    let write = Pricing { cache_write: Some(187_500), cache_write_long: Some(300_000), ..MINI };
+    let usage = Usage {
+        input: 100,
+        cached_input: 40,
+        cache_write: 30,
+        cache_write_long: 20,
+        ..Usage::default()
+    };
+    let bill = 10 * 150_000 + 40 * 75_000 + 30 * 187_500 + 20 * 300_000;
+    assert_eq!(cost(&write, &usage), bill);
+    assert_eq!(upper_bound(&write, 100, 0), 100 * 300_000);
+    let said = MINI.at(ProviderType::Anthropic);
+    assert_eq!((said.cache_write, said.cache_write_long), (Some(187_500), Some(300_000)));
+    assert_eq!(
+        cost(&MINI, &usage),
+        cost(&MINI, &Usage { input: 100, cached_input: 40, ..Usage::default() })
+    );
 }
 
 /// Every picodollar is shown, and no more digits than there are.
@@ -44,11 +73,11 @@ fn affordable_output_is_exact() {
 
 prop_compose! {
     fn pricing()(input in 0..=USD, cached in proptest::option::of(0..=USD), output in 0..=USD)
-        -> Pricing { Pricing { input, cached_input: cached, output } }
+        -> Pricing { Pricing { input, cached_input: cached, output, ..MINI } }
 }
 prop_compose! {
     fn usage()(input in 0..=limits::CALL_TOKENS, share in 0..=100_u64, output in 0..=limits::CALL_TOKENS)
-        -> Usage { Usage { input, cached_input: input / 100 * share, output, reasoning: 0 } }
+        -> Usage { Usage { input, cached_input: input / 100 * share, output, ..Usage::default() } }
 }
 
 proptest! {
@@ -94,10 +123,11 @@ proptest! {
 /// The largest call at the largest price saturates instead of wrapping to something cheap.
 #[test]
 fn saturates_at_the_maxima() {
-    let dearest = Pricing { input: u64::MAX, cached_input: Some(u64::MAX), output: u64::MAX };
-    let largest = Usage { input: u64::MAX, cached_input: 0, output: u64::MAX, reasoning: 0 };
+    let dearest =
+        Pricing { input: u64::MAX, cached_input: Some(u64::MAX), output: u64::MAX, ..MINI };
+    let largest = Usage { input: u64::MAX, output: u64::MAX, ..Usage::default() };
     assert_eq!(cost(&dearest, &largest), u64::MAX);
-    let real = Pricing { input: 1_000_000_000, cached_input: None, output: 1_000_000_000 };
+    let real = Pricing { input: 1_000_000_000, cached_input: None, output: 1_000_000_000, ..MINI };
     let most =
         Usage { input: limits::CALL_TOKENS, output: limits::CALL_TOKENS, ..Usage::default() };
     assert_eq!(cost(&real, &most), 2_000_000_000 * 1_000_000_000);

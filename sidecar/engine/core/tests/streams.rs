@@ -170,7 +170,7 @@ fn accounts_for_what_came() {
     assert_eq!(usage("groq_usage"), plain(7, 3));
     assert_eq!(usage("empty_answer"), plain(0, 0));
     assert_eq!(usage("deepseek_queued"), Usage { reasoning: 3, ..plain(12, 6) });
-    let full = Usage { input: 19, cached_input: 16, output: 9, reasoning: 2 };
+    let full = Usage { input: 19, cached_input: 16, output: 9, reasoning: 2, ..Usage::default() };
     assert_eq!(usage("openai_text_usage"), full);
 
     let recording = named("openai_text_usage");

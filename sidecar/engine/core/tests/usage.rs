@@ -5,7 +5,13 @@ use pointsman_core::usage::{Calibration, Ending, Meter, Seen, Usage};
 use pointsman_core::{limits, price};
 use proptest::prelude::*;
 
-const PRICE: Pricing = Pricing { input: 150_000, cached_input: Some(75_000), output: 600_000 };
+const PRICE: Pricing = Pricing {
+    input: 150_000,
+    cached_input: Some(75_000),
+    output: 600_000,
+    cache_write: None,
+    cache_write_long: None,
+};
 
 fn chat(json: &str) -> Option<Usage> {
     Usage::of_chat(json.as_bytes())
@@ -17,7 +23,8 @@ fn reads_reported_usage() {
     let full = r#"{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,
         "prompt_tokens_details":{"cached_tokens":30,"audio_tokens":0},
         "completion_tokens_details":{"reasoning_tokens":20,"rejected_prediction_tokens":0}}"#;
-    let expected = Usage { input: 100, cached_input: 30, output: 50, reasoning: 20 };
+    let expected =
+        Usage { input: 100, cached_input: 30, output: 50, reasoning: 20, ..Usage::default() };
     assert_eq!(chat(full), Some(expected));
     let vllm = r#"{"prompt_tokens":10,"total_tokens":26,"completion_tokens":16,"prompt_tokens_details":null}"#;
     assert_eq!(chat(vllm), Some(Usage { input: 10, output: 16, ..Usage::default() }));

@@ -6,10 +6,13 @@ mod endpoint;
 mod progress;
 mod report;
 mod traced;
+mod translated;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+
+use http::HeaderValue;
 
 use crate::admission::Guest;
 use crate::budget::{AccountSet, Charge};
@@ -25,40 +28,13 @@ use crate::record::{AttemptRow, StageRow};
 use crate::rules::Match;
 use crate::scan::Scan;
 use crate::select::Row;
+use crate::surface::Surface;
 use crate::table::Model;
 use crate::usage::{Meter, Usage};
+use crate::wire::Translation;
 use traced::Traced;
 
 pub use endpoint::Leaving;
-
-/// What the caller wants done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `POST /v1/chat/completions`.
-    Chat,
-    /// `POST /v1/embeddings`.
-    Embeddings,
-}
-
-impl Endpoint {
-    /// As records and spend name it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Embeddings => "embeddings",
-        }
-    }
-
-    /// Where callers find it.
-    #[must_use]
-    pub const fn path(self) -> &'static str {
-        match self {
-            Self::Chat => "/v1/chat/completions",
-            Self::Embeddings => "/v1/embeddings",
-        }
-    }
-}
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +99,7 @@ pub struct Call {
     pub started_us: u64,
     wall_ms: i64,
     /// What is wanted.
-    pub endpoint: Endpoint,
+    pub surface: Surface,
     /// Whose cost it is.
     pub attribution: Attribution,
     /// What the body said.
@@ -156,6 +132,10 @@ pub struct Call {
     pub reserved: u64,
     /// A cap that was spliced.
     pub capped: Option<u64>,
+    /// The request in other dialects' words, where a candidate needs it.
+    translation: Option<Box<Translation>>,
+    /// What the current candidate's words had no place for.
+    pub dropped: Option<HeaderValue>,
     /// Bounds of what the current attempt can cost.
     pub meter: Meter,
     /// To be booked when the call ends now.
@@ -182,7 +162,7 @@ impl Call {
     pub fn begin(
         worker: Rc<Worker>,
         plan: Arc<Plan>,
-        endpoint: Endpoint,
+        surface: Surface,
         head: &http::HeaderMap,
     ) -> Self {
         let clock = &worker.shared.clock;
@@ -192,7 +172,7 @@ impl Call {
             id: request_id(),
             started_us,
             wall_ms,
-            endpoint,
+            surface,
             attribution: Attribution::from_headers(head),
             plan,
             scan: Scan::default(),
@@ -210,6 +190,8 @@ impl Call {
             charge: None,
             reserved: 0,
             capped: None,
+            translation: None,
+            dropped: None,
             meter: Meter { input_bound: 0, output_cap: None, hidden: 0 },
             booked: Booked::default(),
             stages: StageRow::default(),
@@ -292,8 +274,7 @@ impl Call {
     /// Whether the caller wants a stream.
     #[must_use]
     pub fn wants_stream(&self) -> bool {
-        self.endpoint == Endpoint::Chat
-            && self.scan.stream.as_ref().is_some_and(|stream| stream.value)
+        self.surface.generates() && self.scan.stream.as_ref().is_some_and(|stream| stream.value)
     }
 
     /// Microseconds since the call began.

@@ -1,6 +1,7 @@
 //! What happens to a call on its way: attempts begin and fail, targets answer, tokens are booked.
 
 use super::{Booked, Call};
+use crate::choose;
 use crate::dispatch::Failure;
 use crate::error::{Class, Cooldown};
 use crate::limits;
@@ -8,6 +9,7 @@ use crate::plan::Taken;
 use crate::price;
 use crate::record::AttemptRow;
 use crate::select::Row;
+use crate::surface::Surface;
 use crate::usage::{Ending, Seen, Usage};
 use crate::wire::openai_chat::Answer;
 
@@ -43,10 +45,22 @@ impl Call {
         Some(cap.value.saturating_mul(self.choices()))
     }
 
-    /// Choices asked for.
+    /// Choices asked for; of the older completions, of each of several prompts.
     #[must_use]
     pub fn choices(&self) -> u64 {
-        self.scan.n.unwrap_or(1).max(1)
+        let n = self.scan.n.unwrap_or(1).max(1);
+        match self.surface {
+            Surface::Completions => n.saturating_mul(u64::from(self.scan.message_count).max(1)),
+            _ => n,
+        }
+    }
+
+    /// Prompt tokens as a count for callers, all of the request's body in it: tools and their schemas too.
+    #[must_use]
+    pub fn estimated_tokens(&self) -> u64 {
+        let text = (self.scan.body_len as u64).saturating_sub(self.scan.image_data_bytes);
+        let images = u64::from(self.scan.image_parts) * choose::TOKENS_PER_IMAGE;
+        (text / choose::BYTES_PER_TOKEN + images).max(self.prompt_tokens)
     }
 
     /// An attempt at the chosen model goes out.
@@ -79,7 +93,15 @@ impl Call {
             let output = self.meter.output_cap.unwrap_or(0);
             self.book_reported(Usage { input: self.meter.input_bound, output, ..Usage::default() });
             self.booked.reported = false;
+            self.book_dearest();
         }
+    }
+
+    /// Nobody has said what of the prompt was read from or written to a cache.
+    fn book_dearest(&mut self) {
+        let Some((model, _)) = self.model() else { return };
+        let Usage { input, output, .. } = self.booked.usage;
+        self.booked.cost = price::upper_bound(&model.pricing, input, output);
     }
 
     /// The attempt failed before anything went down: health, metrics, money.
@@ -189,6 +211,9 @@ impl Call {
         let usage = self.meter.bound(seen, ending);
         self.book_reported(usage);
         self.booked.reported = ending == Ending::Complete && seen.reported.is_some();
+        if seen.reported.is_none() {
+            self.book_dearest();
+        }
     }
 
     /// Books a plain answer; one that says nothing of its usage is booked by its length, never as zero.

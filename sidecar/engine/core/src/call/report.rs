@@ -37,7 +37,7 @@ impl Call {
             workload: self.workload(),
             team: &self.attribution.team,
             key: &self.attribution.key,
-            endpoint: self.endpoint.as_str(),
+            endpoint: self.surface.as_str(),
         };
         self.worker.shared.book.usage().add(&key, added);
     }
@@ -106,7 +106,7 @@ impl Call {
             digest: &self.plan.digest,
             rule: route.map_or("", |route| &route.name),
             strategy: route.map_or("", |route| route.route.strategy.as_str()),
-            endpoint: self.endpoint.as_str(),
+            endpoint: self.surface.as_str(),
             requested_model: self.requested(),
             model,
             provider,

@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, HeaderName};
 
-use super::{Call, Endpoint, Outcome};
+use super::{Call, Outcome};
 use crate::error::Class;
 use crate::headers::{TRACEPARENT, TRACESTATE};
 use crate::plan::Taken;
@@ -136,8 +136,8 @@ impl Call {
         let gone = outcome == Outcome::Cancelled;
         let mut attributes: Attributes<'_> = vec![
             ("http.request.method", "POST".into()),
-            ("http.route", self.endpoint.path().into()),
-            ("gen_ai.operation.name", self.endpoint.as_str().into()),
+            ("http.route", self.surface.path().into()),
+            ("gen_ai.operation.name", self.surface.operation().into()),
             ("pointsman.request_id", self.id.as_str().into()),
             ("pointsman.outcome", outcome.as_str().into()),
             ("pointsman.cost_usd", (self.booked.cost as f64 / USD as f64).into()),
@@ -157,7 +157,7 @@ impl Call {
         Span {
             id: context.span_id,
             parent: context.parent_id,
-            name: format!("POST {}", self.endpoint.path()).into(),
+            name: format!("POST {}", self.surface.path()).into(),
             kind: Kind::Server,
             start_us: 0,
             end_us: self.stages.total,
@@ -192,7 +192,7 @@ impl Call {
         id: u64,
         last: bool,
     ) -> Span<'a> {
-        let operation = self.endpoint.as_str();
+        let operation = self.surface.operation();
         let mut attributes: Attributes<'a> = vec![
             ("gen_ai.operation.name", operation.into()),
             ("pointsman.model", (&*row.model).into()),
@@ -230,8 +230,9 @@ impl Call {
         }
     }
 
-    /// The model's name that the provider got.
-    fn asked_of<'a>(&'a self, model: &'a Model) -> &'a str {
+    /// The model's name that its provider gets.
+    #[must_use]
+    pub fn asked_of<'a>(&'a self, model: &'a Model) -> &'a str {
         if self.taken == Taken::PassThrough { self.requested() } else { &model.provider.model }
     }
 
@@ -253,7 +254,7 @@ impl Call {
         }
         let usage = self.booked.usage;
         attributes.push(("gen_ai.usage.input_tokens", usage.input.into()));
-        if self.endpoint == Endpoint::Chat {
+        if self.surface.generates() {
             attributes.push(("gen_ai.usage.output_tokens", usage.output.into()));
         }
         if usage.cached_input > 0 {
@@ -266,6 +267,11 @@ fn of_target<'a>(model: &'a Model, origin: &'a Origin) -> Attributes<'a> {
     let provider = match model.provider.kind {
         ProviderType::OpenAI => "openai",
         ProviderType::OpenAICompatible | ProviderType::SelfHosted => &model.provider.label,
+        ProviderType::Anthropic => "anthropic",
+        ProviderType::Gemini => "gcp.gemini",
+        ProviderType::Vertex => "gcp.vertex_ai",
+        ProviderType::Bedrock => "aws.bedrock",
+        ProviderType::AzureOpenAI => "azure.ai.openai",
     };
     vec![
         ("gen_ai.provider.name", provider.into()),

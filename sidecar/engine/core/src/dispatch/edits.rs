@@ -3,13 +3,17 @@
 use crate::call::Call;
 use crate::plan::Taken;
 use crate::scan::{Edit, Key};
+use crate::surface::Surface;
+use crate::wire::Dialect;
 
 /// The named splices; all other bytes of the body pass unchanged.
 pub(super) fn edits(call: &Call) -> Vec<Edit> {
     let Some((model, planned)) = call.model() else { return Vec::new() };
     let mut edits = Vec::with_capacity(3);
     if call.taken != Taken::PassThrough && call.requested() != model.provider.model {
-        edits.extend(call.scan.model.as_ref().map(|requested| Edit {
+        // Where the path names it, the body does not.
+        let requested = call.scan.model.as_ref().filter(|it| !it.span.is_empty());
+        edits.extend(requested.map(|requested| Edit {
             at: requested.span.clone(),
             with: planned.upstream_name.clone(),
         }));
@@ -17,7 +21,7 @@ pub(super) fn edits(call: &Call) -> Vec<Edit> {
     if let Some(cap) = call.capped {
         edits.push(cap_edit(call, &model.provider.cap_field, cap));
     }
-    if call.wants_stream() {
+    if call.wants_stream() && matches!(call.surface, Surface::Chat | Surface::Completions) {
         edits.extend(call.scan.ask_usage());
     }
     edits.sort_by_key(|edit| edit.at.start);
@@ -26,7 +30,13 @@ pub(super) fn edits(call: &Call) -> Vec<Edit> {
 
 /// The cap goes where the caller put one, else into the field that the provider reads.
 fn cap_edit(call: &Call, field: &str, cap: u64) -> Edit {
-    let key = if call.scan.max_completion_tokens.is_some() {
+    let key = if call.surface.dialect() == Dialect::Gemini {
+        return call.scan.set_gemini_cap(&cap.to_string());
+    } else if matches!(call.surface, Surface::Messages | Surface::Completions) {
+        Key::MaxTokens
+    } else if call.surface == Surface::Responses {
+        Key::MaxOutputTokens
+    } else if call.scan.max_completion_tokens.is_some() {
         Key::MaxCompletionTokens
     } else if call.scan.max_tokens.is_some() || field == "max_tokens" {
         Key::MaxTokens

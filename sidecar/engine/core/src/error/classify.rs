@@ -166,6 +166,17 @@ pub fn classify_event(error: &Value) -> Classified {
     said.classified(status, None)
 }
 
+/// The provider's own words in an error's JSON, whoever it is.
+#[must_use]
+pub fn told_in(error: &[u8]) -> Option<String> {
+    let document: Value = serde_json::from_slice(error).ok()?;
+    let outer = document.get(0).unwrap_or(&document);
+    let error = outer.get("error").unwrap_or(outer);
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let member = |name: &str| error.get(name).and_then(text);
+    member("message").or_else(|| text(error)).or_else(|| member("detail"))
+}
+
 /// What the provider said, in lower case.
 #[derive(Default)]
 struct Said {

@@ -46,6 +46,12 @@ fn of_request(refusal: &Refusal) -> Option<String> {
         Refusal::BadValue { param, reason } => {
             format!("'{}' is not valid: {}.", short(param), short(reason))
         }
+        Refusal::Untranslatable { param, why } => format!(
+            "No candidate's provider can be asked for '{}': {}. A candidate that speaks the \
+             request's own format takes it as it is.",
+            short(param),
+            why.trim_end_matches('.')
+        ),
         Refusal::MissingModel => {
             "The request names no model. Add \"model\"; GET /v1/models lists the names.".to_owned()
         }
@@ -55,7 +61,8 @@ fn of_request(refusal: &Refusal) -> Option<String> {
             short(model)
         ),
         Refusal::NotFound { path } => format!(
-            "There is no '{}' here. Use /v1/chat/completions, /v1/embeddings or /v1/models.",
+            "There is no '{}' here. Use /v1/chat/completions, /v1/responses, /v1/messages, \
+             /v1beta/models/NAME:generateContent, /v1/embeddings or /v1/models.",
             short(path)
         ),
         Refusal::MethodNotAllowed { allow } => format!("This path takes {allow} only."),

@@ -3,10 +3,12 @@
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use pointsman_wire::Fault;
 use serde_json::json;
 
 use super::message::{message, short};
 use super::money::{BudgetNo, LimitName};
+use super::spent::{upstream_code, upstream_kind};
 use super::{CallerNo, Class};
 use crate::fleet::State;
 use crate::limits;
@@ -51,6 +53,13 @@ pub enum Refusal {
         param: String,
         /// What it must be.
         reason: String,
+    },
+    /// No candidate's provider has anything like what a member asks for.
+    Untranslatable {
+        /// Path of the member.
+        param: String,
+        /// Why, and what the caller can do.
+        why: &'static str,
     },
     /// There is no `model`.
     MissingModel,
@@ -223,6 +232,20 @@ impl Refusal {
         Bytes::from(json!({ "error": error }).to_string())
     }
 
+    /// For writers of other dialects' errors.
+    #[must_use]
+    pub fn fault(&self, request_id: &str) -> Fault {
+        let facts = self.facts();
+        Fault {
+            status: facts.status.as_u16(),
+            kind: facts.kind.to_owned(),
+            code: Some(facts.code.to_owned()),
+            param: self.param(),
+            message: message(self),
+            request_id: request_id.to_owned(),
+        }
+    }
+
     /// The whole answer.
     #[must_use]
     pub fn response(&self) -> Response<Bytes> {
@@ -235,7 +258,9 @@ impl Refusal {
 
     fn param(&self) -> Option<String> {
         match self {
-            Self::DuplicateKey { key: param } | Self::BadValue { param, .. } => Some(short(param)),
+            Self::DuplicateKey { key: param }
+            | Self::BadValue { param, .. }
+            | Self::Untranslatable { param, .. } => Some(short(param)),
             Self::MissingModel
             | Self::ModelNotFound { .. }
             | Self::Caller(CallerNo::Model { .. }) => Some("model".to_owned()),
@@ -274,6 +299,7 @@ impl Refusal {
             Self::BadJson { .. } => bad(StatusCode::BAD_REQUEST, "invalid_json"),
             Self::DuplicateKey { .. } => bad(StatusCode::BAD_REQUEST, "duplicate_key"),
             Self::BadValue { .. } => bad(StatusCode::BAD_REQUEST, "invalid_value"),
+            Self::Untranslatable { .. } => bad(StatusCode::BAD_REQUEST, "untranslatable"),
             Self::MissingModel => bad(StatusCode::BAD_REQUEST, "missing_model"),
             Self::ModelNotFound { .. } => bad(StatusCode::NOT_FOUND, "model_not_found"),
             Self::NoCandidate(why) => why.facts(),
@@ -349,31 +375,5 @@ impl NoCandidate {
                 ..unavailable("no_endpoint", Class::Connect)
             },
         }
-    }
-}
-
-/// `error.type` of a call whose attempts are spent: SDKs tell by the status, people and logs by this.
-const fn upstream_kind(class: Class) -> &'static str {
-    match class {
-        Class::RateLimit => RATE,
-        Class::BadRequest | Class::ContextTooLong | Class::ContentFilter => INVALID,
-        Class::Conflict | Class::StatefulMiss | Class::CallerGone => INVALID,
-        Class::Budget => QUOTA,
-        _ => SERVER,
-    }
-}
-
-/// `error.code` of a call whose attempts are spent.
-const fn upstream_code(class: Class) -> &'static str {
-    match class {
-        Class::Connect => "upstream_unreachable",
-        Class::SlowFirstToken => "upstream_timeout",
-        Class::Overload => "upstream_overloaded",
-        Class::RateLimit => "upstream_rate_limited",
-        Class::Quota => "upstream_quota_exhausted",
-        Class::Auth => "upstream_credential_rejected",
-        Class::ModelGone => "upstream_model_gone",
-        Class::MidStream | Class::TruncatedEarly => "upstream_truncated",
-        _ => "upstream_failed",
     }
 }

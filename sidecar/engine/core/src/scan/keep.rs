@@ -27,6 +27,11 @@ impl Keep {
         self.chars = 0;
     }
 
+    /// Whether there is no text.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.chars == 0
+    }
+
     /// Another part of the same message begins: parts are joined by a line break.
     pub(super) fn next_part(&mut self) {
         if self.chars > 0 {

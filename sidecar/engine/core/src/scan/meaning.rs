@@ -4,13 +4,12 @@ use std::ops::Range;
 
 use super::error::ScanError;
 use super::keep::Keep;
-use super::place::{Key, Kind, Place};
-use super::{ResponseFormat, Scan, ScanOptions, Spanned, StreamOptions};
+use super::place::{Key, Kind, Place, Profile};
+use super::source::Source;
+use super::word::Word;
+use super::{Braces, ResponseFormat, Scan, ScanOptions, Spanned};
 use crate::detect::Detector;
 use crate::limits::{MODEL_NAME_BYTES, SERVICE_TIER_BYTES};
-
-/// Longest interpreted name or word: `max_completion_tokens` has 21 bytes.
-const WORD_BYTES: usize = 24;
 
 /// What becomes of the string at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,32 +25,8 @@ enum Purpose {
     Kept,
     /// A URL that may hold data.
     Url,
-}
-
-/// A short string, or the start of a long one.
-#[derive(Debug, Default)]
-struct Word {
-    bytes: [u8; WORD_BYTES],
-    len: usize,
-}
-
-impl Word {
-    fn push(&mut self, text: &[u8]) {
-        if let Some(room) = self.bytes.get_mut(self.len..) {
-            let take = text.len().min(room.len());
-            room[..take].copy_from_slice(&text[..take]);
-        }
-        self.len += text.len();
-    }
-
-    /// The word; nothing where it is longer than any that we know.
-    fn whole(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-
-    fn is_data_url(&self) -> bool {
-        self.bytes[..5].eq_ignore_ascii_case(b"data:")
-    }
+    /// Base64, which is only measured.
+    Data,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,11 +50,15 @@ pub(super) struct Meaning {
     last: Keep,
     detector: Option<Detector>,
     member_start: usize,
+    profile: Profile,
+    source: Source,
 }
 
 impl Meaning {
-    pub(super) fn new(options: ScanOptions) -> Self {
+    pub(super) fn new(profile: Profile, options: ScanOptions) -> Self {
         Self {
+            profile,
+            source: Source::default(),
             scan: Scan::default(),
             purpose: Purpose::Skip,
             word: Word::default(),
@@ -102,7 +81,7 @@ impl Meaning {
     }
 
     pub(super) fn begin_key(&mut self, parent: Place) {
-        self.word.len = 0;
+        self.word.clear();
         self.purpose = if parent.reads_names() { Purpose::Word } else { Purpose::Skip };
     }
 
@@ -122,8 +101,13 @@ impl Meaning {
             _ => {}
         }
         match (parent, &mut self.scan.stream_options) {
-            (Place::Root, _) => self.scan.members += 1,
+            (Place::Root | Place::Top(_), _) => self.scan.members += 1,
             (Place::Member(Key::StreamOptions), Some(options)) => options.empty = false,
+            (Place::Member(Key::GenerationConfig), _) => {
+                if let Some(config) = &mut self.scan.generation_config {
+                    config.empty = false;
+                }
+            }
             _ => {}
         }
         Ok(place)
@@ -146,11 +130,12 @@ impl Meaning {
             Place::Member(key) => {
                 self.member_start = offset;
                 self.role = Role::Unknown;
-                self.scan.has_messages |= key == Key::Messages;
-                self.scan.has_input |= key == Key::Input;
+                self.scan.has_messages |=
+                    matches!(key, Key::Messages | Key::Items | Key::Contents | Key::Prompt);
+                self.scan.has_input |= matches!(key, Key::Input | Key::EmbeddedContent);
             }
             Place::Tool => self.scan.has_tools = true,
-            Place::Message => {
+            Place::Message | Place::Turn(_) => {
                 self.scan.message_count = self.scan.message_count.saturating_add(1);
                 self.role = Role::Unknown;
                 self.current.clear();
@@ -158,6 +143,15 @@ impl Meaning {
             Place::Image => self.scan.image_parts += u32::from(kind != Kind::Null),
             Place::Audio => self.scan.has_audio |= kind != Kind::Null,
             Place::File => self.scan.has_file |= kind != Kind::Null,
+            Place::Source | Place::Blob => self.source = Source::begin(place == Place::Blob),
+            Place::InputItem if self.profile == Profile::Completions && kind != Kind::Number => {
+                self.scan.message_count = self.scan.message_count.saturating_add(1);
+            }
+            Place::ConfigSchema if kind != Kind::Null => {
+                self.scan.response_format = ResponseFormat::JsonSchema;
+            }
+            // A document within the document: what stands there stands at another depth.
+            Place::Top(_) => self.scan.spans = Default::default(),
             _ => {}
         }
         if kind == Kind::String {
@@ -168,10 +162,12 @@ impl Meaning {
 
     pub(super) fn open_object(&mut self, place: Place, offset: usize) {
         match place {
-            Place::Root => self.scan.open_brace = offset,
+            Place::Root | Place::Top(_) => self.scan.open_brace = offset,
             Place::Member(Key::StreamOptions) => {
-                let options = StreamOptions { open_brace: offset, empty: true };
-                self.scan.stream_options = Some(options);
+                self.scan.stream_options = Some(Braces { open_brace: offset, empty: true });
+            }
+            Place::Member(Key::GenerationConfig) => {
+                self.scan.generation_config = Some(Braces { open_brace: offset, empty: true });
             }
             _ => {}
         }
@@ -182,6 +178,7 @@ impl Meaning {
         match self.purpose {
             Purpose::Skip => {}
             Purpose::Word | Purpose::Url => self.word.push(text),
+            Purpose::Data => self.source.measure(text.len()),
             Purpose::Name(limit) => {
                 // One byte more than the limit is enough to know.
                 let room = (limit + 1).saturating_sub(self.name.len()).min(text.len());
@@ -201,7 +198,15 @@ impl Meaning {
 
     pub(super) fn end_string(&mut self, place: Place, span: Range<usize>) -> Result<(), ScanError> {
         match self.purpose {
-            Purpose::Skip => {}
+            Purpose::Skip | Purpose::Data => {}
+            Purpose::Word if place == Place::SourceType => self.source.note_type(self.word.whole()),
+            Purpose::Word if place == Place::MediaType => self.source.note_media(self.word.start()),
+            Purpose::Word if place == Place::ConfigMime => {
+                let json = self.word.whole() == b"application/json";
+                if json && self.scan.response_format == ResponseFormat::Text {
+                    self.scan.response_format = ResponseFormat::JsonObject;
+                }
+            }
             Purpose::Word if place == Place::Role => {
                 // A second role cannot make a message the user's whose text was not kept.
                 let user = self.word.whole() == b"user" && self.role != Role::Other;
@@ -218,14 +223,14 @@ impl Meaning {
             Purpose::Name(limit) => self.end_name(place, limit, span)?,
             Purpose::Url => {
                 if self.word.is_data_url() {
-                    self.scan.image_data_bytes += self.word.len as u64;
+                    self.scan.image_data_bytes += self.word.len() as u64;
                 }
             }
             Purpose::Text | Purpose::Kept => {
                 if let Some(detector) = &mut self.detector {
                     detector.end_text();
                 }
-                if matches!(place, Place::InputItem | Place::Member(Key::Input)) {
+                if matches!(place, Place::InputItem | Place::Member(_)) {
                     std::mem::swap(&mut self.current, &mut self.last);
                 }
             }
@@ -242,15 +247,30 @@ impl Meaning {
         if place == Place::InputItem {
             self.scan.input_tokens += 1;
         }
-        let Place::Member(key) = place else { return Ok(()) };
+        match (place, whole) {
+            (Place::ConfigCap, Some(value)) => self.scan.max_tokens = Some(Spanned { span, value }),
+            (Place::ConfigN, _) => self.scan.n = whole,
+            (Place::Member(key), _) => return self.end_member(key, whole, span),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end_member(
+        &mut self,
+        key: Key,
+        whole: Option<u64>,
+        span: Range<usize>,
+    ) -> Result<(), ScanError> {
         let expected = "a whole number of at least 0";
         let value = whole.ok_or(ScanError::WrongType { key: key.as_str(), expected })?;
         match key {
             Key::MaxTokens => self.scan.max_tokens = Some(Spanned { span, value }),
-            Key::MaxCompletionTokens => {
+            Key::MaxCompletionTokens | Key::MaxOutputTokens => {
                 self.scan.max_completion_tokens = Some(Spanned { span, value });
             }
-            Key::N => self.scan.n = Some(value),
+            // All of which the best are taken are billed.
+            Key::N | Key::BestOf => self.scan.n = Some(value.max(self.scan.n.unwrap_or(0))),
             _ => {}
         }
         Ok(())
@@ -281,8 +301,19 @@ impl Meaning {
     pub(super) fn end_value(&mut self, place: Place, end: usize) {
         match place {
             Place::Member(key) => self.scan.spans[key as usize] = self.member_start..end,
-            Place::Message if self.role == Role::User => {
+            Place::Message if self.role == Role::User && self.may_be_last() => {
                 std::mem::swap(&mut self.current, &mut self.last);
+            }
+            Place::Turn(_) if self.is_users_turn() && self.may_be_last() => {
+                std::mem::swap(&mut self.current, &mut self.last);
+            }
+            Place::Source | Place::Blob => {
+                if self.source.is_image() {
+                    self.scan.image_parts += 1;
+                    self.scan.image_data_bytes += self.source.bytes();
+                } else {
+                    self.scan.has_file |= self.source.bytes() > 0;
+                }
             }
             _ => {}
         }
@@ -293,21 +324,35 @@ impl Meaning {
             Place::Member(Key::Model) => Purpose::Name(MODEL_NAME_BYTES),
             Place::Member(Key::ServiceTier) => Purpose::Name(SERVICE_TIER_BYTES),
             Place::FormatType | Place::Role => Purpose::Word,
+            Place::SourceType | Place::MediaType | Place::ConfigMime => Purpose::Word,
+            Place::SourceData if self.source.is_encoded() => Purpose::Data,
             Place::Image | Place::ImageUrl => Purpose::Url,
-            Place::InputItem | Place::Member(Key::Input) => {
+            Place::InputItem | Place::Member(Key::Input | Key::Items | Key::Prompt) => {
                 self.current.clear();
                 self.kept()
             }
             Place::Content | Place::Part | Place::PartText => self.kept(),
-            Place::Said => Purpose::Text,
+            Place::Said | Place::SourceData => Purpose::Text,
             _ => Purpose::Skip,
         };
         match self.purpose {
-            Purpose::Word => self.word.len = 0,
+            Purpose::Word if place == Place::MediaType => self.word = Word::default(),
+            Purpose::Word => self.word.clear(),
             Purpose::Url => self.word = Word::default(),
             Purpose::Kept => self.current.next_part(),
             _ => {}
         }
+    }
+
+    /// In other profiles than chat's, tools' results stand in turns of the user's, without text.
+    fn may_be_last(&self) -> bool {
+        self.profile == Profile::Chat || !self.current.is_empty()
+    }
+
+    /// A turn of Gemini's need not say whose it is.
+    fn is_users_turn(&self) -> bool {
+        let nobodys = self.role == Role::Unknown && self.profile == Profile::Gemini;
+        self.role == Role::User || nobodys
     }
 
     fn kept(&self) -> Purpose {

@@ -11,8 +11,10 @@ mod meaning;
 mod number;
 mod place;
 mod scanner;
+mod source;
 mod splice;
 mod text;
+mod word;
 
 use std::ops::Range;
 
@@ -22,7 +24,7 @@ use crate::detect::PiiKind;
 use crate::limits::FEATURE_SIDE_CHARS;
 
 pub use error::ScanError;
-pub use place::Key;
+pub use place::{Key, Profile};
 pub use scanner::Scanner;
 pub use splice::{Edit, splice};
 pub(crate) use text::skip_blocks;
@@ -131,12 +133,13 @@ pub struct Scan {
     /// By [`Key`]; empty where absent.
     spans: [Range<usize>; Key::COUNT],
     usage_span: Option<Range<usize>>,
-    stream_options: Option<StreamOptions>,
+    stream_options: Option<Braces>,
+    generation_config: Option<Braces>,
 }
 
-/// The shape of a `stream_options` object.
+/// Where an object begins, and whether it has members.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct StreamOptions {
+struct Braces {
     open_brace: usize,
     empty: bool,
 }
@@ -149,6 +152,17 @@ impl Scan {
         (!span.is_empty()).then(|| span.clone())
     }
 
+    /// Takes what the path says in place of the body; it stands nowhere in the body.
+    pub fn note_path(&mut self, model: Option<String>, stream: Option<bool>) {
+        let nowhere = || 0..0;
+        if let Some(value) = model {
+            self.model = Some(Spanned { span: nowhere(), value });
+        }
+        if let Some(value) = stream {
+            self.stream = Some(Spanned { span: nowhere(), value });
+        }
+    }
+
     /// The edit that gives `key` this JSON value: in place of the one it has (`null` too, so that
     /// no key is ever sent twice), or as a new first member.
     #[must_use]
@@ -157,6 +171,19 @@ impl Scan {
             return Edit { at, with: Bytes::copy_from_slice(json.as_bytes()) };
         }
         insert(self.open_brace, key.as_str(), json, self.members == 0)
+    }
+
+    /// The edit that caps the answer of a Gemini request.
+    #[must_use]
+    pub fn set_gemini_cap(&self, json: &str) -> Edit {
+        const NAME: &str = "maxOutputTokens";
+        if let Some(cap) = &self.max_tokens {
+            return Edit { at: cap.span.clone(), with: Bytes::copy_from_slice(json.as_bytes()) };
+        }
+        match &self.generation_config {
+            Some(config) => insert(config.open_brace, NAME, json, config.empty),
+            None => self.set(Key::GenerationConfig, &format!("{{\"{NAME}\":{json}}}")),
+        }
     }
 
     /// The edit that makes a stream end with its usage; `None` where the caller asked for it too.

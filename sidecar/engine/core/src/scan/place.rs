@@ -25,13 +25,96 @@ pub enum Key {
     ServiceTier,
     /// `messages`
     Messages,
-    /// `input`
+    /// `input` of embeddings
     Input,
+    /// `input` of Responses
+    Items,
+    /// `prompt`
+    Prompt,
+    /// `contents`
+    Contents,
+    /// `content` of Gemini's embeddings
+    EmbeddedContent,
+    /// `max_output_tokens`
+    MaxOutputTokens,
+    /// `best_of`
+    BestOf,
+    /// `generationConfig`
+    GenerationConfig,
+}
+
+/// Whose requests are read: which members stand at the top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// OpenAI's chat and embeddings.
+    #[default]
+    Chat,
+    /// OpenAI's older completions.
+    Completions,
+    /// OpenAI's Responses.
+    Responses,
+    /// Anthropic's Messages.
+    Messages,
+    /// Gemini's contents.
+    Gemini,
+}
+
+impl Profile {
+    /// The document's place.
+    pub(super) const fn root(self) -> Place {
+        match self {
+            Self::Chat => Place::Root,
+            other => Place::Top(other),
+        }
+    }
+
+    /// The place of a member of the document; never asked of chat.
+    fn member(self, name: &[u8]) -> Place {
+        let key = match (self, name) {
+            (Self::Gemini, _) => return gemini(name),
+            (_, b"model") => Key::Model,
+            (_, b"stream") => Key::Stream,
+            (_, b"service_tier") => Key::ServiceTier,
+            (Self::Messages, b"messages") => Key::Messages,
+            (Self::Messages | Self::Completions, b"max_tokens") => Key::MaxTokens,
+            (Self::Messages | Self::Responses, b"tools") => Key::Tools,
+            (Self::Messages, b"system") | (Self::Responses, b"instructions") => return Place::Said,
+            (Self::Messages, b"output_config") | (Self::Responses, b"text") => {
+                return Place::FormatHolder;
+            }
+            (Self::Responses, b"input") => Key::Items,
+            (Self::Responses, b"max_output_tokens") => Key::MaxOutputTokens,
+            (Self::Completions, b"prompt") => Key::Prompt,
+            (Self::Completions, b"suffix") => return Place::Said,
+            (Self::Completions, b"n") => Key::N,
+            (Self::Completions, b"best_of") => Key::BestOf,
+            (Self::Completions, b"stream_options") => Key::StreamOptions,
+            _ => return Place::Ignored,
+        };
+        Place::Member(key)
+    }
+}
+
+/// The place of a member of Gemini's document, in both of the spellings that Google's parsers take.
+const fn gemini(name: &[u8]) -> Place {
+    Place::Member(match name {
+        b"contents" => Key::Contents,
+        b"content" => Key::EmbeddedContent,
+        b"tools" => Key::Tools,
+        b"generationConfig" | b"generation_config" => Key::GenerationConfig,
+        b"serviceTier" | b"service_tier" => Key::ServiceTier,
+        b"systemInstruction" | b"system_instruction" => return Place::Said,
+        b"generateContentRequest" | b"generate_content_request" => {
+            return Place::Top(Profile::Gemini);
+        }
+        b"requests" => return Place::Requests,
+        _ => return Place::Ignored,
+    })
 }
 
 impl Key {
     /// How many there are.
-    pub(super) const COUNT: usize = Self::Input as usize + 1;
+    pub(super) const COUNT: usize = Self::GenerationConfig as usize + 1;
 
     /// The member's name in the document.
     #[must_use]
@@ -48,11 +131,17 @@ impl Key {
             Self::ResponseFormat => "response_format",
             Self::ServiceTier => "service_tier",
             Self::Messages => "messages",
-            Self::Input => "input",
+            Self::Input | Self::Items => "input",
+            Self::Prompt => "prompt",
+            Self::Contents => "contents",
+            Self::EmbeddedContent => "content",
+            Self::MaxOutputTokens => "max_output_tokens",
+            Self::BestOf => "best_of",
+            Self::GenerationConfig => "generationConfig",
         }
     }
 
-    /// The key of this name, unescaped; `None` where we do not interpret it.
+    /// Chat's key of this name, unescaped; `None` where we do not interpret it.
     #[must_use]
     pub const fn from_name(name: &[u8]) -> Option<Self> {
         Some(match name {
@@ -92,6 +181,8 @@ pub(super) enum Place {
     Ignored,
     /// The document.
     Root,
+    /// The document, of another than OpenAI's chat and embeddings.
+    Top(Profile),
     /// A top-level member.
     Member(Key),
     /// `stream_options.include_usage`
@@ -102,6 +193,32 @@ pub(super) enum Place {
     Tool,
     /// An element of `messages`.
     Message,
+    /// An element of what has messages elsewhere: Anthropic's, Responses' items, Gemini's contents.
+    Turn(Key),
+    /// Elements of a batch of Gemini's embeddings.
+    Requests,
+    /// `output_config` and `text`, where the wanted form of the answer stands.
+    FormatHolder,
+    /// `format` in it.
+    Format,
+    /// `generationConfig.maxOutputTokens`
+    ConfigCap,
+    /// `generationConfig.candidateCount`
+    ConfigN,
+    /// `generationConfig.responseMimeType`
+    ConfigMime,
+    /// A schema in `generationConfig`.
+    ConfigSchema,
+    /// Anthropic's `source`, of an image or a document.
+    Source,
+    /// Gemini's `inlineData` and `fileData`.
+    Blob,
+    /// `source.type`
+    SourceType,
+    /// Its media type.
+    MediaType,
+    /// Its bytes, as base64 or, in Anthropic's text documents, as they are.
+    SourceData,
     /// `messages[].role`
     Role,
     /// `messages[].content`
@@ -129,8 +246,23 @@ impl Place {
     pub(super) fn member(self, name: &[u8]) -> Self {
         match self {
             Self::Root => Key::from_name(name).map_or(Self::Ignored, Self::Member),
+            Self::Top(profile) => profile.member(name),
             Self::Member(Key::StreamOptions) if name == b"include_usage" => Self::IncludeUsage,
-            Self::Member(Key::ResponseFormat) if name == b"type" => Self::FormatType,
+            Self::Member(Key::ResponseFormat) | Self::Format if name == b"type" => Self::FormatType,
+            Self::FormatHolder if name == b"format" => Self::Format,
+            Self::Member(Key::GenerationConfig) => Self::config(name),
+            Self::Turn(_) | Self::Member(Key::EmbeddedContent) => match name {
+                b"role" => Self::Role,
+                b"content" | b"parts" => Self::Content,
+                _ => Self::spoken(name),
+            },
+            Self::Source | Self::Blob => match name {
+                b"type" => Self::SourceType,
+                b"media_type" | b"mimeType" | b"mime_type" => Self::MediaType,
+                b"data" => Self::SourceData,
+                b"content" => Self::Said,
+                _ => Self::Ignored,
+            },
             Self::Message => match name {
                 b"role" => Self::Role,
                 b"content" => Self::Content,
@@ -148,7 +280,9 @@ impl Place {
         match self {
             Self::Member(Key::Tools | Key::Functions) => Self::Tool,
             Self::Member(Key::Messages) => Self::Message,
-            Self::Member(Key::Input) | Self::InputItem => Self::InputItem,
+            Self::Member(key @ (Key::Items | Key::Contents)) => Self::Turn(key),
+            Self::Requests => Self::Top(Profile::Gemini),
+            Self::Member(Key::Input | Key::Prompt) | Self::InputItem => Self::InputItem,
             Self::Content => Self::Part,
             Self::Part | Self::PartText | Self::Said => Self::Said,
             _ => Self::Ignored,
@@ -172,6 +306,7 @@ impl Place {
                 (fits(&[Kind::Bool, Kind::Null]), "stream_options.include_usage", "true or false")
             }
             Self::Message => (fits(&[Kind::Object]), "messages", "an array of objects"),
+            Self::Turn(key) => (fits(&[Kind::Object]), key.as_str(), "an array of objects"),
             _ => return None,
         };
         (!fits).then_some((key, expected))
@@ -183,9 +318,26 @@ impl Place {
             b"image_url" => Self::Image,
             b"input_audio" => Self::Audio,
             b"file" => Self::File,
+            b"source" => Self::Source,
+            b"inlineData" | b"inline_data" | b"fileData" => Self::Blob,
             b"type" | b"id" | b"role" | b"tool_call_id" | b"data" | b"url" | b"file_data"
-            | b"file_id" | b"format" | b"detail" | b"signature" => Self::Ignored,
+            | b"file_id" | b"format" | b"detail" | b"signature" | b"cache_control"
+            | b"encrypted_content" | b"thoughtSignature" | b"thought_signature" => Self::Ignored,
             _ => Self::Said,
+        }
+    }
+
+    /// A member of Gemini's `generationConfig`.
+    const fn config(name: &[u8]) -> Self {
+        match name {
+            b"maxOutputTokens" | b"max_output_tokens" => Self::ConfigCap,
+            b"candidateCount" | b"candidate_count" => Self::ConfigN,
+            b"responseMimeType" | b"response_mime_type" => Self::ConfigMime,
+            b"responseSchema"
+            | b"response_schema"
+            | b"responseJsonSchema"
+            | b"response_json_schema" => Self::ConfigSchema,
+            _ => Self::Ignored,
         }
     }
 }
@@ -195,11 +347,16 @@ const fn expectation(key: Key) -> (&'static [Kind], &'static str) {
     match key {
         Key::Model => (&[String], "a string"),
         Key::Stream => (&[Bool, Null], "true or false"),
-        Key::StreamOptions | Key::ResponseFormat => (&[Object, Null], "an object"),
-        Key::MaxTokens | Key::MaxCompletionTokens | Key::N => (&[Number, Null], "a whole number"),
+        Key::StreamOptions | Key::ResponseFormat | Key::GenerationConfig => {
+            (&[Object, Null], "an object")
+        }
+        Key::MaxTokens | Key::MaxCompletionTokens | Key::MaxOutputTokens | Key::N | Key::BestOf => {
+            (&[Number, Null], "a whole number")
+        }
         Key::Tools | Key::Functions => (&[Array, Null], "an array"),
         Key::ServiceTier => (&[String, Null], "a string"),
-        Key::Messages => (&[Array], "an array"),
-        Key::Input => (&[String, Array], "a string or an array"),
+        Key::Messages | Key::Contents => (&[Array], "an array"),
+        Key::EmbeddedContent => (&[Object], "an object"),
+        Key::Input | Key::Items | Key::Prompt => (&[String, Array], "a string or an array"),
     }
 }

@@ -3,7 +3,7 @@
 use super::error::ScanError;
 use super::meaning::Meaning;
 use super::number::{Number, Step};
-use super::place::{Kind, Place};
+use super::place::{Kind, Place, Profile};
 use super::text::{Escapes, Utf8, plain_len};
 use super::{Scan, ScanOptions};
 use crate::limits::JSON_DEPTH;
@@ -59,9 +59,15 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// A scanner for one body.
+    /// A scanner for one body of OpenAI's chat or embeddings.
     #[must_use]
     pub fn new(options: ScanOptions) -> Self {
+        Self::of(Profile::Chat, options)
+    }
+
+    /// A scanner for one body of such a surface.
+    #[must_use]
+    pub fn of(profile: Profile, options: ScanOptions) -> Self {
         Self {
             failed: None,
             offset: 0,
@@ -69,12 +75,12 @@ impl Scanner {
             state: State::Start,
             frames: [Frame::default(); JSON_DEPTH],
             depth: 0,
-            place: Place::Root,
+            place: profile.root(),
             start: 0,
             escapes: Escapes::default(),
             number: Number::start(b'0'),
             literal: Literal { rest: b"", value: None },
-            meaning: Meaning::new(options),
+            meaning: Meaning::new(profile, options),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Where events end in a byte stream (LF or CRLF), wherever it is split, and what lines an event has.
 
+use std::borrow::Cow;
+
 use memchr::memchr;
 
 /// Finds the blank lines that end events; keeps its place between pieces.
@@ -89,6 +91,28 @@ impl<'a> Event<'a> {
             None => Self::Empty,
         }
     }
+}
+
+/// Name and data of one whole event; `None`: a comment or nothing of either. Several `data` lines are
+/// joined by LF.
+pub(super) fn named(event: &[u8]) -> Option<(&str, Cow<'_, [u8]>)> {
+    let (mut name, mut data) = ("", None::<Cow<'_, [u8]>>);
+    for line in event.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if let Some(value) = field(line, b"data") {
+            match &mut data {
+                None => data = Some(Cow::Borrowed(value)),
+                Some(joined) => {
+                    let joined = joined.to_mut();
+                    joined.push(b'\n');
+                    joined.extend_from_slice(value);
+                }
+            }
+        } else if let Some(value) = field(line, b"event") {
+            name = std::str::from_utf8(value).unwrap_or_default();
+        }
+    }
+    data.map(|data| (name, data))
 }
 
 fn single_data_line(event: &[u8]) -> Option<&[u8]> {

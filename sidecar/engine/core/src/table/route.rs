@@ -49,6 +49,9 @@ pub struct Route {
     /// When the next candidate takes over.
     #[serde(default)]
     pub overflow: Overflow,
+    /// What becomes of a setting that a candidate's dialect has no place for.
+    #[serde(default)]
+    pub untranslatable: Untranslatable,
 }
 
 impl Route {
@@ -62,6 +65,7 @@ impl Route {
             retries: Retries::default(),
             timeouts: Timeouts::default(),
             overflow: Overflow::default(),
+            untranslatable: Untranslatable::default(),
         }
     }
 
@@ -149,6 +153,16 @@ impl Default for Overflow {
     fn default() -> Self {
         Self { on_saturated: true, on_cold_start: true, on_error: true }
     }
+}
+
+/// What becomes of a setting that a candidate's dialect has no place for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Untranslatable {
+    /// It is left out, and the answer's headers name it.
+    #[default]
+    Drop,
+    /// The candidate is passed over.
+    Refuse,
 }
 
 /// Attempts of one request and of all requests.

@@ -46,6 +46,7 @@ pub struct Endpoint {
     pub embeddings: Uri,
     /// `POST` target for OTLP spans, absolute.
     pub traces: Uri,
+    base: String,
 }
 
 impl Endpoint {
@@ -80,7 +81,14 @@ impl Endpoint {
             chat: join("/chat/completions")?,
             embeddings: join("/embeddings")?,
             traces: join("/v1/traces")?,
+            base: base.to_owned(),
         })
+    }
+
+    /// A target below the base URL, absolute; `None`: the path is none.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Option<Uri> {
+        [&self.base, path].concat().parse().ok()
     }
 
     /// The same endpoint, as a gateway that the hub's authority vouches for.

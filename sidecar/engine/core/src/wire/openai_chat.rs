@@ -1,6 +1,8 @@
 //! OpenAI chat completions and embeddings: what a stream's chunk and a plain answer say, by the members that matter.
 //! `sse` reads chunks here as they pass; `answer` reads plain bodies. Nothing is built, texts are only measured.
 
+use pointsman_wire::form::{Payload, Reply};
+
 use super::cursor::Cursor;
 use crate::limits;
 use crate::usage::Usage;
@@ -221,6 +223,25 @@ impl Answer {
         let usage = read.usage.and_then(Usage::of_embeddings);
         if read.embeddings == 0 { Err(NoAnswer::Empty) } else { Ok(read.answer(usage)) }
     }
+
+    /// Reads a count of tokens, whoever counted, for which nobody is billed.
+    #[must_use]
+    pub fn count(body: &[u8]) -> Option<Self> {
+        let document: serde_json::Value = serde_json::from_slice(body).ok()?;
+        let said = ["input_tokens", "totalTokens"].iter().any(|it| document[it].is_u64());
+        said.then(|| Self { usage: Some(Usage::default()), ..Self::default() })
+    }
+
+    /// What an answer of any dialect says.
+    #[must_use]
+    pub fn of(reply: &Reply) -> Self {
+        let parts = reply.choices.iter().flat_map(|choice| &choice.parts);
+        Self {
+            id: reply.id.as_ref().and_then(|id| owned(id.as_bytes())),
+            usage: reply.usage.as_ref().and_then(Usage::of_tokens),
+            output_bytes: parts.map(|part| said(&part.payload) as u64).sum(),
+        }
+    }
 }
 
 impl<'a> Body<'a> {
@@ -265,6 +286,20 @@ impl<'a> Body<'a> {
 
     fn answer(&self, usage: Option<Usage>) -> Answer {
         Answer { id: self.id.and_then(owned), usage, output_bytes: self.message_bytes }
+    }
+}
+
+/// Bytes of what a model said: never fewer than its tokens.
+fn said(payload: &Payload) -> usize {
+    match payload {
+        Payload::Text(text) | Payload::Refusal(text) => text.len(),
+        Payload::Thinking(thought) => {
+            thought.text.len() + thought.signature.as_ref().map_or(0, String::len)
+        }
+        Payload::Call(call) => call.id.len() + call.name.len() + call.arguments.len(),
+        Payload::Foreign { value, .. } => value.to_string().len(),
+        // Only callers bring results; an image's bytes say nothing about its tokens.
+        Payload::Media(_) | Payload::Result(_) => 0,
     }
 }
 

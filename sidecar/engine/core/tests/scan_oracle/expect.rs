@@ -195,7 +195,8 @@ impl Expected {
             "input_audio" => self.has_audio |= there,
             "file" => self.has_file |= there,
             "type" | "id" | "role" | "tool_call_id" | "data" | "url" | "file_data" | "file_id"
-            | "format" | "detail" | "signature" => {}
+            | "format" | "detail" | "signature" | "cache_control" | "encrypted_content"
+            | "thoughtSignature" | "thought_signature" => {}
             _ => self.said(value),
         }
     }

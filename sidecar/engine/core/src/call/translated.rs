@@ -1,0 +1,173 @@
+//! A call whose candidates speak another dialect than its caller: which of them can be asked at all, what
+//! they are sent, and what their answers become.
+
+use bytes::Bytes;
+use http::HeaderValue;
+use pointsman_wire::Facts;
+use pointsman_wire::form::Cannot;
+
+use super::Call;
+use crate::error::Refusal;
+use crate::limits;
+use crate::select::Filtered;
+use crate::surface::Surface;
+use crate::table::Untranslatable;
+use crate::wire::{Dialect, Sent, Target, Translation};
+
+impl Call {
+    /// What the current candidate is asked in.
+    #[must_use]
+    pub fn spoken(&self) -> Dialect {
+        let own = self.surface.dialect();
+        self.model()
+            .and_then(|(model, _)| Dialect::spoken(&model.provider, self.surface))
+            .unwrap_or(own)
+    }
+
+    /// Whether the current candidate speaks another dialect than the caller.
+    #[must_use]
+    pub fn is_translated(&self) -> bool {
+        self.spoken() != self.surface.dialect()
+    }
+
+    /// Whether its answer is not passed on as it comes: it is another dialect's, or the caller wants its
+    /// events as an array.
+    #[must_use]
+    pub fn is_rewritten(&self) -> bool {
+        self.is_translated() || self.surface == Surface::GenerateArray
+    }
+
+    /// Whether some candidate that may be tried speaks another dialect than the caller.
+    #[must_use]
+    pub fn may_be_translated(&self) -> bool {
+        let models = &self.plan.table.models;
+        let foreign = |place: usize| {
+            Dialect::spoken(&models[place].provider, self.surface) != Some(self.surface.dialect())
+        };
+        self.rows.iter().any(|row| row.usable() && foreign(self.model_of(row)))
+    }
+
+    /// Takes the candidates out that cannot be asked for this in their own words.
+    ///
+    /// # Errors
+    /// The request is not of its dialect's shape, or nobody is left to ask.
+    pub async fn keep_translatable(&mut self, pieces: &[Bytes]) -> Result<(), Refusal> {
+        let own = self.surface.dialect();
+        let mut first: Option<Cannot> = None;
+        for at in 0..self.rows.len() {
+            let row = self.rows[at];
+            let place = self.model_of(&row);
+            let spoken = Dialect::spoken(&self.plan.table.models[place].provider, self.surface);
+            if !row.usable() || spoken == Some(own) {
+                continue;
+            }
+            let sent = match self.target(place) {
+                Some(target) => self.translate(pieces, target).await?,
+                None => Err(Cannot {
+                    path: "model".to_owned(),
+                    why: "its provider has nothing of the kind; ask another model",
+                }),
+            };
+            if let Err(cannot) = sent.and_then(|sent| self.within_policy(sent)) {
+                self.rows[at].filtered = Some(Filtered::Capability);
+                first.get_or_insert(cannot);
+            }
+        }
+        // Those that can be tried stay in their order, before all others.
+        self.rows.sort_by_key(|row| !row.usable());
+        match first.filter(|_| !self.rows.iter().any(|row| row.usable())) {
+            Some(Cannot { path, why }) => Err(Refusal::Untranslatable { param: path, why }),
+            None => Ok(()),
+        }
+    }
+
+    /// What the current candidate is sent; `None`: the caller's own body.
+    ///
+    /// # Errors
+    /// As `keep_translatable`: a cap may be what does not fit.
+    pub async fn translated(&mut self, pieces: &[Bytes]) -> Result<Option<Bytes>, Refusal> {
+        self.dropped = None;
+        let target = self.chosen.filter(|_| self.is_translated()).and_then(|it| self.target(it));
+        let Some(target) = target else { return Ok(None) };
+        match self.translate(pieces, target).await? {
+            Ok(sent) => {
+                self.dropped = named(&sent);
+                Ok(Some(sent.body))
+            }
+            Err(Cannot { path, why }) => Err(Refusal::Untranslatable { param: path, why }),
+        }
+    }
+
+    /// For writers of answers.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        Facts {
+            id: self.id.trim_start_matches("pm-").to_owned(),
+            requested: self.requested().to_owned(),
+            now: u64::try_from(self.wall_ms / 1_000).unwrap_or_default(),
+            input_estimate: self.prompt_tokens,
+            stream_usage: self.scan.include_usage == Some(true),
+        }
+    }
+
+    fn target(&self, place: usize) -> Option<Target> {
+        let model = &self.plan.table.models[place];
+        let provider = &model.provider;
+        Some(Target {
+            dialect: Dialect::spoken(provider, self.surface)?,
+            model: self.asked_of(model).into(),
+            cap_field: provider.cap_field.as_str().into(),
+            cap: self.capped,
+        })
+    }
+
+    async fn translate(
+        &mut self,
+        pieces: &[Bytes],
+        target: Target,
+    ) -> Result<Result<Sent, Cannot>, Refusal> {
+        if self.translation.is_none() {
+            let (model, stream) = (self.requested().to_owned(), self.wants_stream());
+            let read = Translation::read(self.surface.dialect(), pieces, |asked| {
+                asked.model = model;
+                asked.stream = stream;
+            });
+            let read = read
+                .await
+                .map_err(|wrong| Refusal::BadValue { param: wrong.path, reason: wrong.why })?;
+            self.translation = Some(Box::new(read));
+        }
+        match &mut self.translation {
+            Some(translation) => Ok(translation.write(target).await),
+            None => Err(Refusal::Internal),
+        }
+    }
+
+    fn within_policy(&self, sent: Sent) -> Result<Sent, Cannot> {
+        let refuses =
+            self.route().is_some_and(|route| route.route.untranslatable == Untranslatable::Refuse);
+        match sent.losses.first().filter(|_| refuses) {
+            Some(loss) => Err(Cannot {
+                path: loss.path.clone(),
+                why: "the rule takes no candidate that has no place for it; leave it out",
+            }),
+            None => Ok(sent),
+        }
+    }
+}
+
+/// The names of what was left out, as far as a header takes them.
+fn named(sent: &Sent) -> Option<HeaderValue> {
+    let mut names = String::new();
+    for loss in sent.losses.iter() {
+        if names.len() + loss.path.len() + 2 > limits::DROPPED_BYTES {
+            names.push_str(", ...");
+            break;
+        }
+        if !names.is_empty() {
+            names.push_str(", ");
+        }
+        names.push_str(&loss.path);
+    }
+    if names.is_empty() { None } else { HeaderValue::from_str(&names).ok() }
+}

@@ -1,0 +1,12 @@
+//! Callers and providers that speak different dialects, end to end over sockets: what goes up, what comes
+//! down, what is booked, and that nothing that broke off looks whole.
+
+#![cfg(test)]
+
+mod chat_to_messages;
+mod origin;
+mod pairs;
+mod providers;
+mod same;
+mod surfaces;
+mod world;
