@@ -4,7 +4,7 @@
 STATE/up.json        the addresses of what runs (while it runs)
 STATE/installation   this folder's own id, for fences
 STATE/token          the local credential, mode 0600
-STATE/secrets/NAME/KEY   provider keys, read by the sidecar only
+STATE/secrets/NAME/KEY   provider keys, read by the sidecar only; and what simulators are shown
 STATE/hub.db*        the hub's database
 STATE/sidecar/  STATE/providers/  STATE/logs/   what the other processes keep
 ```
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
+
+from pointsman_operator.compile.hosted import SIMULATED_KEY
 
 PRIVATE = 0o700
 
@@ -70,6 +72,9 @@ class State:
             (self.path / name).mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         write_once(self.token_file, secrets.token_urlsafe(32))
         write_once(self.path / "installation", str(uuid.uuid4()))
+        shown = self.secrets / SIMULATED_KEY.secret
+        shown.mkdir(mode=PRIVATE, exist_ok=True)
+        write_once(shown / SIMULATED_KEY.key, "simulated")
 
     def lock(self) -> BinaryIO:
         """Hold the folder for this process while the returned file is open."""

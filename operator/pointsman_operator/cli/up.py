@@ -150,7 +150,9 @@ def announce(stack: Stack, folder: Path, state: State, *, json_output: bool) -> 
     flag = "" if state.path == default_state() else f" --state {state.path}"
     simulated = ", ".join(f"{label} [yellow](simulated: no key)[/]" for label in stack.simulators)
     OUT.print(f"[bold green]Pointsman is up[/] and serves {stack.policy} from {folder}")
+    bare = stack.base_url.removesuffix("/v1")
     OUT.print(f"  base URL   [bold]{stack.base_url}[/]", highlight=False)
+    OUT.print(f"             {bare} for Anthropic's and Google's SDKs", highlight=False)
     OUT.print(f"  hub        {stack.hub_url}", highlight=False)
     OUT.print(f"  providers  {simulated or 'all real'}", highlight=False)
     headers = "-H 'content-type: application/json'"

@@ -15,8 +15,10 @@ from pointsman_operator.catalog.providers import (
 )
 from pointsman_operator.compile.table import Surface, TableCredential, TableProvider
 
-PLAYED = frozenset({"OpenAI", "OpenAICompatible", "SelfHosted"})
-"""Types whose formats `pointsman-sim` plays."""
+CHAT = frozenset({"OpenAI", "OpenAICompatible", "SelfHosted"})
+"""Types whose simulator, as many a server, asks for no key, but for calls of its other formats."""
+SIMULATED_KEY = TableCredential(secret="pointsman-simulated", key="api-key", env="")  # noqa: S106
+"""What simulators are shown: no key of anybody's."""
 WITHOUT_EMBEDDINGS = frozenset({"Anthropic", "Bedrock", "Gemini", "Vertex"})
 """Types whose formats are translated for conversations only."""
 
@@ -58,20 +60,17 @@ def hosted_provider(given: Provider, capabilities: tuple[str, ...]) -> TableProv
 def simulated_provider(provider: TableProvider, simulator: str) -> TableProvider:
     """The same model played by a simulator, whose URL ends before `/chat/completions`.
 
-    What it does not play in the type's own format it plays in OpenAI's.
+    The format stays. What a simulator refuses without a key is shown one of nobody's.
     """
+    keyed = provider.type not in CHAT
     simulated: dict[str, object] = {
-        "base_url": simulator.rstrip("/"),
+        "base_url": _played_at(provider, simulator.rstrip("/")),
         "simulated": True,
-        "credential": None,
-        "allowed_hosts": (),
+        "credential": SIMULATED_KEY if keyed else None,
+        "allowed_hosts": (host_of(simulator),) if keyed else (),
         "endpoints": None,
-        "surfaces": None,
-        "api_version": None,
+        "surfaces": provider.surfaces if keyed else None,
     }
-    if provider.type not in PLAYED:
-        as_chat = {"type": "OpenAICompatible", "cap_field": "max_tokens", "stream_end": "Done"}
-        simulated |= as_chat
     return provider.model_copy(update=simulated)
 
 
@@ -122,6 +121,19 @@ def _place(given: Provider, known: KnownProvider | None) -> Place:
         case "AzureOpenAI":
             found = Place("", natives.azure_hosts(host))
     return found
+
+
+def _played_at(provider: TableProvider, simulator: str) -> str:
+    root = simulator.removesuffix("/v1")
+    match provider.type:
+        case "Bedrock":
+            return root
+        case "AzureOpenAI" if provider.api_version is None:
+            return f"{root}/openai/v1"
+        case "AzureOpenAI":
+            return f"{root}/openai/deployments/{provider.model}"
+        case _:
+            return simulator
 
 
 def _credential(given: Provider, env: str) -> TableCredential | None:

@@ -12,13 +12,20 @@ from pointsman_operator.inject.options import Options
 BASE_URLS = {
     "OPENAI_BASE_URL": f"{names.DATA_URL}/v1",
     "OPENAI_API_BASE": f"{names.DATA_URL}/v1",
+    "ANTHROPIC_BASE_URL": names.DATA_URL,
+    "GOOGLE_GEMINI_BASE_URL": names.DATA_URL,
 }
-"""Where SDKs send calls; another value goes around the sidecar."""
+"""Where SDKs send calls, as each wants it: OpenAI's add no version to the path, the others do.
+Another value goes around the sidecar."""
 ADDITIONS = BASE_URLS | {
     "POINTSMAN_URL": names.DATA_URL,
     "OPENAI_API_KEY": "pointsman",
+    "ANTHROPIC_API_KEY": "pointsman",
+    "GEMINI_API_KEY": "pointsman",
 }
 """With a placeholder where an SDK will not start without a key."""
+OTHER_NAMES = {"ANTHROPIC_API_KEY": "ANTHROPIC_AUTH_TOKEN", "GEMINI_API_KEY": "GOOGLE_API_KEY"}
+"""Where an app has the second, its SDK needs no placeholder in the first."""
 
 
 @dataclass
@@ -64,7 +71,11 @@ def _add(container: dict[str, Any], name: str, found: Environment, *, force: boo
     ]
     if conflicts:
         found.conflicts[name] = conflicts
-    absent = {variable: value for variable, value in ADDITIONS.items() if variable not in own}
+    absent = {
+        variable: value
+        for variable, value in ADDITIONS.items()
+        if variable not in own and OTHER_NAMES.get(variable) not in own
+    }
     if not absent:
         return
     if container.get("envFrom") and not force:

@@ -126,9 +126,15 @@ def simulators(
 
 def prices(model: TableModel) -> dict[str, int]:
     """Picodollars a token, as the simulator wants them."""
-    cached = model.pricing.cached_input
-    known = {"input": model.pricing.input, "output": model.pricing.output}
-    return known if cached is None else known | {"cachedInput": cached}
+    pricing = model.pricing
+    told = {
+        "input": pricing.input,
+        "cachedInput": pricing.cached_input,
+        "cacheWrite": pricing.cache_write,
+        "cacheWriteLong": pricing.cache_write_long,
+        "output": pricing.output,
+    }
+    return {name: price for name, price in told.items() if price is not None}
 
 
 def program() -> str:

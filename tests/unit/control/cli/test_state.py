@@ -23,6 +23,13 @@ def test_the_token_is_the_owners_alone(tmp_path: Path) -> None:
     assert state.token_file.read_text() == first
 
 
+def test_what_simulators_are_shown_is_no_key(tmp_path: Path) -> None:
+    """Some refuse a call without one, as their providers do; the file beside it is not touched."""
+    state = State(tmp_path)
+    state.prepare()
+    assert (state.secrets / "pointsman-simulated" / "api-key").read_text() == "simulated"
+
+
 def test_starts_are_counted_for_the_fence(tmp_path: Path) -> None:
     """Each start outranks the one before it in the same installation."""
     state = State(tmp_path)

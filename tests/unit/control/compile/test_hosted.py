@@ -187,11 +187,41 @@ def test_a_profile_says_how_its_servers_cap() -> None:
     assert ollama.provider.base_url == "http://127.0.0.1:11434/v1"
 
 
-def test_a_simulator_plays_what_it_can() -> None:
-    """What it cannot play in its own format it plays in OpenAI's, at the real price."""
-    bedrock = {"type": "Bedrock", "model": CLAUDE, "region": "eu-central-1", "credential": KEY}
-    played = _model(bedrock, simulated={"bedrock": "http://127.0.0.1:9/v1/"})
-    assert (played.provider.type, played.provider.cap_field) == ("OpenAICompatible", "max_tokens")
-    assert played.provider.base_url == "http://127.0.0.1:9/v1"
-    assert (played.provider.credential, played.provider.simulated) == (None, True)
-    assert played.pricing == _model(bedrock).pricing
+@pytest.mark.parametrize(
+    ("provider", "base_url"),
+    [
+        ({"type": "Anthropic", "model": "claude-sonnet-4-5"}, "http://127.0.0.1:9/v1"),
+        (
+            {"type": "Bedrock", "model": CLAUDE, "region": "eu-central-1"},
+            "http://127.0.0.1:9",
+        ),
+        (
+            {"type": "AzureOpenAI", "model": "gpt-4o-mini", "resource": "acme"},
+            "http://127.0.0.1:9/openai/v1",
+        ),
+        (
+            {
+                "type": "AzureOpenAI",
+                "model": "gpt-4o-mini",
+                "resource": "acme",
+                "deployment": "mini",
+                "apiVersion": "2024-10-21",
+            },
+            "http://127.0.0.1:9/openai/deployments/mini",
+        ),
+    ],
+)
+def test_a_simulator_sees_the_format_and_no_key(provider: dict[str, Any], base_url: str) -> None:
+    """Type, price and name stay; what is shown in the key's place goes to the simulator alone."""
+    real = _model({**provider, "credential": KEY})
+    labels = {real.provider.label: "http://127.0.0.1:9/v1/"}
+    played = _model({**provider, "credential": KEY}, simulated=labels)
+    assert (played.provider.base_url, played.provider.simulated) == (base_url, True)
+    kept = ("type", "model", "cap_field", "api_version", "surfaces")
+    assert [getattr(played.provider, name) for name in kept] == [
+        getattr(real.provider, name) for name in kept
+    ]
+    assert played.provider.credential is not None
+    assert played.provider.credential.secret != KEY["secretRef"]["name"]
+    assert played.provider.allowed_hosts == ("127.0.0.1",)
+    assert played.pricing == real.pricing

@@ -152,8 +152,12 @@ def test_the_environment_is_never_overwritten() -> None:
     assert environment(second) == {
         "OPENAI_BASE_URL": "http://127.0.0.1:4617/v1",
         "OPENAI_API_BASE": "http://127.0.0.1:4617/v1",
+        "ANTHROPIC_BASE_URL": "http://127.0.0.1:4617",
+        "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:4617",
         "POINTSMAN_URL": "http://127.0.0.1:4617",
         "OPENAI_API_KEY": "pointsman",
+        "ANTHROPIC_API_KEY": "pointsman",
+        "GEMINI_API_KEY": "pointsman",
     }
     assert environment(made["spec"]["initContainers"][1]) == environment(second)
     status = json.loads(made["metadata"]["annotations"][STATUS])
@@ -168,6 +172,19 @@ def test_a_key_of_the_apps_own_is_no_conflict() -> None:
     assert "conflicts" not in json.loads(made["metadata"]["annotations"][STATUS])
     kept = [it for it in made["spec"]["containers"][0]["env"] if it["name"] == "OPENAI_API_KEY"]
     assert kept == [{"name": "OPENAI_API_KEY", "valueFrom": secret}]
+
+
+@pytest.mark.parametrize(
+    ("own", "placeholder"),
+    [("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"), ("GOOGLE_API_KEY", "GEMINI_API_KEY")],
+)
+def test_a_key_under_its_other_name_needs_no_placeholder(own: str, placeholder: str) -> None:
+    """An SDK that finds two keys warns, or sends both."""
+    made, _ = injected(pod(app(env=[{"name": own, "value": "own"}]), app("other")))
+    first, second = made["spec"]["containers"]
+    assert placeholder not in environment(first)
+    assert "ANTHROPIC_BASE_URL" in environment(first)
+    assert environment(second)[placeholder] == "pointsman"
 
 
 @pytest.mark.parametrize(
