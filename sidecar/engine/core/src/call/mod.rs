@@ -232,7 +232,7 @@ impl Call {
     /// What the attempt is called at the provider: attempts count from 1. At a gateway it is the
     /// caller's; further ones of its own are numbered below it, so that none bears the caller's next.
     #[must_use]
-    pub fn attempt_name(&self) -> Option<http::HeaderValue> {
+    pub fn attempt_name(&self) -> Option<HeaderValue> {
         let (id, own) = (&self.id, self.attempts.len());
         match self.guest.as_ref().map_or(0, |visit| visit.attempt) {
             0 => value_of(format_args!("{id}.{own}")),
