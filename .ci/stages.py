@@ -30,7 +30,7 @@ ENGINE = ROOT / "sidecar" / "engine"
 BIN = ROOT / ".venv" / "bin"
 PYTHON = str(BIN / "python")
 # Folders of whole-process proofs; `make verify` leaves them to `make test`.
-LONG_FOLDERS = ("chart", "controlplane", "faults", "images", "sdk", "wheels", "demo")
+LONG_FOLDERS = ("chart", "clients", "controlplane", "faults", "images", "sdk", "wheels", "demo")
 # Ten real minutes and more a test: never part of `make test`, which names it.
 SOAK_FOLDER = "soak"
 # Chart, images and the node that runs them: beside all that needs no node, which takes as long.
@@ -146,6 +146,7 @@ def test_stages() -> list[Stage]:
         Stage("e2e", "a real node with real pods", (*pytest, "e2e/scenarios")),
         Stage("faults", "kills, cuts and money under both", (*pytest, "tests/faults")),
         Stage("sdk", "the official SDK 3.x, two simulators", (*pytest, "tests/sdk")),
+        Stage("clients", "every client package, every provider", (*pytest, "tests/clients")),
         Stage(
             "sdk2",
             "the same with the SDK 2.x",

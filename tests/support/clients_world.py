@@ -1,0 +1,55 @@
+"""One sidecar before one simulator that plays every provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.processes import Sidecar, ended
+from support.scenes import CUTS, SCENES
+from support.tables import model, table
+from support.upstreams import OurSimulator
+from support.worlds import SIDECAR_PYTHON, World
+
+PROVIDERS = {
+    "OpenAI": {"type": "OpenAICompatible", "baseURL": "{url}/v1"},
+    "Anthropic": {"type": "Anthropic", "baseURL": "{url}/v1"},
+    "Gemini": {"type": "Gemini", "baseURL": "{url}/v1beta"},
+}
+"""What the models behind the router speak."""
+PROVIDERS_KEY = "sk-providers-own-canary"
+CREDENTIAL = {"secret": "provider", "key": "api-key"}
+NEWEST_READER = 3
+
+
+@contextmanager
+def every_provider(folder: Path) -> Iterator[World]:
+    """Every scene as a model at every provider: `anthropic-plain`, `gemini-parallel` and so on."""
+    upstream = OurSimulator(folder)
+    secret = folder / "secrets" / CREDENTIAL["secret"]
+    secret.mkdir(parents=True)
+    (secret / CREDENTIAL["key"]).write_text(PROVIDERS_KEY)
+    (secret / "allowed-hosts").write_text("127.0.0.1")
+    try:
+        models = [
+            model(
+                f"{name.lower()}-{scene.name}",
+                upstream.url,
+                provider={
+                    "type": provider["type"],
+                    "baseURL": provider["baseURL"].format(url=upstream.url),
+                    "model": scene.upstream,
+                    "credential": CREDENTIAL,
+                    "allowedHosts": [],
+                },
+            )
+            for name, provider in PROVIDERS.items()
+            for scene in (*SCENES, *CUTS)
+        ]
+        written = table(models, [], minReader=NEWEST_READER)
+        sidecar = Sidecar(folder, written, python=SIDECAR_PYTHON)
+        with ended(sidecar):
+            yield World(upstream, sidecar)
+    finally:
+        upstream.kill()
