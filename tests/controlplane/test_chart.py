@@ -64,6 +64,15 @@ def test_the_api_server_takes_every_object(
     assert len(said.splitlines()) == len(rendered(helm, values))
 
 
+def test_helm_takes_over_resources_that_kubectl_applied(crds: ControlPlane, helm: Helm) -> None:
+    """The API server keeps all that we wrote of a definition, so two hands do not conflict."""
+    ours = [one for one in rendered(helm, {}) if one["kind"] == "CustomResourceDefinition"]
+    assert len(ours) == 3
+    flags = ("--server-side", "--field-manager=helm", "--dry-run=server")
+    said = crds.kubectl("apply", *flags, "-f", "-", text=yaml.safe_dump_all(ours))
+    assert len(said.splitlines()) == len(ours)
+
+
 def test_upgrades_and_a_forced_apply_keep_the_bundle(crds: ControlPlane, release: Helm) -> None:
     """What the controller wrote into the webhooks survives whoever installs the chart again."""
     found = crds.api.get(f"{WEBHOOKS}/{RELEASE}-pointsman")

@@ -37,7 +37,7 @@ def _convert(schema: Schema, definitions: dict[str, Schema], where: str) -> Sche
     if "const" in flat:
         flat["enum"] = [flat.pop("const")]
     made: Schema = {}
-    for key, value in flat.items():
+    for key, value in _stored(flat).items():
         if key == "description":
             made[key] = " ".join(value.split())
         elif key in _KEPT:
@@ -56,6 +56,11 @@ def _convert(schema: Schema, definitions: dict[str, Schema], where: str) -> Sche
             message = f"{where}: {key} has no place in a structural schema"
             raise UnsupportedSchemaError(message)
     return _checked(_with_plain_default(made, where), where)
+
+
+def _stored(schema: Schema) -> Schema:
+    """Without the empty map that the API server drops: Helm would take that for someone's change."""
+    return {key: value for key, value in schema.items() if (key, value) != ("properties", {})}
 
 
 def _flattened(schema: Schema, definitions: dict[str, Schema], where: str) -> Schema:
