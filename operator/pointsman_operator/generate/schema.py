@@ -59,7 +59,7 @@ def _convert(schema: Schema, definitions: dict[str, Schema], where: str) -> Sche
 
 
 def _stored(schema: Schema) -> Schema:
-    """Without the empty map that the API server drops: Helm would take that for someone's change."""
+    """Without the empty map that the API server drops: Helm takes that for someone's change."""
     return {key: value for key, value in schema.items() if (key, value) != ("properties", {})}
 
 
