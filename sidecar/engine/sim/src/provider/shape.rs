@@ -99,7 +99,7 @@ pub(crate) struct Fault {
     /// What it is.
     pub(crate) what: What,
     /// The value that is wrong; null where one is missing.
-    pub(crate) found: Value,
+    pub(crate) found: Box<Value>,
 }
 
 /// How members are looked at.
@@ -293,7 +293,7 @@ impl Checker {
     }
 
     fn fault(&self, what: What, found: &Value) -> Fault {
-        Fault { path: self.path.clone(), what, found: found.clone() }
+        Fault { path: self.path.clone(), what, found: Box::new(found.clone()) }
     }
 }
 

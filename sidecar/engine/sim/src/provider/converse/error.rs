@@ -23,7 +23,7 @@ pub(super) fn refused(status: u16, kind: &str, message: &str) -> Refused {
 /// A fault in the request's form, as Smithy words it.
 pub(super) fn malformed(fault: &Fault) -> Refused {
     let place = path(&fault.path);
-    let found = match &fault.found {
+    let found = match &*fault.found {
         serde_json::Value::Null => "null".to_owned(),
         value => format!("'{}'", value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
     };
