@@ -49,7 +49,6 @@ pub mod score;
 pub mod secrets;
 pub mod select;
 pub mod serve;
-pub mod sign;
 pub mod span;
 pub mod sse;
 pub mod stats;
