@@ -13,11 +13,14 @@ use pointsman_wire::{Facts, Fault};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+#[path = "support/any_json.rs"]
+mod any_json;
 #[path = "support/assemble.rs"]
 mod assemble;
 #[path = "support/grammar_bedrock.rs"]
 mod grammar;
 
+use any_json::any_json;
 use grammar::Verdict;
 
 const MODEL: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
@@ -42,9 +45,8 @@ fn facts() -> Facts {
     }
 }
 
-/// Any JSON, with the words that Converse's readers look for as keys.
-fn any_json() -> impl Strategy<Value = Value> {
-    let words = "messages|role|user|assistant|system|content|text|image|document|video|audio|format|png|\
+/// The words that Converse's readers look for as keys.
+const WORDS: &str = "messages|role|user|assistant|system|content|text|image|document|video|audio|format|png|\
         source|bytes|s3Location|uri|toolUse|toolUseId|name|input|type|toolResult|status|error|json|\
         reasoningContent|reasoningText|signature|redactedContent|cachePoint|ttl|1h|guardContent|\
         inferenceConfig|maxTokens|temperature|topP|stopSequences|toolConfig|tools|toolSpec|inputSchema|\
@@ -52,24 +54,6 @@ fn any_json() -> impl Strategy<Value = Value> {
         additionalModelRequestFields|thinking|budget_tokens|top_k|output|message|stopReason|end_turn|\
         usage|inputTokens|outputTokens|cacheReadInputTokens|cacheDetails|start|delta|\
         contentBlockIndex|citationsContent|serviceTier|additionalModelResponseFields|stop_sequence";
-    let word = proptest::sample::select(words.split('|').map(str::trim).collect::<Vec<_>>());
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        (0_u64..3).prop_map(Value::from),
-        ".{0,8}".prop_map(Value::from),
-        word.clone().prop_map(Value::from),
-    ];
-    leaf.prop_recursive(6, 48, 6, move |inner| {
-        prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            proptest::collection::vec((word.clone(), inner), 0..6).prop_map(|members| {
-                members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
-            }),
-        ]
-    })
-}
 
 /// With what a DOM would change: digits beyond any number's, spaces, the order of members.
 fn exact() -> BoxedStrategy<String> {
@@ -328,7 +312,7 @@ proptest! {
 
     /// Hostile requests are refused or read, never a panic; what was read can be written or not.
     #[test]
-    fn any_request_is_read_without_panic(one in any_json(), two in any_json()) {
+    fn any_request_is_read_without_panic(one in any_json(WORDS), two in any_json(WORDS)) {
         let user = json!([{"role": "user", "content": [{"text": "x"}]}]);
         for body in [
             one.clone(),
@@ -352,8 +336,8 @@ proptest! {
     /// Hostile answers and events are refused or read, never a panic; what was read makes a lawful stream.
     #[test]
     fn any_answer_is_read_without_panic(
-        said in proptest::collection::vec((proptest::sample::select(EVENTS.to_vec()), any_json(), 0_u64..3), 0..12),
-        one in any_json(),
+        said in proptest::collection::vec((proptest::sample::select(EVENTS.to_vec()), any_json(WORDS), 0_u64..3), 0..12),
+        one in any_json(WORDS),
     ) {
         for body in [
             one.clone(),

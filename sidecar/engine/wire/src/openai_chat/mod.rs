@@ -6,6 +6,7 @@ pub mod error;
 pub(crate) mod marks;
 pub(crate) mod message;
 pub mod request;
+pub(crate) mod sampling;
 pub mod stream;
 mod tools;
 pub(crate) mod usage;

@@ -1,8 +1,9 @@
 //! The request.
 
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{message, tools};
+use super::sampling::set;
+use super::{message, sampling, tools};
 use crate::form::{
     Cannot, Conversation, Effort, Format, Loss, Reasoning, Settings, Unreadable, Verbosity, Written,
 };
@@ -41,29 +42,22 @@ pub fn read(body: &[u8]) -> Result<Conversation, Unreadable> {
 
 fn read_settings(members: &mut Members) -> Result<Settings, Unreadable> {
     let (new, old) = (members.count("max_completion_tokens")?, members.count("max_tokens")?);
-    let (identifier, user) = (members.text("safety_identifier")?, members.text("user")?);
-    let metadata = members.take("metadata");
+    let identifier = members.text("safety_identifier")?;
     let modalities = members.texts("modalities")?;
+    let shared = sampling::read(members)?;
     Ok(Settings {
         max_output: new.or(old),
-        temperature: members.number("temperature")?,
-        top_p: members.number("top_p")?,
         top_k: members.count("top_k")?,
-        stop: members.texts("stop")?,
-        n: members.count("n")?,
-        seed: members.integer("seed")?,
-        presence_penalty: members.number("presence_penalty")?,
-        frequency_penalty: members.number("frequency_penalty")?,
-        logit_bias: members.take("logit_bias"),
         logprobs: members.flag("logprobs")?,
         top_logprobs: members.count("top_logprobs")?,
         format: read_format(members)?,
         reasoning: read_effort(members)?,
         verbosity: read_verbosity(members)?,
-        user: identifier.or(user),
-        metadata: if let Some(Value::Object(metadata)) = metadata { metadata } else { Map::new() },
+        user: identifier.or_else(|| shared.user.clone()),
+        metadata: members.object("metadata")?.map(Members::rest).unwrap_or_default(),
         service_tier: members.text("service_tier")?,
         modalities: modalities.into_iter().filter(|modality| modality != "text").collect(),
+        ..shared
     })
 }
 
@@ -166,39 +160,24 @@ fn write_settings(
     body: &mut Map<String, Value>,
     losses: &mut Vec<Loss>,
 ) {
-    let mut set = |key: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            body.insert(key.to_owned(), value);
-        }
-    };
-    let number = |number: &Option<Number>| number.clone().map(Value::Number);
-    set(cap_field, settings.max_output.map(Value::from));
-    set("temperature", number(&settings.temperature));
-    set("top_p", number(&settings.top_p));
-    set("stop", (!settings.stop.is_empty()).then(|| json!(settings.stop)));
-    set("n", settings.n.map(Value::from));
-    set("seed", settings.seed.map(Value::from));
-    set("presence_penalty", number(&settings.presence_penalty));
-    set("frequency_penalty", number(&settings.frequency_penalty));
-    set("logit_bias", settings.logit_bias.clone());
-    set("logprobs", settings.logprobs.map(Value::from));
-    set("top_logprobs", settings.top_logprobs.map(Value::from));
-    set("response_format", write_format(&settings.format));
-    set("reasoning_effort", settings.reasoning.and_then(effort).map(Value::from));
-    set("verbosity", settings.verbosity.map(|verbosity| verbosity_word(verbosity).into()));
-    set("user", settings.user.clone().map(Value::from));
-    set("metadata", (!settings.metadata.is_empty()).then(|| json!(settings.metadata)));
+    sampling::write(settings, cap_field, body);
+    set(body, "logprobs", settings.logprobs);
+    set(body, "top_logprobs", settings.top_logprobs);
+    set(body, "response_format", write_format(&settings.format));
+    set(body, "reasoning_effort", settings.reasoning.and_then(effort));
+    set(body, "verbosity", settings.verbosity.map(verbosity_word));
+    set(body, "metadata", (!settings.metadata.is_empty()).then(|| settings.metadata.clone()));
     if !settings.modalities.is_empty() {
         let modalities: Vec<&str> =
             std::iter::once("text").chain(settings.modalities.iter().map(String::as_str)).collect();
-        set("modalities", Some(json!(modalities)));
+        set(body, "modalities", Some(json!(modalities)));
     }
     match settings.service_tier.as_deref() {
         None => {}
         Some(tier @ ("auto" | "default" | "flex" | "scale" | "priority" | "fast")) => {
-            set("service_tier", Some(tier.into()));
+            set(body, "service_tier", Some(tier));
         }
-        Some("standard_only") => set("service_tier", Some("default".into())), // Anthropic's word
+        Some("standard_only") => set(body, "service_tier", Some("default")), // Anthropic's word
         Some(_) => Loss::note(losses, "service_tier"),
     }
     if settings.top_k.is_some() {

@@ -1,12 +1,13 @@
 //! The request.
 
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::form::{
     Cannot, Conversation, Dialect, Format, Loss, Part, Payload, Role, Settings, Turn, Unreadable,
     Written,
 };
 use crate::json::{self, Members};
+use crate::openai_chat::sampling;
 
 /// Tokens of an answer that is not capped.
 const CAP: u64 = 16;
@@ -74,18 +75,9 @@ fn read_settings(members: &mut Members) -> Result<Settings, Unreadable> {
     let most = members.count("logprobs")?;
     Ok(Settings {
         max_output: Some(members.count("max_tokens")?.unwrap_or(CAP)),
-        temperature: members.number("temperature")?,
-        top_p: members.number("top_p")?,
-        stop: members.texts("stop")?,
-        n: members.count("n")?,
-        seed: members.integer("seed")?,
-        presence_penalty: members.number("presence_penalty")?,
-        frequency_penalty: members.number("frequency_penalty")?,
-        logit_bias: members.take("logit_bias"),
         logprobs: most.map(|_| true),
         top_logprobs: most,
-        user: members.text("user")?,
-        ..Settings::default()
+        ..sampling::read(members)?
     })
 }
 
@@ -153,25 +145,10 @@ fn write_settings(
     body: &mut Map<String, Value>,
     losses: &mut Vec<Loss>,
 ) {
-    let mut set = |key: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            body.insert(key.to_owned(), value);
-        }
-    };
-    let number = |number: &Option<Number>| number.clone().map(Value::Number);
-    set("max_tokens", settings.max_output.map(Value::from));
-    set("temperature", number(&settings.temperature));
-    set("top_p", number(&settings.top_p));
-    set("stop", (!settings.stop.is_empty()).then(|| json!(settings.stop)));
-    set("n", settings.n.map(Value::from));
-    set("seed", settings.seed.map(Value::from));
-    set("presence_penalty", number(&settings.presence_penalty));
-    set("frequency_penalty", number(&settings.frequency_penalty));
-    set("logit_bias", settings.logit_bias.clone());
-    set("user", settings.user.clone().map(Value::from));
+    sampling::write(settings, "max_tokens", body);
     let logprobs = settings.logprobs == Some(true);
     if own && logprobs {
-        set("logprobs", Some(settings.top_logprobs.unwrap_or(0).into()));
+        sampling::set(body, "logprobs", Some(settings.top_logprobs.unwrap_or(0)));
     }
     let lost = [
         ("top_k", settings.top_k.is_some()),

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
+#[path = "../support/any_json.rs"]
+mod any_json;
 #[path = "../support/assemble.rs"]
 mod assemble;
 mod build;

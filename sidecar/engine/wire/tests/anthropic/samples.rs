@@ -8,33 +8,14 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-/// Any JSON, with the words that the readers look for.
-pub(crate) fn any_json() -> impl Strategy<Value = Value> {
-    let words = "type|text|role|user|assistant|system|content|source|base64|media_type|data|url|title|\
+/// The words that the readers look for.
+pub(crate) const WORDS: &str = "type|text|role|user|assistant|system|content|source|base64|media_type|data|url|title|\
         thinking|signature|redacted_thinking|tool_use|tool_result|tool_use_id|id|name|input|is_error|\
         cache_control|ephemeral|ttl|tools|input_schema|strict|tool_choice|auto|any|tool|object|properties|\
         disable_parallel_tool_use|output_config|effort|format|json_schema|schema|enabled|adaptive|image|\
         budget_tokens|metadata|user_id|usage|input_tokens|output_tokens|cache_creation|error|message|index|\
         stop_reason|stop_sequence|stop_details|explanation|refusal|end_turn|delta|text_delta|partial_json|\
         content_block|INVALID_JSON|document|required|additionalProperties|caller|citations|a__thought___2f";
-    let word = select(words.split('|').map(str::trim).collect::<Vec<_>>());
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<u64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        ".{0,8}".prop_map(Value::from),
-        word.clone().prop_map(Value::from),
-    ];
-    leaf.prop_recursive(6, 48, 6, move |inner| {
-        prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            proptest::collection::vec((word.clone(), inner), 0..6).prop_map(|members| {
-                members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
-            }),
-        ]
-    })
-}
 
 fn arguments() -> impl Strategy<Value = String> {
     let value = prop_oneof![
