@@ -31,8 +31,9 @@ pub enum Dialect {
     Converse,
 }
 
-/// Calls `$call` of the dialect's own module; there is none of embeddings, which nobody translates.
-macro_rules! of_dialect {
+/// Calls `$call` of the module of a dialect that callers speak; embeddings, which nobody translates, and
+/// Converse, which only providers speak, are `$other`.
+macro_rules! of_surface {
     ($dialect:expr, $module:ident => $call:expr, else $other:expr) => {
         match $dialect {
             Dialect::Chat => {
@@ -55,11 +56,20 @@ macro_rules! of_dialect {
                 use openai_completions as $module;
                 $call
             }
+            Dialect::Converse | Dialect::Embeddings => $other,
+        }
+    };
+}
+
+/// The same of a dialect that providers speak.
+macro_rules! of_provider {
+    ($dialect:expr, $module:ident => $call:expr, else $other:expr) => {
+        match $dialect {
             Dialect::Converse => {
                 use bedrock_converse as $module;
                 $call
             }
-            Dialect::Embeddings => $other,
+            others => of_surface!(others, $module => $call, else $other),
         }
     };
 }
@@ -103,7 +113,7 @@ impl Dialect {
     /// # Errors
     /// It is not of the dialect's shape.
     pub fn read_request(self, body: &[u8]) -> Result<Conversation, Unreadable> {
-        of_dialect!(self, dialect => dialect::request::read(body), else Err(Unreadable {
+        of_surface!(self, dialect => dialect::request::read(body), else Err(Unreadable {
             path: "body".to_owned(),
             why: "cannot be translated".to_owned(),
         }))
@@ -123,7 +133,7 @@ impl Dialect {
         if self == Self::Chat {
             return openai_chat::request::write_for(asked, model, cap_field);
         }
-        of_dialect!(self, dialect => dialect::request::write(asked, model), else Err(Cannot {
+        of_provider!(self, dialect => dialect::request::write(asked, model), else Err(Cannot {
             path: "model".to_owned(),
             why: "its candidates have no chat; ask one that has",
         }))
@@ -134,13 +144,13 @@ impl Dialect {
     /// # Errors
     /// It is none.
     pub fn read_answer(self, body: &[u8]) -> Result<Reply, Garbled> {
-        of_dialect!(self, dialect => dialect::answer::read(body), else Err(Garbled::Malformed))
+        of_provider!(self, dialect => dialect::answer::read(body), else Err(Garbled::Malformed))
     }
 
     /// Writes a plain answer.
     #[must_use]
     pub fn write_answer(self, reply: &Reply, facts: &Facts) -> Vec<u8> {
-        of_dialect!(self, dialect => dialect::answer::write(reply, facts), else Vec::new())
+        of_surface!(self, dialect => dialect::answer::write(reply, facts), else Vec::new())
     }
 
     /// Reads a provider's stream of so many choices; `None`: there are none.
@@ -153,7 +163,7 @@ impl Dialect {
             let choices = usize::try_from(choices).unwrap_or(usize::MAX);
             return Some(Box::new(gemini::stream::Reader::of(choices)));
         }
-        of_dialect!(self, dialect => Some(Box::new(dialect::stream::Reader::default())), else None)
+        of_provider!(self, dialect => Some(Box::new(dialect::stream::Reader::default())), else None)
     }
 
     /// Writes a surface's stream; `None`: there are none.
@@ -162,19 +172,19 @@ impl Dialect {
         if surface == Surface::GenerateArray {
             return Some(Box::new(gemini::stream::Writer::array(facts)));
         }
-        of_dialect!(self, dialect => Some(Box::new(dialect::stream::Writer::new(facts))), else None)
+        of_surface!(self, dialect => Some(Box::new(dialect::stream::Writer::new(facts))), else None)
     }
 
     /// An error as a document.
     #[must_use]
     pub fn plain_error(self, fault: &Fault) -> Vec<u8> {
-        of_dialect!(self, dialect => dialect::error::plain(fault), else openai_chat::error::plain(fault))
+        of_surface!(self, dialect => dialect::error::plain(fault), else openai_chat::error::plain(fault))
     }
 
     /// An error as a stream's last event.
     #[must_use]
     pub fn error_event(self, fault: &Fault) -> Vec<u8> {
-        of_dialect!(self, dialect => dialect::error::event(fault), else openai_chat::error::event(fault))
+        of_surface!(self, dialect => dialect::error::event(fault), else openai_chat::error::event(fault))
     }
 
     /// One of our own refusals, with the status that the dialect's own provider would give it.
