@@ -22,7 +22,7 @@ fn tables() -> Vec<PathBuf> {
     found
 }
 
-/// What the compiler writes, the engine serves; what is for a newer engine it refuses by its number.
+/// What the compiler writes, the engine serves.
 #[test]
 fn i3_every_golden_table_is_accepted() {
     let tables = tables();
