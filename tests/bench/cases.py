@@ -17,6 +17,9 @@ LADDER = ("direct", "hyper", "sidecar")
 PAIR = ("hyper", "sidecar")
 SUBJECT = ("sidecar",)
 
+ALTERNATING: dict[str, Any] = {"turns": 6, "duration_s": 0.5, "warmup_s": 0.15}
+"""One connection each: three seconds of each target in a round, by turns."""
+
 
 @dataclass(frozen=True)
 class Body:
@@ -37,6 +40,9 @@ class Case:
     connections: int = 1
     duration_s: float = 3.0
     warmup_s: float = 0.5
+    turns: int = 1
+    """Windows a round of each target, by turns: a shared machine drifts by more within seconds than
+    targets differ in what they add to one call."""
     peak_share: float | None = None
     """Open loop at this share of the sidecar's own closed-loop peak."""
     stream_chunks: int = 0
@@ -52,15 +58,15 @@ def cases(stream_seconds: float = 10.0) -> tuple[Case, ...]:
     first = Body(extra={"stream": True, "bench_stream": [FIRST_TOKEN_CHUNKS, 0]})
     paced = Body(extra={"stream": True, "bench_stream": [chunks, CHUNK_INTERVAL_MS]})
     return (
-        Case("latency_1kb", Body(), ALL),
+        Case("latency_1kb", Body(), ALL, **ALTERNATING),
         Case("throughput", Body(), PROXIES, connections=64, duration_s=4.0, warmup_s=1.0),
         *(
             Case(f"open{int(share * 100)}", Body(), LADDER, connections=64, peak_share=share)
             for share in (0.25, 0.5, 0.75)
         ),
         Case("fixed", Body(model="fixed"), SUBJECT, connections=64, duration_s=4.0, warmup_s=1.0),
-        Case("latency_10kb", Body(size=10 * 1024), LADDER),
-        Case("latency_200kb", Body(size=200 * 1024), LADDER),
+        Case("latency_10kb", Body(size=10 * 1024), LADDER, **ALTERNATING),
+        Case("latency_200kb", Body(size=200 * 1024), LADDER, **ALTERNATING),
         Case("latency_tls", Body(model="secure"), SUBJECT),
         Case(
             "throughput_tls",

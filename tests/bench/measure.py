@@ -1,4 +1,4 @@
-"""The rounds: every case against every target, each target first in its turn."""
+"""The rounds: every case against every target, by turns, each target first in its turn."""
 
 from __future__ import annotations
 
@@ -70,12 +70,14 @@ def measure(
     for number in range(rounds):
         for case in plan:
             present = [name for name in case.targets if name in targets]
-            turn = number % len(present) if present else 0
-            for name in present[turn:] + present[:turn]:
-                load = _load(case, bodies[case.name], results)
-                one = _delivered(case, targets[name], load, folder, say)
-                results.runs.setdefault((case.name, name), []).append(one)
-                say(f"round {number + 1}/{rounds}  {case.name:<15} {name:<8} {_gist(case, one)}")
+            for turn in range(case.turns):
+                first = (number + turn) % len(present) if present else 0
+                for name in present[first:] + present[:first]:
+                    load = _load(case, bodies[case.name], results)
+                    one = _delivered(case, targets[name], load, folder, say)
+                    results.runs.setdefault((case.name, name), []).append(one)
+                    at = f"round {number + 1}/{rounds}"
+                    say(f"{at}  {case.name:<15} {name:<8} {_gist(case, one)}")
     return results
 
 

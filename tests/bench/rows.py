@@ -65,7 +65,10 @@ def _latencies(results: Results) -> Iterator[Row]:
     sizes = (("latency_1kb", "", "1 KB"), ("latency_10kb", "_10kb", "10 KB"))
     for case, suffix, size in (*sizes, ("latency_200kb", "_200kb", "200 KB")):
         for label, q in QUANTILES.items():
-            method = f"c=1 closed loop, {size} bodies: {label} less the origin's in the same round"
+            method = (
+                f"c=1 closed loop, {size} bodies, windows of half a second by turns: {label} less "
+                "the origin's of the same turn"
+            )
             yield from _added(results, case, f"added_{label}_us{suffix}", q, method)
 
 

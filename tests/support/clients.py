@@ -85,7 +85,7 @@ class App:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                env={**os.environ, "POINTSMAN_URL": url, "PYTHONPATH": ""},
+                env={**os.environ, "POINTSMAN_URL": url, "PYTHONPATH": str(APPS / "python")},
             )
         self.features = frozenset(self._read())
 

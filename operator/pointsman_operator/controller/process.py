@@ -52,6 +52,7 @@ class Controller:
         self._metrics = Metrics()
         self._world = World(
             platform_namespaces=frozenset(settings.platform_namespaces),
+            scope=frozenset(settings.namespaces),
             knowledge=cluster_knowledge(settings.gateway_namespaces),
         )
         self._hub = Hub(settings.hub, settings.hub_token_file)

@@ -119,7 +119,8 @@ class Publisher:
 
         Raises `ApiError`, `NotLeadingError`.
         """
-        if namespace in self._world.leaving:
+        if not self._world.writable(namespace):
+            # The hub may still hold tables of a namespace that is gone or served no more.
             return False
         known = self._written.trusted(namespace)
         if known is None:

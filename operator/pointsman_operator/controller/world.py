@@ -53,6 +53,8 @@ class World:
     """Resources, pods, namespaces, fleet, accounts."""
 
     platform_namespaces: frozenset[str] = frozenset()
+    scope: frozenset[str] = frozenset()
+    """The namespaces that we have rights in; empty: all of them."""
     knowledge: Knowledge = field(default_factory=lambda: Knowledge(bundled(), bundled_learnt()))
     held: dict[ObjectRef, Held] = field(default_factory=dict)
     pods: dict[str, dict[str, Pod]] = field(default_factory=dict)
@@ -256,6 +258,10 @@ class World:
                 del self.pods[key[0]]
         else:
             here[key[1]] = pod
+
+    def writable(self, namespace: str) -> bool:
+        """Whether anything of ours may and need be written there."""
+        return namespace not in self.leaving and (not self.scope or namespace in self.scope)
 
     def take_namespace(self, name: str, found: tuple[str, bool] | None) -> None:
         """A namespace's label and whether it is being deleted; None: it is gone."""

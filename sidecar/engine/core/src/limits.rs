@@ -338,11 +338,6 @@ pub const API_KEY_ENTRY_BYTES: u64 = 16 << 10;
 /// Between two looks whether the callers that are known have changed: a change acts within two seconds.
 pub const CALLERS_LOOK_MS: u64 = 1_000;
 
-// --- signatures and tokens ---
-/// How long an assertion of a service account holds: the most that Google takes.
-pub const GOOGLE_ASSERTION_S: u64 = 3_600;
-/// How long before its end an access token is replaced: a call that begins just before may take minutes.
-pub const TOKEN_MARGIN_S: u64 = 300;
 // --- translation (`wire`) ---
 /// Larger bodies are translated beside the data thread, which takes some 10 us a kilobyte.
 pub const TRANSLATED_HERE_BYTES: usize = 32 << 10;
