@@ -30,6 +30,8 @@ from support.resources_in_cluster import API, envelope
 NAME, SECONDS = "controller-edits", 900
 RSS_MIB, PUBLISHED_S, SLOPE_MIB_H = 400, 1.0, 1.0
 EDIT_EVERY_S, EDITS_MIN = 0.3, 100
+_BEFORE_S = 3600.0
+"""Until edits begin; the controller's token must outlast them."""
 _ALL_WITHIN_S, _ONE_WITHIN_S, _LOOK_EVERY_S = 900.0, 30.0, 0.01
 
 
@@ -41,7 +43,9 @@ def measure(folder: Path, size: Size) -> list[Row]:
         for uid in people.pods:
             hub.report(uid)
         began = time.monotonic()
-        with controller(make_home(cluster), hub, folder / "replica") as replica:
+        with controller(
+            make_home(cluster, int(size.minutes * 60 + _BEFORE_S)), hub, folder / "replica"
+        ) as replica:
             eventually(partial(_all_published, hub, people), _ALL_WITHIN_S)
             first_s = time.monotonic() - began
             eventually(partial(_idle, replica), _ALL_WITHIN_S)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from harness.control_plane import ControlPlane
+from harness.control_plane import DEFAULT_TOKEN_S, ControlPlane
 from pointsman_operator.owned import permissions
 from support.eventually import eventually
 
@@ -146,8 +146,11 @@ def memory_settings() -> dict[str, str]:
     return dict(re.findall(r"^ENV (MALLOC_\w+)=(\S+)$", DOCKERFILE.read_text(), re.MULTILINE))
 
 
-def make_home(cluster: ControlPlane) -> Home:
-    """A namespace with empty Secrets, a ServiceAccount, and the rights that the builder lists."""
+def make_home(cluster: ControlPlane, token_s: int = DEFAULT_TOKEN_S) -> Home:
+    """A namespace with empty Secrets, a ServiceAccount, and the rights that the builder lists.
+
+    The controller has one token for `token_s` seconds; nobody renews it, as a kubelet would.
+    """
     namespace = f"pointsman-{secrets.token_hex(3)}"
     api = cluster.api
     api.create("/api/v1/namespaces", _named("v1", "Namespace", namespace))
@@ -156,7 +159,8 @@ def make_home(cluster: ControlPlane) -> Home:
     everywhere = [*permissions.everywhere(), *permissions.cluster_wide()]
     everywhere += permissions.of_webhooks([f"{namespace}-webhooks"])
     home = permissions.at_home("pointsman")
-    return Home(cluster, namespace, account(cluster, namespace, ACCOUNT, everywhere, home))
+    kubeconfig = account(cluster, namespace, ACCOUNT, everywhere, home, token_s)
+    return Home(cluster, namespace, kubeconfig)
 
 
 def account(
@@ -165,6 +169,7 @@ def account(
     account: str,
     everywhere: list[permissions.Rule],
     at_home: list[permissions.Rule],
+    token_s: int = DEFAULT_TOKEN_S,
 ) -> Path:
     """A new ServiceAccount with these rights; its kubeconfig."""
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
@@ -183,7 +188,7 @@ def account(
             "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
         }
         cluster.api.create(path.replace("roles", "rolebindings"), binding)
-    return cluster.kubeconfig_for_service_account(namespace, account)
+    return cluster.kubeconfig_for_service_account(namespace, account, token_s)
 
 
 def _named(version: str, kind: str, name: str) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -13,6 +16,7 @@ from pointsman_operator.api.meta import (
     Glob,
     HeaderMatch,
     Name,
+    ObjectName,
     Regions,
     Resource,
     Status,
@@ -261,3 +265,14 @@ class RoutingPolicy(Resource):
     kind: Literal["RoutingPolicy"]
     spec: RoutingPolicySpec
     status: dict[str, Any] = Field(default={})
+
+    @cached_property
+    def pool_names(self) -> Mapping[ObjectName, str]:
+        """The pools that it names, with the name that its rules use.
+
+        Kept: who uses which pool is asked anew after every edit of any of a thousand policies.
+        """
+        own = self.metadata.namespace
+        return MappingProxyType(
+            {ObjectName(ref.namespace or own, ref.name): ref.name for ref in self.spec.pools}
+        )

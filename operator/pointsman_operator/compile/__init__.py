@@ -29,7 +29,6 @@ from pointsman_operator.compile.snapshot import (
     Knowledge,
     Snapshot,
     bound_namespaces,
-    pools_of,
     simulate,
 )
 from pointsman_operator.compile.status import statuses
@@ -102,7 +101,7 @@ def compile_policy(snapshot: Snapshot, policy: ObjectName) -> CompiledTable:
     chosen = snapshot.policies[policy]
     pools = {
         name: resolve_pool(snapshot.pools[name], snapshot.knowledge)
-        for name in pools_of(chosen)
+        for name in chosen.pool_names
         if name in snapshot.pools
     }
     return _compile(snapshot, chosen, pools)

@@ -85,7 +85,7 @@ class Snapshot:
         """The policies that name each pool, in any namespace."""
         found: dict[ObjectName, list[RoutingPolicy]] = {}
         for policy in self.policies.values():
-            for pool in pools_of(policy):
+            for pool in policy.pool_names:
                 found.setdefault(pool, []).append(policy)
         return {pool: tuple(policies) for pool, policies in found.items()}
 
@@ -148,14 +148,6 @@ def simulate(snapshot: Snapshot, base_urls: Mapping[str, str], only: Iterable[st
         simulated=MappingProxyType({**snapshot.knowledge.simulated, **chosen}),
     )
     return replace(snapshot, knowledge=knowledge)
-
-
-def pools_of(policy: RoutingPolicy) -> dict[ObjectName, str]:
-    """The pools that a policy names, with the name that its rules use."""
-    return {
-        ObjectName(ref.namespace or policy.metadata.namespace, ref.name): ref.name
-        for ref in policy.spec.pools
-    }
 
 
 def bound_namespaces(snapshot: Snapshot, budget: Budget) -> frozenset[str]:

@@ -26,7 +26,7 @@ from pointsman_operator.compile import (
 from pointsman_operator.compile.learnt import bundled_learnt
 from pointsman_operator.compile.lower import lower_budget
 from pointsman_operator.compile.precedence import labels_of, precedence, selects_pods
-from pointsman_operator.compile.snapshot import bound_namespaces, pools_of
+from pointsman_operator.compile.snapshot import bound_namespaces
 from pointsman_operator.compile.table import TableBudget
 from pointsman_operator.controller import limits
 from pointsman_operator.controller.held import Held, read_held, ref_of
@@ -136,7 +136,7 @@ class World:
             if ref.kind == RoutingPolicy.KIND:
                 found |= {
                     ObjectRef(ModelPool.KIND, pool.namespace, pool.name)
-                    for pool in pools_of(snapshot.policies[name])
+                    for pool in snapshot.policies[name].pool_names
                 }
         return frozenset(found)
 
@@ -146,7 +146,7 @@ class World:
         found: set[ObjectRef] = set()
         for policy in snapshot.policies_by_namespace.get(namespace, ()):
             found.add(policy.ref)
-            found |= {ObjectRef("ModelPool", p.namespace, p.name) for p in pools_of(policy)}
+            found |= {ObjectRef("ModelPool", p.namespace, p.name) for p in policy.pool_names}
         if namespace in (self.knowledge.gateways or ()):
             # Its pods may be gateways, which policies of other namespaces depend on.
             for pool, users in snapshot.users_by_pool.items():
@@ -289,7 +289,7 @@ class World:
         policy = snapshot.policies[name]
         inputs: tuple[object, ...] = (
             policy,
-            *(snapshot.pools.get(pool) for pool in pools_of(policy)),
+            *(snapshot.pools.get(pool) for pool in policy.pool_names),
             *snapshot.budgets_by_namespace.get(name.namespace, ()),
         )
         known = self._compiled.get(name)
