@@ -17,7 +17,7 @@ LADDER = ("direct", "hyper", "sidecar")
 PAIR = ("hyper", "sidecar")
 SUBJECT = ("sidecar",)
 
-ALTERNATING: dict[str, Any] = {"turns": 6, "duration_s": 0.5, "warmup_s": 0.15}
+ALTERNATING: dict[str, Any] = {"turns": 6, "duration_s": 0.5, "warmup_s": 0.15, "awake": True}
 """One connection each: three seconds of each target in a round, by turns."""
 
 
@@ -43,6 +43,9 @@ class Case:
     turns: int = 1
     """Windows a round of each target, by turns: a shared machine drifts by more within seconds than
     targets differ in what they add to one call."""
+    awake: bool = False
+    """Keep the cores from halting: to wake a virtual machine's core takes tens of microseconds, the
+    more the longer it slept, which is the host's doing and several times what is measured."""
     peak_share: float | None = None
     """Open loop at this share of the sidecar's own closed-loop peak."""
     stream_chunks: int = 0

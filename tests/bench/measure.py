@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
+from bench.awake import keep_awake
 from bench.bodies import write_bodies
 from bench.cases import CHUNK_INTERVAL_MS, STREAMS, Case
 from bench.load import Load, Run, run
@@ -70,9 +72,8 @@ def measure(
     for number in range(rounds):
         for case in plan:
             present = [name for name in case.targets if name in targets]
-            for turn in range(case.turns):
-                first = (number + turn) % len(present) if present else 0
-                for name in present[first:] + present[:first]:
+            with keep_awake() if case.awake else nullcontext():
+                for name in _turns(case, present, number):
                     load = _load(case, bodies[case.name], results)
                     one = _delivered(case, targets[name], load, folder, say)
                     results.runs.setdefault((case.name, name), []).append(one)
@@ -97,6 +98,13 @@ def check_baseline(results: Results) -> None:
         share = fmean(one.rps for one in hyper) / fmean(one.rps for one in nginx)
     if share < 0.8:
         raise BenchError(f"the hyper proxy reaches {share:.0%} of nginx, less than 80 %")
+
+
+def _turns(case: Case, present: Sequence[str], number: int) -> Iterator[str]:
+    """Who is measured, one after the other, in a round: each is first in its turn."""
+    for turn in range(case.turns if present else 0):
+        first = (number + turn) % len(present)
+        yield from (*present[first:], *present[:first])
 
 
 def _load(case: Case, bodies: Path, results: Results) -> Load:

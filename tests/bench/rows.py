@@ -66,8 +66,8 @@ def _latencies(results: Results) -> Iterator[Row]:
     for case, suffix, size in (*sizes, ("latency_200kb", "_200kb", "200 KB")):
         for label, q in QUANTILES.items():
             method = (
-                f"c=1 closed loop, {size} bodies, windows of half a second by turns: {label} less "
-                "the origin's of the same turn"
+                f"c=1 closed loop, {size} bodies, windows of half a second by turns on cores "
+                f"that never halt: {label} less the origin's of the same turn"
             )
             yield from _added(results, case, f"added_{label}_us{suffix}", q, method)
 
