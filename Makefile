@@ -16,6 +16,9 @@ CLUSTER ?=
 # Options for `make scale`, e.g. SCALE="--only hub-streams".
 SCALE ?=
 
+# Options for `make fuzz`, e.g. FUZZ="--only scanner --seconds 3600".
+FUZZ ?=
+
 # Options for `make images`, e.g. IMAGES="--prefix registry.example.com/platform/".
 IMAGES ?=
 
@@ -23,7 +26,7 @@ IMAGES ?=
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make pins"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo cluster verify test e2e bench scale images soak gen pins
+.PHONY: help setup engine demo cluster verify test e2e bench scale fuzz images soak gen pins
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -60,6 +63,9 @@ bench: ## Added latency, throughput, CPU and memory beside nginx and a bare prox
 scale: ## Hub, ledger, sidecars, webhooks and controller at full size (half an hour); writes build/scale.json
 	@$(SETUP) test --profile demo
 	@PYTHONPATH=tests:e2e $(BIN)/python -P -m scale $(SCALE)
+
+fuzz: ## Everything that reads foreign bytes under libFuzzer, a minute a target (FUZZ="--seconds 3600")
+	@$(PYTHON) .ci/fuzz.py $(FUZZ)
 
 images: ## Both container images, from wheels built here (IMAGES="--help" lists the options)
 	@$(SETUP) verify --profile release

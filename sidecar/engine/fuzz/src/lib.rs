@@ -1,0 +1,3 @@
+//! What libFuzzer runs; see `targets`.
+
+pub mod targets;
