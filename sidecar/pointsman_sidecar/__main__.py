@@ -23,6 +23,7 @@ from pointsman_sidecar.files import FileSource
 from pointsman_sidecar.fleet import Fleet
 from pointsman_sidecar.hub import hub_of
 from pointsman_sidecar.memory import memory_limit_bytes
+from pointsman_sidecar.open_files import raise_open_files
 from pointsman_sidecar.passes import Passes
 from pointsman_sidecar.report import Reporter
 from pointsman_sidecar.settings import GATEWAY, Settings, SettingsError, read_settings
@@ -60,6 +61,7 @@ def main() -> int:
             sys.stderr.write(f"pointsman-sidecar: {problem}\n")
         return EX_USAGE
     start_logging(settings.log_level)
+    raise_open_files()
     try:
         return serve(settings, Engine(settings.engine_config(memory_limit_bytes())))
     except ConfigRejected as error:

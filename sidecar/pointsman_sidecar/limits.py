@@ -5,6 +5,9 @@ MAX_DATA_THREADS = 64
 MAX_DRAIN_S = 3600
 """Largest values of the settings of those names."""
 
+LEAST_MEMORY_BYTES = 2**20
+"""Smallest value of the setting of that name: room for sixteen calls."""
+
 MAX_MEMORY_BYTES = 2**60
 """A memory limit above is none: cgroups of version 1 say so by their largest number."""
 
@@ -65,3 +68,9 @@ STATE_EVERY_S = 1.0
 
 FINAL_REPORT_S = 0.8
 """After the drain: the engine gives Python one second in all."""
+
+OPEN_FILES = 40_000
+"""Two sockets for each call of the engine's most; listeners, files and idle connections."""
+
+LEAST_OPEN_FILES = 9_000
+"""The same for the calls that a sidecar of the default size takes; with fewer it says so."""

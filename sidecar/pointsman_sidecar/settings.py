@@ -54,6 +54,7 @@ class Settings:
     pod: str = ""
     data_threads: int = 1
     drain_seconds: int = 20
+    memory_limit_bytes: int | None = None
     otlp_endpoint: str = ""
     otlp_sample_percent: int = 100
     log_level: str = "INFO"
@@ -65,8 +66,9 @@ class Settings:
             return self.state_dir / "hub-ca.pem"
         return self.hub_ca_file
 
-    def engine_config(self, memory_limit_bytes: int | None = None) -> bytes:
+    def engine_config(self, cgroups_limit_bytes: int | None = None) -> bytes:
         """The engine's configuration document (docs/contracts.md, section 2)."""
+        memory_limit_bytes = self.memory_limit_bytes or cgroups_limit_bytes
         config: dict[str, Any] = {
             "data": {"address": self.data_address},
             "admin": {"address": self.admin_address, "debugAddress": self.debug_address},
@@ -260,6 +262,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "pod": str,
     "data_threads": between(1, limits.MAX_DATA_THREADS),
     "drain_seconds": between(0, limits.MAX_DRAIN_S),
+    "memory_limit_bytes": between(limits.LEAST_MEMORY_BYTES, limits.MAX_MEMORY_BYTES),
     "otlp_endpoint": url,
     "otlp_sample_percent": between(0, 100),
     "log_level": level,

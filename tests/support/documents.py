@@ -130,6 +130,7 @@ _FULL_POLICY = make.policy(
             "retries": {"maxAttempts": 2, "budgetPercent": 10, "minPerSecond": 1},
             "timeouts": {"firstToken": "5s", "streamIdle": "10s", "total": "1m"},
             "overflow": {"onSaturated": False, "onColdStart": False, "onError": False},
+            "priority": "Low",
             "untranslatable": "Refuse",
         },
     },

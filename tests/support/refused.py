@@ -38,6 +38,9 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("OpenAICompatible needs baseURL", make.pool(_hosted(type="OpenAICompatible"))),
     ("sent over https only", make.pool(_hosted(baseURL="http://a/v1", credential=SECRET))),
+    ("a cloud's metadata", make.pool(_hosted(baseURL="http://169.254.169.254/latest"))),
+    ("a cloud's metadata", make.pool(_hosted(baseURL="https://METADATA.google.internal/v1"))),
+    ("a cloud's metadata", make.pool(_hosted(baseURL="http://[fd00:ec2::254]/v1"))),
     (
         "OpenAICompatible needs baseURL",
         make.pool(_hosted(type="OpenAICompatible", profile="VLLM")),

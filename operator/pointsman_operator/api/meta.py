@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -60,11 +61,23 @@ Regions = Annotated[
 Text = Annotated[str, Field(min_length=1, max_length=bounds.TEXT_LENGTH)]
 Percent = Annotated[int, Field(ge=0, le=bounds.PERCENT)]
 """An integer share, 0-100."""
+BARRED = (
+    "^https?://(169[.]254[.]|0[.]0[.]0[.]0|100[.]100[.]100[.]200|168[.]63[.]129[.]16"
+    "|(?i:metadata[.]google[.]internal)"
+    "|[^A-Za-z0-9](fe[89abAB]|[fF][dD]00:[eE][cC]2:|::[^0-9A-Fa-f:]|::[fF]{4}:169[.]254[.]))"
+)
+"""Hosts that no model has and that give away a cloud's secrets. Sidecars look at addresses, too."""
 Url = Annotated[
     str,
     Field(
         pattern=r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$",
         max_length=bounds.URL_LENGTH,
+    ),
+    Rule(
+        cel=f"!self.matches('{BARRED}')",
+        message="link-local addresses and a cloud's metadata are no provider's",
+        remedy="name the host that serves the model",
+        holds=lambda url: re.match(BARRED, url) is None,
     ),
 ]
 """`scheme://host[:port][/prefix]`, without user, query or fragment."""

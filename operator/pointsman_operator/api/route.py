@@ -131,6 +131,9 @@ class Route(Struct):
     """Limits on waiting."""
     overflow: Overflow = Overflow()
     """When another candidate takes over."""
+    priority: Literal["Low", "Normal", "High"] = "Normal"
+    """Whose calls a router that is short of room refuses first (503 with Retry-After). `Low`: as
+    soon as half of its room is taken; `High`: last, and a tenth of the room is kept for them."""
     untranslatable: Literal["Drop", "Refuse"] = "Drop"
     """What a request asks for and the chosen model's format has no word for, such as `seed` or
     `logit_bias` at Anthropic. `Drop`: left out, and named in the answer's header

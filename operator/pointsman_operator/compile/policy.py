@@ -157,6 +157,7 @@ def lower_route(scope: PolicyScope, route: Route, path: str) -> TableRoute:
         retries=lower.lower_retries(route.retries),
         timeouts=lower.lower_timeouts(route.timeouts),
         overflow=lower.lower_overflow(route.overflow),
+        priority=None if route.priority == "Normal" else route.priority,
         untranslatable="Refuse" if route.untranslatable == "Refuse" else None,
     )
 

@@ -238,6 +238,8 @@ class TableRoute(Part):
     timeouts: TableTimeouts
     overflow: TableOverflow | None = None
     """Absent: always."""
+    priority: Literal["Low", "High"] | None = None
+    """Who is refused first where room is short. Absent: Normal. Older readers treat all alike."""
     untranslatable: Literal["Refuse"] | None = None
     """What the chosen model's format has no word for. Absent: dropped, and said."""
 

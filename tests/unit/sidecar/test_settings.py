@@ -66,6 +66,14 @@ def test_the_engine_gets_its_document() -> None:
     assert "secretsDir" not in document
 
 
+def test_memory_is_what_is_said_and_else_what_the_cgroup_says() -> None:
+    """Outside a container somebody may want a bound all the same."""
+    said = read_settings(HUB | {"POINTSMAN_MEMORY_LIMIT_BYTES": "8388608"})
+    for settings, limit in ((said, 8 << 20), (read_settings(HUB), 1 << 30)):
+        assert json.loads(settings.engine_config(1 << 30))["memoryLimitBytes"] == limit
+    assert "memoryLimitBytes" not in json.loads(read_settings(HUB).engine_config())
+
+
 def test_a_collector_brings_its_share_of_calls() -> None:
     """All calls that begin a trace are sampled unless said; a share without a collector is idle."""
     collector = HUB | {"POINTSMAN_OTLP_ENDPOINT": "http://collector:4318/"}

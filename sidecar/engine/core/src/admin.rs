@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -124,7 +123,7 @@ fn probe(good: bool, otherwise: &str) -> Response<Full<Bytes>> {
 /// A silent supervisor makes the pod restart, but never under running streams.
 fn is_live(shared: &Shared) -> bool {
     let age_ms = shared.stats.heartbeat_age_ms(shared.clock.boot_ms()).unwrap_or(0);
-    age_ms < limits::SUPERVISOR_SILENCE_MS || shared.in_flight.load(Relaxed) > 0
+    age_ms < limits::SUPERVISOR_SILENCE_MS || shared.room.calls() > 0
 }
 
 /// A table is there, or the wait for one is over: Pointsman does not block an app's start.
@@ -152,5 +151,5 @@ fn refresh_gauges(shared: &Shared) {
         }
     }
     shared.stats.ledger_away.set(i64::from(shared.book.ledger_is_away()));
-    shared.stats.in_flight.set(i64::try_from(shared.in_flight.load(Relaxed)).unwrap_or(i64::MAX));
+    shared.stats.in_flight.set(i64::try_from(shared.room.calls()).unwrap_or(i64::MAX));
 }

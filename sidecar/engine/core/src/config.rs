@@ -150,11 +150,10 @@ impl Config {
         Ok(config)
     }
 
-    /// Request bytes that calls in flight may hold together; above: 503.
+    /// Where the process is killed for the memory it takes.
     #[must_use]
-    pub fn in_flight_body_bytes(&self) -> u64 {
-        let limit = self.memory_limit_bytes.unwrap_or(limits::DEFAULT_MEMORY_BYTES);
-        limit / 100 * limits::IN_FLIGHT_BODY_PERCENT
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_limit_bytes.unwrap_or(limits::DEFAULT_MEMORY_BYTES)
     }
 }
 
@@ -179,11 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn bodies_take_two_fifths_of_whatever_memory_there_is() {
-        let mib = |config: Config| config.in_flight_body_bytes() >> 20;
-        assert_eq!(mib(Config::read(LEAST.as_bytes()).unwrap()), 102);
-        let small = LEAST.replace("\"stateDir\"", "\"memoryLimitBytes\":67108864,\"stateDir\"");
-        assert_eq!(mib(Config::read(small.as_bytes()).unwrap()), 25);
+    fn memory_is_what_is_told_and_else_the_injectors_default() {
+        let mib = |text: &str| Config::read(text.as_bytes()).unwrap().memory_bytes() >> 20;
+        assert_eq!(mib(LEAST), 256);
+        assert_eq!(
+            mib(&LEAST.replace("\"stateDir\"", "\"memoryLimitBytes\":67108864,\"stateDir\"")),
+            64
+        );
     }
 
     #[test]

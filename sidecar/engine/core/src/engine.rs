@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -23,6 +22,7 @@ use crate::fleet::{self, FleetError};
 use crate::journal::{Journal, JournalError, Recovered};
 use crate::plan::{Breakers, Plan};
 use crate::record::Records;
+use crate::room::Room;
 use crate::secrets::Secrets;
 use crate::serve::{Phase, bind, run_data_thread};
 use crate::stats::Stats;
@@ -55,10 +55,8 @@ pub struct Shared {
     pub book: Arc<Book>,
     /// Time.
     pub clock: SharedClock,
-    /// Calls in flight.
-    pub in_flight: AtomicU64,
-    /// Request bytes held by calls in flight.
-    pub body_bytes: AtomicU64,
+    /// Calls in flight, and the bytes of their requests.
+    pub room: Room,
     /// Boot clock at the start.
     pub started_ms: u64,
     /// Asks for the drain.
@@ -146,6 +144,7 @@ impl Engine {
             gateway,
             spans: config.tracing.is_some().then(spans),
             secrets: Secrets::new(config.secrets_dir.clone(), config.secrets_from_env),
+            room: Room::of(config.memory_bytes()),
             config,
             boot,
             current: Current::default(),
@@ -154,8 +153,6 @@ impl Engine {
             book,
             started_ms: clock.boot_ms(),
             clock,
-            in_flight: AtomicU64::new(0),
-            body_bytes: AtomicU64::new(0),
             shutdown: Notify::new(),
             breakers: Breakers::default(),
             tuning: Mutex::default(),
@@ -367,7 +364,7 @@ impl Shared {
             "boot": self.boot,
             "policy": plan.as_ref().map(|plan| &plan.policy),
             "digest": plan.as_ref().map(|plan| &plan.digest),
-            "in_flight": self.in_flight.load(std::sync::atomic::Ordering::Relaxed),
+            "in_flight": self.room.calls(),
             "supervisor_heartbeat_age_ms": self.stats.heartbeat_age_ms(now_ms),
             "targets": targets.collect::<serde_json::Map<_, _>>(),
             "endpoints": groups.collect::<serde_json::Map<_, _>>(),

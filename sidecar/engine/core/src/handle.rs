@@ -6,7 +6,6 @@ mod reply;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -160,6 +159,7 @@ async fn prepare(
         chosen = choose::choose(call, &head.headers);
     }
     chosen?;
+    call.keep_room()?;
     if call.may_be_translated() && !call.surface.counts() {
         // Boxed: few calls are.
         Box::pin(call.keep_translatable(&intake.pieces)).await?;
@@ -256,9 +256,7 @@ async fn admit(worker: &Worker, head: &mut Parts) -> Result<(Arc<Plan>, Option<G
 
 /// The Plan, once there is room for a call.
 async fn plan(worker: &Worker) -> Result<Arc<Plan>, Refusal> {
-    if worker.shared.in_flight.load(Relaxed) >= limits::IN_FLIGHT_REQUESTS {
-        return Err(Refusal::Shed);
-    }
+    worker.shared.room.admit()?;
     if let Some(plan) = worker.shared.current.load() {
         return Ok(plan);
     }

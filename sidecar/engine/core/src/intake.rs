@@ -2,7 +2,6 @@
 //! received pieces, to be sent and replayed without copying.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::request::Parts;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use tokio::time::Instant;
 
 use crate::engine::Shared;
 use crate::error::Refusal;
@@ -40,14 +40,13 @@ impl HeldBytes {
 
     fn count(&mut self, bytes: u64) -> Result<(), Refusal> {
         self.counted += bytes;
-        let held = self.shared.body_bytes.fetch_add(bytes, Relaxed) + bytes;
-        if held > self.shared.config.in_flight_body_bytes() { Err(Refusal::Shed) } else { Ok(()) }
+        self.shared.room.hold(bytes)
     }
 }
 
 impl Drop for HeldBytes {
     fn drop(&mut self) {
-        self.shared.body_bytes.fetch_sub(self.counted, Relaxed);
+        self.shared.room.free(self.counted);
     }
 }
 
@@ -99,10 +98,11 @@ pub async fn read(
     let mut held = HeldBytes::announced(shared, announced)?;
     let mut scanner = Scanner::of(profile, options);
     let mut pieces = Vec::with_capacity(4);
-    let idle = Duration::from_millis(limits::BODY_IDLE_TIMEOUT_MS);
+    let began = Instant::now();
     let mut length = 0;
-    while let Some(frame) =
-        tokio::time::timeout(idle, body.frame()).await.map_err(|_| Refusal::RequestTooSlow)?
+    while let Some(frame) = tokio::time::timeout(patience(length, began.elapsed()), body.frame())
+        .await
+        .map_err(|_| Refusal::RequestTooSlow)?
     {
         let frame = frame.map_err(|_| Refusal::CallerGone)?;
         let Ok(piece) = frame.into_data() else { continue };
@@ -137,9 +137,16 @@ pub fn discard(head: &Parts, mut body: Incoming, refusal: &Refusal) {
     });
 }
 
+/// How long the next piece of a body may take, `after` so long in which so many bytes have come.
+fn patience(received: usize, after: Duration) -> Duration {
+    let idle = Duration::from_millis(limits::BODY_IDLE_TIMEOUT_MS);
+    let earned = Duration::from_secs(received as u64 / limits::BODY_LEAST_RATE);
+    (idle + earned).saturating_sub(after).min(idle)
+}
+
 /// A body that would never find room is too large: "try again" would be a lie.
 fn largest(shared: &Shared) -> usize {
-    let room = usize::try_from(shared.config.in_flight_body_bytes()).unwrap_or(usize::MAX);
+    let room = usize::try_from(shared.room.most_bytes()).unwrap_or(usize::MAX);
     limits::REQUEST_BODY_BYTES.min(room)
 }
 
@@ -168,5 +175,21 @@ fn refusal(error: &ScanError) -> Refusal {
             reason: format!("it is longer than {limit} bytes; shorten it"),
         },
         _ => Refusal::BadJson { reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_may_pause_and_must_get_on() {
+        let s = Duration::from_secs;
+        assert_eq!(patience(0, s(0)), s(30), "the first byte");
+        assert_eq!(patience(10, s(29)), s(1), "a byte now and then earns nothing");
+        assert_eq!(patience(10, s(31)), s(0));
+        assert_eq!(patience(1 << 20, s(200)), s(30), "a slow line, not an idle one");
+        assert_eq!(patience(1 << 20, s(280)), s(6), "256 s for a MiB, and one pause");
+        assert_eq!(patience(64 << 20, s(10)), s(30), "never more than the pause");
     }
 }

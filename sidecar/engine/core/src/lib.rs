@@ -43,6 +43,7 @@ pub mod price;
 pub mod record;
 pub mod relay;
 pub mod reserve;
+pub mod room;
 pub mod rules;
 pub mod scan;
 pub mod score;

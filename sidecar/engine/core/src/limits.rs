@@ -38,6 +38,9 @@ pub const HEADER_READ_TIMEOUT_MS: u64 = 15_000;
 pub const NEAR_TIMER_MS: u64 = 250;
 /// How long a caller may pause within its request body.
 pub const BODY_IDLE_TIMEOUT_MS: u64 = 30_000;
+/// Beside that pause, a body arrives at this rate at least, bytes a second: who sends a byte now and then
+/// holds room that others need.
+pub const BODY_LEAST_RATE: u64 = 4 << 10;
 /// How much of a refused request's body is read on and thrown away, so that its answer arrives.
 pub const DISCARDED_BODY_BYTES: usize = 64 << 20;
 /// The pause in it after which no more is expected.
@@ -46,9 +49,17 @@ pub const DISCARD_IDLE_MS: u64 = 500;
 pub const CONNECTIONS: usize = 16_384;
 /// How soon a full or failing listener looks again.
 pub const ACCEPT_PAUSE_MS: u64 = 20;
-/// Calls in flight a process; above: 503. Streams count until their last byte. At 30 to 40 KiB each
-/// (measured) they leave room for the bodies below in the default 256 MiB.
-pub const IN_FLIGHT_REQUESTS: u64 = 4_096;
+/// Memory for each call in flight; more calls than there is memory for: 503. Streams count until their last
+/// byte. They take 30 to 40 KiB each (measured), which leaves room for the bodies below: 4,096 calls in the
+/// default 256 MiB.
+pub const CALL_BYTES: u64 = 64 << 10;
+/// Calls in flight a process, however much memory there is: each has two sockets.
+pub const IN_FLIGHT_REQUESTS: u64 = 16_384;
+/// Of the room for calls and bodies, in hundredths: what all may fill before routes of low priority are
+/// refused ...
+pub const LOW_PRIORITY_PERCENT: u64 = 50;
+/// ... and, where the table has routes of high priority, those of normal priority.
+pub const NORMAL_PRIORITY_PERCENT: u64 = 90;
 /// Request bytes that calls in flight hold, in hundredths of the memory limit; above: 503.
 pub const IN_FLIGHT_BODY_PERCENT: u64 = 40;
 /// The memory limit where none is told: what the injector sets by default.

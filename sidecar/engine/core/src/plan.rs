@@ -21,7 +21,7 @@ use crate::fleet::{Fleet, Group};
 use crate::rules::{Glob, Rules};
 use crate::score::Head;
 use crate::stats::{ModelStats, Stats};
-use crate::table::{Credential, DefaultKind, Model, Route, RouteTable, Strategy};
+use crate::table::{Credential, DefaultKind, Model, Priority, Route, RouteTable, Strategy};
 use crate::upstream::{Endpoint, Trust};
 use crate::usage::Calibration;
 
@@ -74,6 +74,8 @@ pub struct Plan {
     pub routes: Vec<PlannedRoute>,
     /// Whether some rule or strategy reads the last user text.
     pub needs_text: bool,
+    /// Whether some route is of high priority: a part of the room is kept for it.
+    pub reserves_room: bool,
     /// Which Budgets bind which model.
     pub subjects: Arc<Subjects>,
     /// One a model: a route to it alone, for calls by name.
@@ -212,10 +214,12 @@ impl Plan {
         let scored = routes.iter().any(|route| route.route.strategy == Strategy::Quality);
         let needs = rules.needs();
         let needs_text = scored || needs.task || needs.keywords;
+        let reserves_room = routes.iter().any(|it| it.route.priority == Priority::High);
         let policy = format!("{}/{}", table.policy.namespace, table.policy.name);
         Ok(Self {
             policy,
             needs_text,
+            reserves_room,
             subjects: Arc::default(),
             rules,
             models,

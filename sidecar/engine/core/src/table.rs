@@ -11,8 +11,8 @@ pub use budget::{
     ThresholdAction,
 };
 pub use route::{
-    Candidate, DefaultAction, DefaultKind, Overflow, QualityTarget, Retries, Route, Rule, Strategy,
-    Timeouts, Untranslatable, When,
+    Candidate, DefaultAction, DefaultKind, Overflow, Priority, QualityTarget, Retries, Route, Rule,
+    Strategy, Timeouts, Untranslatable, When,
 };
 
 /// The newest table version that this engine reads.

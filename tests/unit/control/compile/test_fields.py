@@ -24,6 +24,7 @@ OTHERS = (
     *("changed", "1.5", "90s", "main/local", "main/changed", "https://changed.example/v1"),
     *("Weighted", "vLLM", "Notify", "SpendLease", "Enforce", "Same", "summary", "vision"),
     *("Europe/Paris", "Week", "Deny", "OpenAICompatible", "shared", "SGLang", "Groq", "Drop"),
+    *("High", "Normal"),
     "2025-01-01",
 )
 """Between them, a valid other value for every string."""
@@ -55,7 +56,7 @@ ELSEWHERE = {
         f"RoutingPolicy.default.route.{member}"
         for member in (
             *("quality", "retries", "timeouts", "candidates.weight", "overflow"),
-            "untranslatable",
+            *("priority", "untranslatable"),
         )
     ),
 }

@@ -10,13 +10,12 @@ mod translated;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use http::HeaderValue;
 
 use crate::admission::Guest;
 use crate::budget::{AccountSet, Charge};
-use crate::error::Class;
+use crate::error::{Class, Refusal};
 use crate::features::Task;
 use crate::fleet::Occupied;
 use crate::handle::Worker;
@@ -253,6 +252,15 @@ impl Call {
         self.plan.route(self.taken)
     }
 
+    /// Whether its route may go on while there is so much other work.
+    ///
+    /// # Errors
+    /// [`Refusal::Shed`].
+    pub fn keep_room(&self) -> Result<(), Refusal> {
+        let priority = self.route().map(|route| route.route.priority).unwrap_or_default();
+        self.worker.shared.room.keep(priority, self.plan.reserves_room)
+    }
+
     /// Milliseconds that the call may take.
     #[must_use]
     pub fn total_ms(&self) -> u64 {
@@ -335,14 +343,14 @@ struct Slot(Rc<Worker>);
 
 impl Slot {
     fn taken(worker: Rc<Worker>) -> Self {
-        worker.shared.in_flight.fetch_add(1, Relaxed);
+        worker.shared.room.begin();
         Self(worker)
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.shared.in_flight.fetch_sub(1, Relaxed);
+        self.0.shared.room.end();
     }
 }
 

@@ -52,6 +52,9 @@ pub struct Route {
     /// What becomes of a setting that a candidate's dialect has no place for.
     #[serde(default)]
     pub untranslatable: Untranslatable,
+    /// Who is refused first where room is short.
+    #[serde(default)]
+    pub priority: Priority,
 }
 
 impl Route {
@@ -66,6 +69,7 @@ impl Route {
             timeouts: Timeouts::default(),
             overflow: Overflow::default(),
             untranslatable: Untranslatable::default(),
+            priority: Priority::default(),
         }
     }
 
@@ -163,6 +167,18 @@ pub enum Untranslatable {
     Drop,
     /// The candidate is passed over.
     Refuse,
+}
+
+/// How much a route's calls matter beside those of others, where room is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Priority {
+    /// Refused while half of the room is free.
+    Low,
+    /// Refused when the room is full, or all but what is kept for `High`.
+    #[default]
+    Normal,
+    /// Refused when nothing is left.
+    High,
 }
 
 /// Attempts of one request and of all requests.

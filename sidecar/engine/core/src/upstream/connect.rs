@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::barred::is_barred;
 use super::{Origin, Trust};
 use crate::limits;
 
@@ -98,7 +99,7 @@ pub(super) async fn connect(
 ) -> Result<Connected, String> {
     let tcp = match proxy_for(origin, proxies) {
         Some((proxy, authorization)) => tunnel(origin, &proxy, authorization).await?,
-        None => dial(&origin.host, origin.port).await?,
+        None => call(&origin.host, origin.port).await?,
     };
     if !origin.tls {
         return Ok(Connected { io: Box::new(tcp), http2: false });
@@ -111,6 +112,27 @@ pub(super) async fn connect(
         .map_err(|error| format!("TLS with {}: {error}", origin.host))?;
     let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok(Connected { io: Box::new(tls), http2 })
+}
+
+/// Connects to a provider by the first of its addresses that answers. What a name leads to is looked at
+/// here and nowhere before: it may lead elsewhere by now.
+async fn call(host: &str, port: u16) -> Result<TcpStream, String> {
+    let unknown = |error: std::io::Error| format!("connect to {host}:{port}: {error}");
+    let mut trouble = format!("connect to {host}:{port}: no address");
+    for address in tokio::net::lookup_host((host, port)).await.map_err(unknown)? {
+        if is_barred(address.ip()) {
+            trouble = format!("connect to {host}:{port}: no provider may be at {}", address.ip());
+            continue;
+        }
+        match TcpStream::connect(address).await {
+            Ok(tcp) => {
+                tcp.set_nodelay(true).map_err(|error| format!("{host}: {error}"))?;
+                return Ok(tcp);
+            }
+            Err(error) => trouble = format!("connect to {host}:{port}: {error}"),
+        }
+    }
+    Err(trouble)
 }
 
 async fn dial(host: &str, port: u16) -> Result<TcpStream, String> {

@@ -1,5 +1,6 @@
 //! Connections to providers: one pool a data thread, keyed by origin; no hidden retry.
 
+mod barred;
 mod body;
 mod connect;
 mod pool;

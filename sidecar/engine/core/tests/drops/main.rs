@@ -10,7 +10,6 @@ mod origin;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use http::Request;
@@ -94,14 +93,14 @@ async fn call(worker: &Rc<Worker>, stream: bool, left: usize) -> bool {
 /// Nothing of a call is left, here or upstream.
 async fn settled(shared: &Shared, origin: &Origin, polls: usize) {
     for _ in 0..2_000 {
-        if shared.in_flight.load(Relaxed) == 0 && origin.open.get() == 0 {
+        if shared.room.calls() == 0 && origin.open.get() == 0 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    assert_eq!(shared.in_flight.load(Relaxed), 0, "slot, dropped at poll {polls}");
+    assert_eq!(shared.room.calls(), 0, "slot, dropped at poll {polls}");
     assert_eq!(origin.open.get(), 0, "upstream, dropped at poll {polls}");
-    assert_eq!(shared.body_bytes.load(Relaxed), 0, "bytes, dropped at poll {polls}");
+    assert_eq!(shared.room.bytes(), 0, "bytes, dropped at poll {polls}");
     for standing in shared.book.standings() {
         assert_eq!(standing.reserved, 0, "{} at poll {polls}", standing.account);
     }
@@ -191,7 +190,7 @@ fn an_answer_does_not_wait_for_its_call_to_be_settled() {
         let (mut caller, callee) = tokio::io::duplex(1 << 16);
         let service = service_fn(|request: Request<Incoming>| async {
             let reply = handle(worker.clone(), request).await;
-            assert_eq!((shared.in_flight.load(Relaxed), worker.ending.get()), (1, 1));
+            assert_eq!((shared.room.calls(), worker.ending.get()), (1, 1));
             Ok::<_, std::convert::Infallible>(reply)
         });
         let served = http1::Builder::new().serve_connection(TokioIo::new(callee), service);

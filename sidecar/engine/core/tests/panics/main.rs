@@ -10,7 +10,6 @@ mod origin;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use pointsman_core::config::Config;
@@ -71,14 +70,14 @@ async fn call(address: SocketAddr, stream: bool) -> String {
 /// Nothing of the call is left.
 async fn settled(shared: &Shared, origin: &Origin, reading: i64) {
     for _ in 0..2_000 {
-        if shared.in_flight.load(Relaxed) == 0 && origin.open.get() == 0 {
+        if shared.room.calls() == 0 && origin.open.get() == 0 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    assert_eq!(shared.in_flight.load(Relaxed), 0, "slot, reading {reading}");
+    assert_eq!(shared.room.calls(), 0, "slot, reading {reading}");
     assert_eq!(origin.open.get(), 0, "upstream, reading {reading}");
-    assert_eq!(shared.body_bytes.load(Relaxed), 0, "bytes, reading {reading}");
+    assert_eq!(shared.room.bytes(), 0, "bytes, reading {reading}");
     for standing in shared.book.standings() {
         assert_eq!(standing.reserved, 0, "{}, reading {reading}", standing.account);
     }
