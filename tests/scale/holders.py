@@ -24,8 +24,8 @@ from scale.calls import CALLS, RATE, RUN_MAX, Calls, Successes
 from scale.demand import Demand
 from scale.ledger_caller import LedgerCaller
 
-PATIENCE_S = 2.0
-"""How long a call waits for an answer under way."""
+PATIENCE_S, CALLED_S = 2.0, 4.0
+"""How long a call waits for an answer under way; and while others are called to give back."""
 URGENT_S, REFILL_S = 0.02, 0.2
 TIMEOUT_S, FIRST_PAUSE_S, BACKOFF_S = 5.0, 0.05, 5.0
 ACCOUNT = "demo/team/month"
@@ -42,7 +42,7 @@ class Holder:
         self.arrived = self.served = self.spent = self.seq = self.returned = self.failures = 0
         self.waiting: list[tuple[float, int]] = []
         """When, and which call."""
-        self.denied_until_s = self.synced_s = 0.0
+        self.denied_until_s = self.synced_s = self.called_s = 0.0
         self.renew_s = 30.0
         self.remaining: int | None = None
         self.hurry = True
@@ -51,6 +51,11 @@ class Holder:
     def free(self) -> int:
         """What may still be reserved."""
         return int(self.lease["granted"]) - self.returned - self.spent if self.lease else 0
+
+    @property
+    def patience_s(self) -> float:
+        """How long a call waits for money."""
+        return CALLED_S if self.called_s else PATIENCE_S
 
     def make_calls(self, now_s: float) -> None:
         """Every call that is due by now: made, refused, or left waiting."""
@@ -79,7 +84,7 @@ class Holder:
             self.spent += cost
             self.served += 1
             self.shared.successes.add_one(decided_s, cost)
-        elif decided_s < self.denied_until_s or decided_s - when_s > PATIENCE_S:
+        elif decided_s < self.denied_until_s or decided_s - when_s > self.patience_s:
             self.shared.counts["refused"] += 1
         else:
             self.waiting.append((when_s, which))
@@ -87,7 +92,7 @@ class Holder:
     def due_s(self, now_s: float) -> float:
         """When this holder has to talk to the hub."""
         if self.waiting:
-            return self.synced_s + URGENT_S
+            return self.synced_s + (self.called_s or URGENT_S)
         if self.hurry:
             return self.synced_s + REFILL_S
         renewal_s = self.synced_s + self.renew_s * random.uniform(0.6, 1.0)
@@ -102,6 +107,7 @@ class Holder:
         leases = []
         if self.lease:
             numbers = {"returned": self.returned, "spent": self.spent, "unconfirmed": 0}
+            numbers["free"] = self.free
             leases = [self.lease | numbers | {"account": ACCOUNT, "closed": final}]
         names = {"model": "main/small", "provider": "openai", "workload": "support"}
         names |= {"team": "", "key": "", "endpoint": "chat"}
@@ -148,9 +154,13 @@ class Holder:
                 self.returned += self.free if self.hurry else 0
         for state in answer["states"]:
             self.remaining = max(0, state["limit"] - state["used"])
+        self.called_s = 0.0
         for denied in answer["denied"]:
-            self.denied_until_s = now_s + denied["again_ms"] / 1000
             self.shared.counts["denied"] += 1
+            if denied.get("wait_ms"):
+                self.called_s = denied["wait_ms"] / 1000
+            else:
+                self.denied_until_s = now_s + denied["again_ms"] / 1000
         self.make_calls(now_s)
         waiting, self.waiting = self.waiting, []
         for when_s, which in waiting:
