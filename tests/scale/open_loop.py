@@ -14,6 +14,7 @@ from support.line import asked
 
 OK, SHED = 200, 503
 LAST_ANSWERS_S = 30.0
+MOST_UNDER_WAY = 4_096
 HEAD = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 
 
@@ -37,6 +38,8 @@ class Seen:
     admitted: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
     other: int = 0
+    unsent: int = 0
+    """Due, but this program had too many under way: the machine, not the sidecar, was full."""
 
     @property
     def goodput(self) -> float:
@@ -73,7 +76,8 @@ async def open_loop(what: Asked, rate: float, seconds: float) -> Seen:
     running: set[asyncio.Task[None]] = set()
 
     async def one() -> None:
-        mine = idle.pop() if idle else await _Caller(what).__aenter__()
+        # The longest idle first: none lies long enough to be closed.
+        mine = idle.popleft() if idle else await _Caller(what).__aenter__()
         await mine.call(seen)
         idle.append(mine)
 
@@ -82,6 +86,9 @@ async def open_loop(what: Asked, rate: float, seconds: float) -> Seen:
     while (now := time.monotonic()) < began + seconds:
         due = int((now - began) * rate)
         for _ in range(due - sent):
+            if len(running) >= MOST_UNDER_WAY:
+                seen.unsent += 1
+                continue
             task = asyncio.create_task(one())
             running.add(task)
             task.add_done_callback(running.discard)

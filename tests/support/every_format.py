@@ -27,12 +27,15 @@ def write_keys(folder: Path) -> None:
     (secret / "allowed-hosts").write_text("127.0.0.1\nlocalhost")
 
 
-def of_format(name: str, url: str, kind: str, **changes: Any) -> dict[str, Any]:
-    """A model `main/NAME` at a simulator that is spoken to in this format."""
+def of_format(
+    name: str, url: str, kind: str, upstream: str | None = None, **changes: Any
+) -> dict[str, Any]:
+    """A model `main/NAME` at a simulator, spoken to in this format; there it is `upstream`."""
     provider_type, base = FORMATS[kind]
     provider = {
         "type": provider_type,
         "baseURL": url + base,
+        "model": upstream or f"{name}-2026",
         "credential": {"secret": _SECRET, "key": _KEY, "env": ""},
         "allowedHosts": [],
     }
