@@ -23,6 +23,7 @@ FILTERS = {
     "saturated": "every endpoint of it is full",
     "cold_start": "its endpoints start or sleep",
     "no_endpoint": "nothing of it runs",
+    "state": "what was referred to is kept elsewhere",
 }
 
 

@@ -14,7 +14,6 @@ use crate::plan::Taken;
 use crate::rules::Facts;
 use crate::scan::ResponseFormat;
 use crate::select::{CandidateFacts, Filtered, Need, order};
-use crate::surface::Surface;
 use crate::table::{Overflow, Strategy};
 use crate::wire::Dialect;
 
@@ -67,6 +66,12 @@ fn check_shape(call: &Call) -> Result<(), Refusal> {
         }
         Dialect::Gemini if !call.scan.has_messages => {
             missing("contents", "an array of contents is required")
+        }
+        Dialect::GeminiEmbed if !call.scan.has_input => {
+            missing("content", "a content of text parts is required")
+        }
+        Dialect::GeminiEmbedBatch if !call.scan.has_input => {
+            missing("requests", "an array of requests, each with a content, is required")
         }
         Dialect::Embeddings if !call.scan.has_input => {
             missing("input", "a string or an array is required")
@@ -148,11 +153,11 @@ fn seen(load: Load, overflow: Overflow) -> Load {
 
 fn need(call: &Call, max_tier: Option<u8>) -> Need {
     Need {
-        chat: call.surface != Surface::Embeddings,
+        chat: !call.surface.embeds(),
         tools: call.scan.has_tools,
         vision: call.scan.image_parts > 0,
         json: call.scan.response_format != ResponseFormat::Text,
-        embeddings: call.surface == Surface::Embeddings,
+        embeddings: call.surface.embeds(),
         prompt_tokens: call.prompt_tokens,
         output_tokens_cap: call.output_cap(),
         max_tier,
@@ -181,6 +186,7 @@ fn explain(reason: Filtered, call: &Call, tier: Option<Tier>, need: &Need) -> No
         // The last three are tried last, so that none of them alone leaves a candidate out.
         Filtered::Capability
         | Filtered::Floor
+        | Filtered::State
         | Filtered::Cooldown
         | Filtered::ColdStart
         | Filtered::Saturated => {

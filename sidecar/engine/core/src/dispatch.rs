@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
 use self::answer::answer;
+pub use self::edits::spliced;
 pub use self::failure::Failure;
 use self::request::build;
 use crate::call::{Call, Leaving};

@@ -1,6 +1,7 @@
 //! One request's path, top to bottom: identify, read, choose, reserve, attempt, answer. Everything
 //! it calls is a stage of its own; everything it holds is settled by `Call` when it is dropped.
 
+mod kept;
 mod reply;
 
 use std::cell::{Cell, RefCell};
@@ -23,6 +24,7 @@ use crate::dispatch::{self, Attempted, Failure};
 use crate::engine::Shared;
 use crate::error::{CallerNo, Cooldown, Refusal};
 use crate::intake;
+use crate::kept::Kept;
 use crate::limits;
 use crate::models;
 use crate::plan::Plan;
@@ -75,7 +77,7 @@ impl Worker {
 /// Answers one request.
 pub async fn handle(worker: Rc<Worker>, request: Request<Incoming>) -> Reply {
     let (mut head, body) = request.into_parts();
-    let dialect = surface::dialect_at(head.uri.path());
+    let dialect = surface::dialect_of(&head.uri, &head.headers);
     let (plan, guest) = match admit(&worker, &mut head).await {
         Ok(admitted) => admitted,
         Err(refusal) => {
@@ -91,12 +93,22 @@ pub async fn handle(worker: Rc<Worker>, request: Request<Incoming>) -> Reply {
             }
             serve(call, asked.model, head, body).await
         }
-        Ok(None) => models::answer(&plan.table, head.uri.path(), guest.as_ref())
+        Ok(None) => models::answer(&plan.table, head.uri.path(), dialect, guest.as_ref())
             .unwrap_or_else(|refusal| turn_away(&worker, &refusal, dialect)),
-        Err(refusal) => {
-            intake::discard(&head, body, &refusal);
-            turn_away(&worker, &refusal, dialect)
-        }
+        Err(refusal) => match find_kept(&head) {
+            Some(kept) => {
+                let mut call = Box::new(Call::begin(worker, plan, kept.surface, &head.headers));
+                if let Some(guest) = guest {
+                    call.welcome(guest, &head.headers);
+                }
+                // Boxed: few calls are of the kind.
+                Box::pin(kept::serve(call, kept, head, body)).await
+            }
+            None => {
+                intake::discard(&head, body, &refusal);
+                turn_away(&worker, &refusal, dialect)
+            }
+        },
     }
 }
 
@@ -152,6 +164,9 @@ async fn prepare(
         return Err(Refusal::Caller(CallerNo::Model { model: call.requested().to_owned() }));
     }
     call.enter_stage("choose");
+    if call.may_carry() {
+        Box::pin(call.note_carried(&intake.pieces)).await?;
+    }
     let mut chosen = choose::choose(call, &head.headers);
     if let Some((group, until)) = call.unheard() {
         // The hub tells endpoints right after a table: a call of this moment need not go elsewhere.
@@ -160,6 +175,7 @@ async fn prepare(
     }
     chosen?;
     call.keep_room()?;
+    call.keep_pinned()?;
     if call.may_be_translated() && !call.surface.counts() {
         // Boxed: few calls are.
         Box::pin(call.keep_translatable(&intake.pieces)).await?;
@@ -191,7 +207,7 @@ async fn try_candidates(
             reserve::reserve(call, head).await?;
             call.stages.budget += call.elapsed_us() - reserving;
             call.leave_stage();
-            let translated = if call.is_translated() {
+            let translated = if call.is_reworded() {
                 Box::pin(call.translated(pieces)).await?
             } else {
                 call.dropped = None;
@@ -268,9 +284,21 @@ async fn plan(worker: &Worker) -> Result<Arc<Plan>, Refusal> {
         .ok_or(Refusal::NoTable)
 }
 
+/// What of a provider's a request is for that is for no surface.
+fn find_kept(head: &Parts) -> Option<Kept> {
+    let path = head.uri.path();
+    if surface::is_realtime(&head.method, path, &head.headers) {
+        return None;
+    }
+    crate::kept::find(&head.method, path, head.uri.query())
+}
+
 /// Which surface a request is for; `None` asks for the models.
 fn surface(head: &Parts) -> Result<Option<Asked>, Refusal> {
     let path = head.uri.path();
+    if surface::is_realtime(&head.method, path, &head.headers) {
+        return Err(Refusal::Realtime);
+    }
     let asked = surface::find(path, head.uri.query());
     let method = match &asked {
         Some(_) => Method::POST,

@@ -7,6 +7,16 @@ pub const PLAIN_ANSWER_BYTES: usize = 8 << 20;
 /// A stream holds back at most this much before its first content.
 pub const STREAM_HOLD_BYTES: usize = 64 << 10;
 
+// What providers keep (`kept`, `pin`).
+
+/// A file on its way to a provider, which passes as it comes; above: 413, or the upload breaks off.
+/// OpenAI's own bound.
+pub const UPLOAD_BYTES: u64 = 512 << 20;
+/// JSON bodies of such requests, which are read whole.
+pub const KEPT_BODY_BYTES: usize = 1 << 20;
+/// How long one may take, the upload too.
+pub const KEPT_TOTAL_MS: u64 = 600_000;
+
 // Errors and streams (`error`, `sse`, `usage`, `decode`).
 
 /// Bytes of an upstream's error answer that are read to classify it.

@@ -18,6 +18,7 @@ use crate::budget::Subjects;
 use crate::check::Rejected;
 use crate::credentials::{CredentialHealth, Credentials};
 use crate::fleet::{Fleet, Group};
+use crate::pin::Account;
 use crate::rules::{Glob, Rules};
 use crate::score::Head;
 use crate::stats::{ModelStats, Stats};
@@ -109,6 +110,8 @@ pub struct PlannedModel {
     pub header: HeaderValue,
     /// The upstream name as a JSON string, for the splice.
     pub upstream_name: Bytes,
+    /// Who keeps what its answers refer to.
+    pub account: Account,
 }
 
 /// A route with its candidates resolved.
@@ -303,6 +306,7 @@ fn plan_model(
         stats: stats.model(&model.name, &model.provider.label),
         header,
         upstream_name: serde_json::to_vec(&model.provider.model)?.into(),
+        account: Account::of(model),
     })
 }
 

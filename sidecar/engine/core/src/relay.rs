@@ -20,7 +20,7 @@ use crate::dispatch::Opened;
 use crate::error::{Class, Refusal};
 use crate::limits;
 use crate::reserve;
-use crate::sse::{Stream, StreamFault, cut_event_in, refusal_cut_event_in};
+use crate::sse::{Stream, StreamFault};
 use crate::upstream::Connection;
 use crate::usage::Ending;
 
@@ -213,16 +213,16 @@ impl Relay {
     fn cut(&mut self, fault: &StreamFault) {
         self.upstream = None;
         self.call.target_failed(Class::MidStream);
-        let surface = self.call.surface;
-        self.ready.push_back(cut_event_in(surface, fault, &self.call.id));
+        let dialect = self.call.surface.dialect();
+        self.ready.push_back(self.stream.cut_event(dialect, fault, &self.call.id));
         self.begin_cut(Class::MidStream);
     }
 
     /// Nothing is wrong with the provider: a Budget, a timeout, the drain or a fault of ours ends it.
     fn cut_by_us(&mut self, refusal: &Refusal) {
         self.upstream = None; // cancels the provider's work at once
-        let surface = self.call.surface;
-        self.ready.push_back(refusal_cut_event_in(surface, refusal, &self.call.id));
+        let dialect = self.call.surface.dialect();
+        self.ready.push_back(self.stream.refusal_cut_event(dialect, refusal, &self.call.id));
         let class = self.note_why(refusal);
         self.begin_cut(class);
     }

@@ -58,6 +58,8 @@ pub enum Filtered {
     Floor,
     /// A Budget has downgraded to lower tiers.
     BudgetTier,
+    /// What the request refers to is kept at another account.
+    State,
     /// It is self-hosted, and nothing runs.
     NoEndpoint,
     /// Its endpoints start or sleep: tried last, and waited for.
@@ -80,6 +82,7 @@ impl Filtered {
             Self::Context => "context",
             Self::Floor => "floor",
             Self::BudgetTier => "budget_tier",
+            Self::State => "state",
             Self::NoEndpoint => "no_endpoint",
             Self::ColdStart => "cold_start",
             Self::Cooldown => "cooldown",

@@ -203,7 +203,7 @@ async fn guarded(
     until: Until,
     request: Request<Incoming>,
 ) -> Result<Reply, std::convert::Infallible> {
-    let dialect = surface::dialect_at(request.uri().path());
+    let dialect = surface::dialect_of(request.uri(), request.headers());
     let mut future = Box::pin(handle(worker.clone(), request));
     let ended = std::future::poll_fn(|cx| {
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {

@@ -15,7 +15,7 @@ use crate::limits;
 use crate::table::StreamEnd;
 use crate::usage::{Seen, Usage};
 use crate::wire::openai_chat::Chunk;
-pub use fault::{StreamFault, cut_event, cut_event_in, refusal_cut_event, refusal_cut_event_in};
+pub use fault::{StreamFault, cut_event, refusal_cut_event};
 use frame::{Event, Framer};
 pub use stream::Stream;
 use template::Template;

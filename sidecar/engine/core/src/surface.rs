@@ -1,6 +1,10 @@
 //! What callers can ask for, one surface a path: the only table of paths. Everything else about a
 //! surface follows from the dialect that it speaks.
 
+use http::header::UPGRADE;
+use http::{HeaderMap, HeaderValue, Method, Uri};
+
+use crate::headers::{ANTHROPIC_VERSION, X_GOOG_API_KEY};
 use crate::scan::Profile;
 use crate::wire::Dialect;
 
@@ -27,6 +31,18 @@ pub enum Surface {
     GenerateArray,
     /// `POST /v1beta/models/{model}:countTokens`.
     GeminiCount,
+    /// `POST /v1beta/models/{model}:embedContent`.
+    GeminiEmbed,
+    /// `POST /v1beta/models/{model}:batchEmbedContents`.
+    GeminiEmbedBatch,
+    /// `/v1/responses/{id}`.
+    KeptResponses,
+    /// `/v1/conversations`.
+    Conversations,
+    /// `/v1/files`.
+    Files,
+    /// `/v1/batches`.
+    Batches,
 }
 
 /// A request line that is one of ours.
@@ -44,9 +60,12 @@ impl Surface {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Chat => "chat",
-            Self::Embeddings => "embeddings",
+            Self::Embeddings | Self::GeminiEmbed | Self::GeminiEmbedBatch => "embeddings",
             Self::Completions => "completions",
-            Self::Responses => "responses",
+            Self::Responses | Self::KeptResponses => "responses",
+            Self::Conversations => "conversations",
+            Self::Files => "files",
+            Self::Batches => "batches",
             Self::Messages => "messages",
             Self::MessagesCount | Self::GeminiCount => "count_tokens",
             Self::Generate | Self::GenerateEvents | Self::GenerateArray => "generate_content",
@@ -68,6 +87,12 @@ impl Surface {
                 "/v1beta/models/{model}:streamGenerateContent"
             }
             Self::GeminiCount => "/v1beta/models/{model}:countTokens",
+            Self::GeminiEmbed => "/v1beta/models/{model}:embedContent",
+            Self::GeminiEmbedBatch => "/v1beta/models/{model}:batchEmbedContents",
+            Self::KeptResponses => "/v1/responses/{id}",
+            Self::Conversations => "/v1/conversations",
+            Self::Files => "/v1/files",
+            Self::Batches => "/v1/batches",
         }
     }
 
@@ -78,8 +103,12 @@ impl Surface {
             Self::Chat | Self::Messages | Self::Responses => "chat",
             Self::Completions => "text_completion",
             Self::Generate | Self::GenerateEvents | Self::GenerateArray => "generate_content",
-            Self::Embeddings => "embeddings",
+            Self::Embeddings | Self::GeminiEmbed | Self::GeminiEmbedBatch => "embeddings",
             Self::MessagesCount | Self::GeminiCount => "count_tokens",
+            Self::KeptResponses => "responses",
+            Self::Conversations => "conversations",
+            Self::Files => "files",
+            Self::Batches => "batches",
         }
     }
 
@@ -87,7 +116,11 @@ impl Surface {
     #[must_use]
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::Chat => Dialect::Chat,
+            Self::Chat
+            | Self::KeptResponses
+            | Self::Conversations
+            | Self::Files
+            | Self::Batches => Dialect::Chat,
             Self::Embeddings => Dialect::Embeddings,
             Self::Completions => Dialect::Completions,
             Self::Responses => Dialect::Responses,
@@ -95,6 +128,8 @@ impl Surface {
             Self::Generate | Self::GenerateEvents | Self::GenerateArray | Self::GeminiCount => {
                 Dialect::Gemini
             }
+            Self::GeminiEmbed => Dialect::GeminiEmbed,
+            Self::GeminiEmbedBatch => Dialect::GeminiEmbedBatch,
         }
     }
 
@@ -105,15 +140,31 @@ impl Surface {
             Dialect::Completions => Profile::Completions,
             Dialect::Responses => Profile::Responses,
             Dialect::Messages => Profile::Messages,
-            Dialect::Gemini => Profile::Gemini,
-            Dialect::Chat | Dialect::Embeddings | Dialect::Converse => Profile::Chat,
+            Dialect::Gemini | Dialect::GeminiEmbed | Dialect::GeminiEmbedBatch => Profile::Gemini,
+            Dialect::Chat
+            | Dialect::Embeddings
+            | Dialect::Converse
+            | Dialect::Titan
+            | Dialect::Cohere => Profile::Chat,
         }
     }
 
     /// Whether answers are text that a model makes, of which there can be more or less.
     #[must_use]
     pub const fn generates(self) -> bool {
-        !matches!(self, Self::Embeddings) && !self.counts()
+        !self.embeds() && !self.counts() && !self.keeps()
+    }
+
+    /// Whether it is for what a provider keeps, which is asked for nothing new.
+    #[must_use]
+    pub const fn keeps(self) -> bool {
+        matches!(self, Self::KeptResponses | Self::Conversations | Self::Files | Self::Batches)
+    }
+
+    /// Whether answers are vectors.
+    #[must_use]
+    pub const fn embeds(self) -> bool {
+        matches!(self, Self::Embeddings | Self::GeminiEmbed | Self::GeminiEmbedBatch)
     }
 
     /// Whether it asks only how many tokens a prompt has, which costs nothing.
@@ -126,7 +177,9 @@ impl Surface {
     #[must_use]
     pub const fn streams(self) -> Option<bool> {
         match self {
-            Self::Generate | Self::GeminiCount => Some(false),
+            Self::Generate | Self::GeminiCount | Self::GeminiEmbed | Self::GeminiEmbedBatch => {
+                Some(false)
+            }
             Self::GenerateEvents | Self::GenerateArray => Some(true),
             _ => None,
         }
@@ -148,10 +201,39 @@ pub fn find(path: &str, query: Option<&str>) -> Option<Asked> {
     Some(Asked { surface, model: None })
 }
 
-/// In whose words a path is answered, were it only to be told that it is none.
+/// In whose words a request is answered, were it only to be told that there is nothing at its path.
 #[must_use]
-pub fn dialect_at(path: &str) -> Dialect {
-    find(path, None).map_or(Dialect::Chat, |asked| asked.surface.dialect())
+pub fn dialect_of(uri: &Uri, headers: &HeaderMap) -> Dialect {
+    let path = uri.path();
+    if let Some(asked) = find(path, None) {
+        return asked.surface.dialect();
+    }
+    // Lists of models and the like: one path for several SDKs, known by what each sends with all.
+    let googles = ["/v1beta/", "/v1alpha/", "/ws/"].iter().any(|prefix| path.starts_with(prefix));
+    if headers.contains_key(ANTHROPIC_VERSION) {
+        Dialect::Messages
+    } else if googles || headers.contains_key(X_GOOG_API_KEY) {
+        Dialect::Gemini
+    } else {
+        Dialect::Chat
+    }
+}
+
+/// Whether a request is for a session in both directions, which we do not carry: a WebSocket's handshake,
+/// at whatever path, or what leads to one. An upgrade to anything else may be left unanswered, as Java's
+/// clients expect that ask for HTTP/2 by the way.
+#[must_use]
+pub fn is_realtime(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    let rest = path.strip_prefix("/v1/realtime");
+    if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return true;
+    }
+    let handshake = |value: &HeaderValue| {
+        let protocols = value.as_bytes().split(|byte| *byte == b',');
+        protocols.map(<[u8]>::trim_ascii).any(|it| it.eq_ignore_ascii_case(b"websocket"))
+    };
+    // They are GETs: no other request is looked at closer.
+    *method == Method::GET && headers.get_all(UPGRADE).iter().any(handshake)
 }
 
 fn of_gemini(path: &str, query: Option<&str>) -> Option<Asked> {
@@ -162,6 +244,8 @@ fn of_gemini(path: &str, query: Option<&str>) -> Option<Asked> {
         "streamGenerateContent" if query.is_some_and(wants_events) => Surface::GenerateEvents,
         "streamGenerateContent" => Surface::GenerateArray,
         "countTokens" => Surface::GeminiCount,
+        "embedContent" => Surface::GeminiEmbed,
+        "batchEmbedContents" => Surface::GeminiEmbedBatch,
         _ => return None,
     };
     Some(Asked { surface, model: Some(crate::models::unescaped(model)) })
@@ -200,11 +284,50 @@ mod tests {
                 Surface::GenerateEvents,
             ),
             ("/v1beta/models/main/flash:countTokens", None, Surface::GeminiCount),
+            ("/v1/models/main/flash:embedContent", None, Surface::GeminiEmbed),
+            ("/v1beta/models/main/flash:batchEmbedContents", None, Surface::GeminiEmbedBatch),
         ] {
             assert_eq!(at(path, query), Some((surface, flash())), "{path}");
         }
         for none in ["/v1/models", "/v1/models/a", "/v1/models/a:b", "/v1/message", "/messages"] {
             assert_eq!(at(none, None), None, "{none}");
         }
+    }
+
+    /// Lists of models are told to each SDK in its own words, which it shows by what it always sends.
+    #[test]
+    fn dialects_of_shared_paths() {
+        let of =
+            |path: &'static str, header: Option<&'static str>| {
+                let mut headers = HeaderMap::new();
+                headers.extend(header.map(|name| {
+                    (http::HeaderName::from_static(name), HeaderValue::from_static("x"))
+                }));
+                dialect_of(&Uri::from_static(path), &headers)
+            };
+        assert_eq!(of("/v1/models", None), Dialect::Chat);
+        assert_eq!(of("/v1/models", Some("anthropic-version")), Dialect::Messages);
+        assert_eq!(of("/v1/models", Some("x-goog-api-key")), Dialect::Gemini);
+        assert_eq!(of("/v1beta/models/a", None), Dialect::Gemini);
+        assert_eq!(of("/v1/messages", Some("x-goog-api-key")), Dialect::Messages);
+        assert_eq!(of("/ws/google.ai.generativelanguage.v1beta.X", None), Dialect::Gemini);
+    }
+
+    /// A WebSocket's handshake is one at any path; other upgrades and other requests are not.
+    #[test]
+    fn realtime_is_told_from_the_rest() {
+        let is = |method: Method, path: &str, upgrade: &'static str| {
+            let mut headers = HeaderMap::new();
+            if !upgrade.is_empty() {
+                headers.insert(UPGRADE, HeaderValue::from_static(upgrade));
+            }
+            is_realtime(&method, path, &headers)
+        };
+        assert!(is(Method::GET, "/v1/responses", "websocket"));
+        assert!(is(Method::GET, "/ws/x", "h2c, WebSocket"));
+        assert!(is(Method::POST, "/v1/realtime/client_secrets", ""));
+        assert!(is(Method::GET, "/v1/realtime", ""));
+        assert!(!is(Method::POST, "/v1/chat/completions", "h2c"));
+        assert!(!is(Method::GET, "/v1/models", "h2c") && !is(Method::GET, "/v1/realtimes", ""));
     }
 }

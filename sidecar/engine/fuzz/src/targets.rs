@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pointsman_core::decode::Decoder;
 use pointsman_core::error::{classify, classify_event, retry_after, told_in};
 use pointsman_core::scan::{Profile, Scan, ScanError, ScanOptions, Scanner};
@@ -14,7 +14,7 @@ use pointsman_core::sse::{ChatStream, StreamOptions, Watched};
 use pointsman_core::surface::{self, Surface};
 use pointsman_core::table::StreamEnd;
 use pointsman_core::wire::Dialect;
-use pointsman_core::{check, limits};
+use pointsman_core::{check, kept, limits};
 use pointsman_wire::{Facts, eventstream};
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -270,7 +270,10 @@ pub fn streams(data: &[u8]) {
 pub fn paths(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (path, query) = text.split_once('?').map_or((text, None), |(path, it)| (path, Some(it)));
-    black_box(surface::dialect_at(path));
+    if let Ok(uri) = text.parse() {
+        black_box(surface::dialect_of(&uri, &HeaderMap::new()));
+    }
+    black_box(kept::find(&Method::GET, path, query));
     if let Some(asked) = surface::find(path, query)
         && let Some(model) = asked.model
     {

@@ -17,6 +17,7 @@
 
 pub mod anthropic_messages;
 pub mod bedrock_converse;
+pub mod bedrock_embed;
 pub mod embeddings;
 pub mod eventstream;
 pub mod form;
@@ -25,6 +26,7 @@ mod json;
 pub mod openai_chat;
 pub mod openai_completions;
 pub mod openai_responses;
+pub mod portable;
 
 /// What a writer of answers needs to know that no provider says.
 #[derive(Debug, Clone, PartialEq, Eq)]

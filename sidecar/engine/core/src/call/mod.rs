@@ -1,6 +1,7 @@
 //! One call from its first byte to its record. Dropping it at any await settles its reservation,
 //! frees its slot and leaves exactly one record (I11); `handle` and `relay` only report what they see.
 
+mod carried;
 mod ending;
 mod endpoint;
 mod progress;
@@ -22,6 +23,8 @@ use crate::handle::Worker;
 use crate::headers::{CLIENT_REQUEST_ID, value_of};
 use crate::identity::Attribution;
 use crate::intake::HeldBytes;
+use crate::kept::Kept;
+use crate::pin::Carried;
 use crate::plan::{Plan, PlannedModel, PlannedRoute, Taken};
 use crate::record::{AttemptRow, StageRow};
 use crate::rules::Match;
@@ -131,6 +134,10 @@ pub struct Call {
     pub reserved: u64,
     /// A cap that was spliced.
     pub capped: Option<u64>,
+    /// What the request refers to of former calls.
+    carried: Carried,
+    /// The request, where it is for what a provider keeps.
+    kept: Option<Box<Kept>>,
     /// The request in other dialects' words, where a candidate needs it.
     translation: Option<Box<Translation>>,
     /// What the current candidate's words had no place for.
@@ -189,6 +196,8 @@ impl Call {
             charge: None,
             reserved: 0,
             capped: None,
+            carried: Carried::default(),
+            kept: None,
             translation: None,
             dropped: None,
             meter: Meter { input_bound: 0, output_cap: None, hidden: 0 },
@@ -225,7 +234,13 @@ impl Call {
     /// Whether the caller may ask for the model that it asks for.
     #[must_use]
     pub fn may_ask(&self) -> bool {
-        self.guest.as_ref().is_none_or(|visit| visit.guest.may_ask(self.requested()))
+        self.may_ask_for(self.requested())
+    }
+
+    /// Whether the caller may ask for this model.
+    #[must_use]
+    pub fn may_ask_for(&self, model: &str) -> bool {
+        self.guest.as_ref().is_none_or(|visit| visit.guest.may_ask(model))
     }
 
     /// What the attempt is called at the provider: attempts count from 1. At a gateway it is the

@@ -219,6 +219,8 @@ impl Call {
     /// Books a plain answer; one that says nothing of its usage is booked by its length, never as zero.
     pub fn book_answer(&mut self, answer: &Answer) {
         match answer.usage {
+            // What was booked when it went out stands: the most that it can cost.
+            _ if answer.pending => {}
             Some(usage) => {
                 self.book_reported(usage);
                 let seen =

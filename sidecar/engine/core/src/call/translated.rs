@@ -3,16 +3,16 @@
 
 use bytes::Bytes;
 use http::HeaderValue;
-use pointsman_wire::Facts;
-use pointsman_wire::form::Cannot;
+use pointsman_wire::form::{Cannot, Unreadable};
+use pointsman_wire::{Facts, gemini};
 
 use super::Call;
 use crate::error::Refusal;
-use crate::limits;
 use crate::select::Filtered;
 use crate::surface::Surface;
 use crate::table::Untranslatable;
-use crate::wire::{Dialect, Sent, Target, Translation};
+use crate::wire::{self, Dialect, Sent, Target, Translation, Wish};
+use crate::{dispatch, limits, pin};
 
 impl Call {
     /// What the current candidate is asked in.
@@ -28,6 +28,13 @@ impl Call {
     #[must_use]
     pub fn is_translated(&self) -> bool {
         self.spoken() != self.surface.dialect()
+    }
+
+    /// Whether what the current candidate is sent is not the caller's own body with its named splices: it
+    /// is translated, refers to former calls, or names the model in each request of a batch.
+    #[must_use]
+    pub fn is_reworded(&self) -> bool {
+        self.is_translated() || self.is_reworked() || self.surface == Surface::GeminiEmbedBatch
     }
 
     /// Whether its answer is not passed on as it comes: it is another dialect's, or the caller wants its
@@ -88,7 +95,7 @@ impl Call {
     pub async fn translated(&mut self, pieces: &[Bytes]) -> Result<Option<Bytes>, Refusal> {
         self.dropped = None;
         let target = self.chosen.filter(|_| self.is_translated()).and_then(|it| self.target(it));
-        let Some(target) = target else { return Ok(None) };
+        let Some(target) = target else { return self.in_own_words(pieces).await };
         match self.translate(pieces, target).await? {
             Ok(sent) => {
                 self.dropped = named(&sent);
@@ -96,6 +103,12 @@ impl Call {
             }
             Err(Cannot { path, why }) => Err(Refusal::Untranslatable { param: path, why }),
         }
+    }
+
+    /// How the caller wants its vectors.
+    #[must_use]
+    pub fn wish(&self) -> Wish {
+        self.translation.as_ref().and_then(|asked| asked.wish()).unwrap_or_default()
     }
 
     /// For writers of answers.
@@ -108,6 +121,20 @@ impl Call {
             input_estimate: self.prompt_tokens,
             stream_usage: self.scan.include_usage == Some(true),
         }
+    }
+
+    /// The caller's own words, but for what this candidate would not understand.
+    async fn in_own_words(&self, pieces: &[Bytes]) -> Result<Option<Bytes>, Refusal> {
+        let Some((model, planned)) = self.model() else { return Err(Refusal::Internal) };
+        let body = if self.surface == Surface::GeminiEmbedBatch {
+            let name = self.asked_of(model).to_owned();
+            wire::beside(pieces, move |body| gemini::embed::request::rename(body, &name)).await
+        } else {
+            let (dialect, account) = (self.surface.dialect(), planned.account);
+            let spliced = dispatch::spliced(self, pieces);
+            wire::beside(&spliced, move |body| pin::reworked(dialect, body, account)).await
+        };
+        Ok(Some(body.map_err(unreadable)?.into()))
     }
 
     fn target(&self, place: usize) -> Option<Target> {
@@ -128,14 +155,8 @@ impl Call {
     ) -> Result<Result<Sent, Cannot>, Refusal> {
         if self.translation.is_none() {
             let (model, stream) = (self.requested().to_owned(), self.wants_stream());
-            let read = Translation::read(self.surface.dialect(), pieces, |asked| {
-                asked.model = model;
-                asked.stream = stream;
-            });
-            let read = read
-                .await
-                .map_err(|wrong| Refusal::BadValue { param: wrong.path, reason: wrong.why })?;
-            self.translation = Some(Box::new(read));
+            let read = Translation::read(self.surface.dialect(), pieces, (model, stream)).await;
+            self.translation = Some(Box::new(read.map_err(unreadable)?));
         }
         match &mut self.translation {
             Some(translation) => Ok(translation.write(target).await),
@@ -154,6 +175,10 @@ impl Call {
             None => Ok(sent),
         }
     }
+}
+
+fn unreadable(wrong: Unreadable) -> Refusal {
+    Refusal::BadValue { param: wrong.path, reason: wrong.why }
 }
 
 /// The names of what was left out, as far as a header takes them.

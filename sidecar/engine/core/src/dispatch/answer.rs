@@ -7,6 +7,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use pointsman_wire::form::{Garbled, Payload, Reply};
+use pointsman_wire::openai_responses;
 
 use super::{Attempted, Begun, Failure, Opened, Whole};
 use crate::call::Call;
@@ -28,6 +30,9 @@ pub(super) async fn answer(call: &Call, exchange: Exchange) -> Attempted {
         let mut failure = refused(Response::from_parts(head, body), connection).await;
         // A gateway that does not take the ticket: the hub mints another soon.
         failure.target_alone = failure.class == Class::Auth && call.goes_to_gateway();
+        if call.surface.keeps() && failure.class == Class::ModelGone {
+            failure.class = Class::StatefulMiss; // no model was asked for
+        }
         return Attempted::Failed(failure);
     }
     let failed = |class| Attempted::Failed(Failure::new(class, head.status.as_u16(), true));
@@ -53,7 +58,7 @@ pub(super) async fn answer(call: &Call, exchange: Exchange) -> Attempted {
         }
         Ok(Collected::All(bytes)) => {
             connection.recycle();
-            match whole(call, bytes) {
+            match whole(call, &head.headers, bytes) {
                 Some((body, read)) => Attempted::Whole(Whole { headers: head.headers, body, read }),
                 None => failed(Class::TruncatedEarly),
             }
@@ -62,22 +67,64 @@ pub(super) async fn answer(call: &Call, exchange: Exchange) -> Attempted {
 }
 
 /// A plain answer in the caller's dialect, and what it says; `None`: it is none.
-fn whole(call: &Call, body: Bytes) -> Option<(Bytes, Read)> {
+fn whole(call: &Call, headers: &HeaderMap, body: Bytes) -> Option<(Bytes, Read)> {
     let (own, spoken) = (call.surface.dialect(), call.spoken());
     let read = match spoken {
         _ if call.surface.counts() => Read::count(&body)?,
+        _ if call.surface.keeps() => {
+            let json = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+            let json = json.is_some_and(|kind| kind.starts_with(b"application/json"));
+            let body = if json { call.account()?.mark(body) } else { body };
+            return Some((body, Read::default()));
+        }
         Dialect::Chat if own == spoken => Read::chat(&body).ok()?,
-        Dialect::Embeddings => Read::embeddings(&body).ok()?,
+        Dialect::Embeddings if own == spoken => Read::embeddings(&body).ok()?,
+        _ if spoken.embeds() => {
+            let reply = spoken.read_embeddings(headers, &body).ok()?;
+            let read = Read::of_vectors(&reply);
+            if own != spoken {
+                let wish = call.wish();
+                let written = own.write_embeddings(&reply, wish, &call.facts());
+                return (reply.vectors.len() == wish.vectors).then(|| (written.into(), read));
+            }
+            read
+        }
+        Dialect::Responses if own == spoken => {
+            let read = match spoken.read_answer(&body) {
+                Ok(reply) => Read::of(&reply),
+                // Its provider works on it in the background.
+                Err(Garbled::Empty) => Read::pending(&openai_responses::answer::pending(&body)?),
+                Err(_) => return None,
+            };
+            return Some((call.account()?.mark(body), read));
+        }
         _ => {
-            let reply = spoken.read_answer(&body).ok()?;
+            let mut reply = spoken.read_answer(&body).ok()?;
             let read = Read::of(&reply);
             if own != spoken {
+                if signed_elsewhere(own, spoken) {
+                    unsign(&mut reply);
+                }
                 return Some((own.write_answer(&reply, &call.facts()).into(), read));
             }
             read
         }
     };
     Some((body, read))
+}
+
+/// Whether thoughts that go down at Anthropic's surface are not Claude's: their signatures would come back
+/// to be refused. Claude's at Bedrock are good at Anthropic.
+fn signed_elsewhere(own: Dialect, spoken: Dialect) -> bool {
+    own == Dialect::Messages && !matches!(spoken, Dialect::Messages | Dialect::Converse)
+}
+
+fn unsign(reply: &mut Reply) {
+    for part in reply.choices.iter_mut().flat_map(|choice| &mut choice.parts) {
+        if let Payload::Thinking(thinking) = &mut part.payload {
+            thinking.signature = None;
+        }
+    }
 }
 
 /// The media type of the current candidate's streams.
@@ -107,8 +154,13 @@ fn begin(call: &Call, provider: &Provider) -> Option<Stream> {
     let mut watched = Watched::new(reader, writer, call.scan.body_len);
     if spoken.has_messages() {
         watched = watched.of_messages();
+    } else if !call.is_rewritten() && own == Dialect::Responses {
+        watched = watched.kept_by(call.account()?);
     } else if spoken == Dialect::Completions && call.scan.include_usage != Some(true) {
         watched = watched.without_usage();
+    }
+    if signed_elsewhere(own, spoken) {
+        watched = watched.unsigned();
     }
     Some(Stream::Watched(Box::new(watched)))
 }

@@ -1,13 +1,21 @@
 //! What an attempt changes in the caller's body.
 
+use bytes::Bytes;
+
 use crate::call::Call;
 use crate::plan::Taken;
-use crate::scan::{Edit, Key};
+use crate::scan::{Edit, Key, splice};
 use crate::surface::Surface;
 use crate::wire::Dialect;
 
+/// The caller's body as the current candidate is sent it.
+#[must_use]
+pub fn spliced(call: &Call, pieces: &[Bytes]) -> Vec<Bytes> {
+    splice(pieces, &edits(call))
+}
+
 /// The named splices; all other bytes of the body pass unchanged.
-pub(super) fn edits(call: &Call) -> Vec<Edit> {
+fn edits(call: &Call) -> Vec<Edit> {
     let Some((model, planned)) = call.model() else { return Vec::new() };
     let mut edits = Vec::with_capacity(3);
     if call.taken != Taken::PassThrough && call.requested() != model.provider.model {

@@ -5,11 +5,10 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, U
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::Failure;
-use super::edits::edits;
+use super::edits::spliced;
 use crate::call::Call;
 use crate::error::Class;
 use crate::headers::{self, ANTHROPIC_BETA, ANTHROPIC_VERSION, CLIENT_REQUEST_ID};
-use crate::scan::splice;
 use crate::secrets::{Key, Missing};
 use crate::surface::Surface;
 use crate::table::{Model, Provider, ProviderType};
@@ -26,24 +25,27 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The request, and the fingerprint of the key in it; 0 without one. `translated`: what is sent in place
 /// of the caller's own body.
 pub(super) fn build(
-    call: &Call,
+    call: &mut Call,
     pieces: &[Bytes],
     translated: Option<Bytes>,
     head: &HeaderMap,
 ) -> Result<(Request<Pieces>, u64), Failure> {
+    let upload = call.take_upload();
+    let call = &*call;
     let unusable = || Failure::new(Class::ModelGone, 0, false);
     let (model, _) = call.model().ok_or_else(unusable)?;
     let upstream = call.upstream().ok_or_else(unusable)?;
     let uri = target(call, model, upstream).ok_or_else(unusable)?;
-    let own_body = translated.is_none();
-    let body = match translated {
-        None => Pieces::new(splice(pieces, &edits(call))),
-        Some(body) => Pieces::new([body]),
+    let own_body = !call.is_translated();
+    let body = match (translated, upload) {
+        (None, Some(upload)) => Pieces::upload(upload),
+        (None, None) => Pieces::new(spliced(call, pieces)),
+        (Some(body), _) => Pieces::new([body]),
     };
     let mut request = Request::new(body);
     // Room for all of them: a map that grows on the way hashes everything again.
     *request.headers_mut() = HeaderMap::with_capacity(12);
-    *request.method_mut() = Method::POST;
+    *request.method_mut() = call.kept().map_or(Method::POST, |kept| kept.method.clone());
     *request.uri_mut() = uri;
     let sent = request.headers_mut();
     for name in &FORWARDED {
@@ -85,6 +87,15 @@ pub(super) fn build(
 /// Where the candidate is asked. Chat's and embeddings' targets were made with the plan.
 fn target(call: &Call, model: &Model, upstream: &Endpoint) -> Option<Uri> {
     let provider = &model.provider;
+    if let Some(kept) = call.kept() {
+        return match &provider.api_version {
+            Some(version) if kept.target.contains('?') => {
+                upstream.below(&format!("{}&api-version={version}", kept.target))
+            }
+            Some(version) => upstream.below(&format!("{}?api-version={version}", kept.target)),
+            None => upstream.below(&kept.target),
+        };
+    }
     let dialect = call.spoken();
     let path = match dialect {
         Dialect::Chat if provider.api_version.is_none() => return Some(upstream.chat.clone()),
@@ -103,9 +114,14 @@ fn target(call: &Call, model: &Model, upstream: &Endpoint) -> Option<Uri> {
                 _ if call.wants_stream() => "streamGenerateContent?alt=sse",
                 _ => "generateContent",
             };
-            let name = call.asked_of(model);
-            let name = segment(name.strip_prefix("models/").unwrap_or(name));
-            format!("/models/{name}:{method}")
+            format!("/models/{}:{method}", gemini_name(call, model))
+        }
+        Dialect::GeminiEmbed => format!("/models/{}:embedContent", gemini_name(call, model)),
+        Dialect::GeminiEmbedBatch => {
+            format!("/models/{}:batchEmbedContents", gemini_name(call, model))
+        }
+        Dialect::Titan | Dialect::Cohere => {
+            format!("/model/{}/invoke", segment(call.asked_of(model)))
         }
         Dialect::Converse => {
             let method = if call.wants_stream() { "converse-stream" } else { "converse" };
@@ -116,6 +132,11 @@ fn target(call: &Call, model: &Model, upstream: &Endpoint) -> Option<Uri> {
         Some(version) => upstream.below(&format!("{path}?api-version={version}")),
         None => upstream.below(&path),
     }
+}
+
+fn gemini_name(call: &Call, model: &Model) -> String {
+    let name = call.asked_of(model);
+    segment(name.strip_prefix("models/").unwrap_or(name))
 }
 
 /// A name as one segment of a path.

@@ -65,10 +65,42 @@ fn of_request(refusal: &Refusal) -> Option<String> {
              /v1beta/models/NAME:generateContent, /v1/embeddings or /v1/models.",
             short(path)
         ),
+        Refusal::StateElsewhere { .. }
+        | Refusal::StateTorn
+        | Refusal::UnpricedBatch
+        | Refusal::Realtime => return of_kept(refusal),
         Refusal::MethodNotAllowed { allow } => format!("This path takes {allow} only."),
         Refusal::NoCandidate(why) => of_no_candidate(why),
         Refusal::Budget { no, of } => no.message(of),
         Refusal::Caller(no) => no.message(),
+        _ => return None,
+    })
+}
+
+/// What is asked of a provider beyond single calls.
+fn of_kept(refusal: &Refusal) -> Option<String> {
+    Some(match refusal {
+        Refusal::StateElsewhere { models } if models.is_empty() => {
+            "What this request refers to by an id is kept at a provider's account that the route table has \
+             no more. Send the whole conversation instead of the id."
+                .to_owned()
+        }
+        Refusal::StateElsewhere { models } => format!(
+            "What this request refers to by an id is kept at the provider that answered before, and no \
+             candidate of the matched rule is called there. Ask for one of {}, or send the whole \
+             conversation instead of the id.",
+            short(models)
+        ),
+        Refusal::StateTorn => "This request refers by ids to what two different providers keep, and \
+             neither knows the other's. Send the content instead of one of the ids."
+            .to_owned(),
+        Refusal::UnpricedBatch => "A Budget is enforced here, and what a batch costs is known only when it has \
+             ended. Send its calls one by one, or have it run by a workload without an enforced Budget."
+            .to_owned(),
+        Refusal::Realtime => "Pointsman carries no WebSocket and no realtime session. Ask by HTTP, with \
+             \"stream\": true for an answer that comes as it is made; a realtime client must call its \
+             provider itself."
+            .to_owned(),
         _ => return None,
     })
 }

@@ -101,6 +101,17 @@ pub enum Refusal {
     Internal,
     /// A gateway does not know its caller, or not as one who may use it.
     InvalidTicket,
+    /// It refers to what is kept at an account that no candidate is called with.
+    StateElsewhere {
+        /// Which models are; empty: none any more.
+        models: String,
+    },
+    /// It refers to what two accounts keep.
+    StateTorn,
+    /// A batch under a Budget: what it costs is known when it has ended.
+    UnpricedBatch,
+    /// A session in both directions (WebSocket, realtime), which we do not carry.
+    Realtime,
     /// There is no such path.
     NotFound {
         /// As the caller wrote it.
@@ -329,6 +340,12 @@ impl Refusal {
                 let code = "invalid_ticket";
                 fact(StatusCode::UNAUTHORIZED, INVALID, code, code, Class::Auth, Never)
             }
+            Self::StateElsewhere { .. } | Self::StateTorn => {
+                let code = "state_elsewhere";
+                fact(StatusCode::BAD_REQUEST, INVALID, code, code, Class::StatefulMiss, Silent)
+            }
+            Self::UnpricedBatch => bad(StatusCode::BAD_REQUEST, "unpriced_batch"),
+            Self::Realtime => bad(StatusCode::BAD_REQUEST, "realtime_unsupported"),
             Self::NotFound { .. } => bad(StatusCode::NOT_FOUND, "unknown_path"),
             Self::MethodNotAllowed { .. } => {
                 bad(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")

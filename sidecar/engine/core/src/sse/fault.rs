@@ -1,13 +1,12 @@
 //! How a stream can fail, and how a caller that already has a part of it is told.
 
 use bytes::Bytes;
-use pointsman_wire::{Fault, gemini};
+use pointsman_wire::Fault;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::error::{Class, Refusal, classify_event, told_in};
 use crate::limits;
-use crate::surface::Surface;
 
 /// Why a stream is no proper answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,43 +73,21 @@ impl StreamFault {
     }
 }
 
-/// The error event of a surface for an answer that broke off. See [`cut_event`].
-#[must_use]
-pub fn cut_event_in(surface: Surface, fault: &StreamFault, request_id: &str) -> Bytes {
-    if surface.dialect().has_chat_streams() {
-        return cut_event(fault);
-    }
+/// What callers of other dialects than chat's are told of an answer that broke off. See [`cut_event`].
+pub(super) fn as_fault(fault: &StreamFault, request_id: &str) -> Fault {
     let class = fault.class(true);
     let told = match fault {
         StreamFault::ErrorEvent { error: Some(error), .. } => told_in(error),
         _ => None,
     };
-    let fault = Fault {
+    Fault {
         status: class.status().as_u16(),
         kind: "server_error".to_owned(),
         code: Some("upstream_truncated".to_owned()),
         param: None,
         message: told.unwrap_or_else(|| broke_off(fault)),
         request_id: request_id.to_owned(),
-    };
-    in_stream(surface, &fault)
-}
-
-/// The same for an answer that we cut. See [`refusal_cut_event`].
-#[must_use]
-pub fn refusal_cut_event_in(surface: Surface, refusal: &Refusal, request_id: &str) -> Bytes {
-    if surface.dialect().has_chat_streams() {
-        return refusal_cut_event(refusal);
     }
-    in_stream(surface, &surface.dialect().fault(refusal, request_id))
-}
-
-fn in_stream(surface: Surface, fault: &Fault) -> Bytes {
-    let dialect = surface.dialect();
-    if surface != Surface::GenerateArray {
-        return dialect.error_event(fault).into();
-    }
-    gemini::error::element(fault).into()
 }
 
 fn broke_off(fault: &StreamFault) -> String {

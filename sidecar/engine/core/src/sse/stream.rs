@@ -1,9 +1,13 @@
 //! A provider's stream on its way down, whichever dialects are spoken at its two ends.
 
 use bytes::Bytes;
+use pointsman_wire::Fault;
 
-use super::{ChatStream, Progress, StreamFault, Watched};
+use super::fault::as_fault;
+use super::{ChatStream, Progress, StreamFault, Watched, cut_event, refusal_cut_event};
+use crate::error::Refusal;
 use crate::usage::Seen;
+use crate::wire::Dialect;
 
 /// OpenAI's chat to OpenAI's chat, by far the most common, or anything else.
 #[derive(Debug)]
@@ -75,5 +79,38 @@ impl Stream {
             Self::Chat(chat) => chat.upstream_id(),
             Self::Watched(watched) => watched.upstream_id(),
         }
+    }
+
+    /// The last words of an answer that broke off, as callers of `dialect` are told them.
+    #[must_use]
+    pub fn cut_event(&mut self, dialect: Dialect, fault: &StreamFault, request_id: &str) -> Bytes {
+        if dialect.has_chat_streams() {
+            return cut_event(fault);
+        }
+        self.fail(dialect, &as_fault(fault, request_id))
+    }
+
+    /// The same of an answer that we cut.
+    #[must_use]
+    pub fn refusal_cut_event(
+        &mut self,
+        dialect: Dialect,
+        refusal: &Refusal,
+        request_id: &str,
+    ) -> Bytes {
+        if dialect.has_chat_streams() {
+            return refusal_cut_event(refusal);
+        }
+        self.fail(dialect, &dialect.fault(refusal, request_id))
+    }
+
+    /// Where we write the stream ourselves its error goes on from what is out; what only passes through
+    /// is not known so well.
+    fn fail(&mut self, dialect: Dialect, fault: &Fault) -> Bytes {
+        let written = match self {
+            Self::Watched(watched) => watched.fail(fault),
+            Self::Chat(_) => None,
+        };
+        written.unwrap_or_else(|| dialect.error_event(fault).into())
     }
 }

@@ -6,12 +6,14 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
+use pointsman_wire::Fault;
 use pointsman_wire::eventstream::Decoder;
 use pointsman_wire::form::{Event, Frame, Garbled, Opening, Piece, Reader, Writer};
 
 use super::frame::{Framer, named};
 use super::{Progress, StreamFault, label};
 use crate::limits;
+use crate::pin::Account;
 use crate::usage::{Seen, Usage};
 
 /// One upstream answer on its way down.
@@ -24,6 +26,10 @@ pub struct Watched {
     messages: Option<Decoder>,
     /// Usage that the caller did not ask for stays here.
     strip_usage: bool,
+    /// Who keeps what the events refer to, where anybody does.
+    keeper: Option<Account>,
+    /// Thoughts are signed by another maker than the caller's dialect has.
+    unsigned: bool,
     /// The beginning of an event whose end has not arrived.
     tail: BytesMut,
     /// What goes down once there is content.
@@ -51,6 +57,8 @@ impl Watched {
             framer: Framer::default(),
             messages: None,
             strip_usage: false,
+            keeper: None,
+            unsigned: false,
             tail: BytesMut::new(),
             held: Vec::new(),
             silent: 0,
@@ -73,6 +81,18 @@ impl Watched {
     #[must_use]
     pub fn without_usage(self) -> Self {
         Self { strip_usage: true, ..self }
+    }
+
+    /// The same, with the account's mark on ids of what it keeps; for what passes on.
+    #[must_use]
+    pub fn kept_by(self, account: Account) -> Self {
+        Self { keeper: Some(account), ..self }
+    }
+
+    /// The same, without signatures of thoughts; for what is written anew.
+    #[must_use]
+    pub fn unsigned(self) -> Self {
+        Self { unsigned: true, ..self }
     }
 
     /// Takes what arrived and adds to `out` what may go down now.
@@ -177,6 +197,13 @@ impl Watched {
         self.upstream_id.as_deref()
     }
 
+    /// The writer's own error; `None`: nothing is written anew, or all has been said.
+    pub(super) fn fail(&mut self, fault: &Fault) -> Option<Bytes> {
+        let mut out = Vec::new();
+        self.writer.as_mut()?.fail(fault, &mut out);
+        (!out.is_empty()).then(|| out.into())
+    }
+
     /// Reads one event; false: it is not for the caller.
     fn event(&mut self, event: &[u8]) -> Result<bool, StreamFault> {
         let Some((name, data)) = named(event) else { return Ok(true) };
@@ -241,7 +268,8 @@ impl Watched {
             Event::End => self.progress = Progress::Done,
             Event::Close { .. } | Event::Finish { .. } => {}
         }
-        if let Some(writer) = &mut self.writer {
+        let signs = matches!(event, Event::Delta { piece: Piece::Signature(_), .. });
+        if let Some(writer) = self.writer.as_mut().filter(|_| !(signs && self.unsigned)) {
             writer.write(event, &mut self.written);
         }
         Ok(())
@@ -268,7 +296,8 @@ impl Watched {
     /// Bytes of the provider's own go down where nothing is written anew.
     fn pass(&mut self, events: Bytes) {
         if self.writer.is_none() && !events.is_empty() {
-            self.held.push(events);
+            let marked = self.keeper.map(|account| account.mark(events.clone()));
+            self.held.push(marked.unwrap_or(events));
         }
     }
 

@@ -29,10 +29,18 @@ pub enum Dialect {
     Gemini,
     /// Amazon Bedrock's Converse.
     Converse,
+    /// Gemini's embedding of one content.
+    GeminiEmbed,
+    /// The same of several.
+    GeminiEmbedBatch,
+    /// Amazon's embedding models at Bedrock.
+    Titan,
+    /// Cohere's embedding models at Bedrock.
+    Cohere,
 }
 
-/// Calls `$call` of the module of a dialect that callers speak; embeddings, which nobody translates, and
-/// Converse, which only providers speak, are `$other`.
+/// Calls `$call` of the module of a dialect that callers speak; dialects of embeddings, which have readers
+/// and writers of their own (`embeddings`), and Converse, which only providers speak, are `$other`.
 macro_rules! of_surface {
     ($dialect:expr, $module:ident => $call:expr, else $other:expr) => {
         match $dialect {
@@ -44,7 +52,7 @@ macro_rules! of_surface {
                 use anthropic_messages as $module;
                 $call
             }
-            Dialect::Gemini => {
+            Dialect::Gemini | Dialect::GeminiEmbed | Dialect::GeminiEmbedBatch => {
                 use gemini as $module;
                 $call
             }
@@ -56,7 +64,7 @@ macro_rules! of_surface {
                 use openai_completions as $module;
                 $call
             }
-            Dialect::Converse | Dialect::Embeddings => $other,
+            Dialect::Converse | Dialect::Embeddings | Dialect::Titan | Dialect::Cohere => $other,
         }
     };
 }
@@ -99,7 +107,7 @@ impl Dialect {
             return Some(own);
         }
         match own {
-            Self::Embeddings => (main == Self::Chat).then_some(own),
+            _ if own.embeds() => Self::embedding(provider, own),
             Self::Responses if provider.surfaces.iter().any(|it| it == "Responses") => Some(own),
             Self::Completions if provider.surfaces.iter().any(|it| it == "Completions") => {
                 Some(own)

@@ -2,8 +2,11 @@
 //! What is translated goes through the crate `pointsman-wire`.
 mod cursor;
 mod dialect;
+mod embeddings;
 pub mod openai_chat;
 mod translation;
 
 pub use dialect::Dialect;
+pub use embeddings::Wish;
+pub(crate) use translation::beside;
 pub use translation::{Sent, Target, Translation};

@@ -1,7 +1,7 @@
 //! OpenAI chat completions and embeddings: what a stream's chunk and a plain answer say, by the members that matter.
 //! `sse` reads chunks here as they pass; `answer` reads plain bodies. Nothing is built, texts are only measured.
 
-use pointsman_wire::form::{Payload, Reply};
+use pointsman_wire::form::{EmbeddingReply, Payload, Reply};
 
 use super::cursor::Cursor;
 use crate::limits;
@@ -176,6 +176,8 @@ pub struct Answer {
     pub usage: Option<Usage>,
     /// Bytes of the choices' messages as they stand: never fewer than the answer's tokens.
     pub output_bytes: u64,
+    /// It is still being made: what it costs is not known yet.
+    pub pending: bool,
 }
 
 /// Why a 200 is no answer.
@@ -232,6 +234,19 @@ impl Answer {
         said.then(|| Self { usage: Some(Usage::default()), ..Self::default() })
     }
 
+    /// An answer that its provider still works on, in the background.
+    #[must_use]
+    pub fn pending(id: &str) -> Self {
+        Self { id: owned(id.as_bytes()), pending: true, ..Self::default() }
+    }
+
+    /// What vectors of any dialect say.
+    #[must_use]
+    pub fn of_vectors(reply: &EmbeddingReply) -> Self {
+        let usage = reply.usage.as_ref().and_then(Usage::of_tokens);
+        Self { usage, ..Self::default() }
+    }
+
     /// What an answer of any dialect says.
     #[must_use]
     pub fn of(reply: &Reply) -> Self {
@@ -240,6 +255,7 @@ impl Answer {
             id: reply.id.as_ref().and_then(|id| owned(id.as_bytes())),
             usage: reply.usage.as_ref().and_then(Usage::of_tokens),
             output_bytes: parts.map(|part| said(&part.payload) as u64).sum(),
+            pending: false,
         }
     }
 }
@@ -285,7 +301,12 @@ impl<'a> Body<'a> {
     }
 
     fn answer(&self, usage: Option<Usage>) -> Answer {
-        Answer { id: self.id.and_then(owned), usage, output_bytes: self.message_bytes }
+        Answer {
+            id: self.id.and_then(owned),
+            usage,
+            output_bytes: self.message_bytes,
+            pending: false,
+        }
     }
 }
 

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pointsman_wire::form::{Cannot, Conversation, Loss, Unreadable};
+use pointsman_wire::form::{Cannot, Conversation, EmbeddingRequest, Loss, Unreadable, Written};
 
 use super::Dialect;
+use super::embeddings::Wish;
 use crate::limits;
 
 /// What a request becomes for one candidate.
@@ -25,7 +26,7 @@ pub struct Target {
 /// A request that was read, and what was written of it last.
 #[derive(Debug)]
 pub struct Translation {
-    asked: Arc<Conversation>,
+    asked: Arc<Asked>,
     large: bool,
     written: Option<(Target, Result<Sent, Cannot>)>,
 }
@@ -39,25 +40,32 @@ pub struct Sent {
     pub losses: Arc<[Loss]>,
 }
 
+#[derive(Debug)]
+enum Asked {
+    Answer(Box<Conversation>),
+    Vectors(EmbeddingRequest),
+}
+
 impl Translation {
-    /// Reads a request of `dialect`.
+    /// Reads a request of `dialect` for a model, as the caller names it, that is to be streamed or not.
     ///
     /// # Errors
     /// It is not of the dialect's shape.
     pub async fn read(
         dialect: Dialect,
         pieces: &[Bytes],
-        complete: impl FnOnce(&mut Conversation),
+        (model, stream): (String, bool),
     ) -> Result<Self, Unreadable> {
-        let length = pieces.iter().map(Bytes::len).sum::<usize>();
-        let large = length > limits::TRANSLATED_HERE_BYTES;
-        let body = match pieces {
-            [one] => one.clone(),
-            several => several.concat().into(),
-        };
-        let mut asked = beside(large, move || dialect.read_request(&body)).await?;
-        complete(&mut asked);
-        Ok(Self { asked: Arc::new(asked), large, written: None })
+        let asked = beside(pieces, move |body| {
+            Ok(if dialect.embeds() {
+                Asked::Vectors(EmbeddingRequest { model, ..dialect.read_embedding_request(body)? })
+            } else {
+                let asked = dialect.read_request(body)?;
+                Asked::Answer(Box::new(Conversation { model, stream, ..asked }))
+            })
+        });
+        let asked = Arc::new(asked.await?);
+        Ok(Self { asked, large: is_large(pieces), written: None })
     }
 
     /// The request in the target's words; kept until another target's are asked for.
@@ -71,26 +79,61 @@ impl Translation {
             return sent.clone();
         }
         let (asked, to) = (self.asked.clone(), target.clone());
-        let sent = beside(self.large, move || {
-            let write =
-                |asked: &Conversation| to.dialect.write_request(asked, &to.model, &to.cap_field);
-            if to.cap.is_none() {
-                return write(&asked);
-            }
-            let mut capped = Conversation::clone(&asked);
-            capped.settings.max_output = to.cap;
-            write(&capped)
-        });
+        let sent = on_a_thread(self.large, move || asked.write(&to));
         let sent = sent
             .await
             .map(|written| Sent { body: written.body.into(), losses: written.losses.into() });
         self.written = Some((target, sent.clone()));
         sent
     }
+
+    /// How the caller wants its vectors, where it asked for some.
+    #[must_use]
+    pub fn wish(&self) -> Option<Wish> {
+        match &*self.asked {
+            Asked::Vectors(asked) => Some(Wish::of(asked)),
+            Asked::Answer(_) => None,
+        }
+    }
+}
+
+impl Asked {
+    fn write(&self, to: &Target) -> Result<Written, Cannot> {
+        match self {
+            Self::Vectors(asked) => to.dialect.write_embedding_request(asked, &to.model),
+            Self::Answer(asked) if to.cap.is_none() => {
+                to.dialect.write_request(asked, &to.model, &to.cap_field)
+            }
+            Self::Answer(asked) => {
+                let mut capped = Conversation::clone(asked);
+                capped.settings.max_output = to.cap;
+                to.dialect.write_request(&capped, &to.model, &to.cap_field)
+            }
+        }
+    }
+}
+
+/// Works on a body, beside this thread where it is large.
+pub(crate) async fn beside<T: Send + 'static>(
+    pieces: &[Bytes],
+    work: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> T {
+    let body = match pieces {
+        [one] => one.clone(),
+        several => several.concat().into(),
+    };
+    on_a_thread(is_large(pieces), move || work(&body)).await
+}
+
+fn is_large(pieces: &[Bytes]) -> bool {
+    pieces.iter().map(Bytes::len).sum::<usize>() > limits::TRANSLATED_HERE_BYTES
 }
 
 /// Runs on this thread, or, where it takes long, on one beside it.
-async fn beside<T: Send + 'static>(large: bool, work: impl FnOnce() -> T + Send + 'static) -> T {
+async fn on_a_thread<T: Send + 'static>(
+    large: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
     if !large {
         return work();
     }

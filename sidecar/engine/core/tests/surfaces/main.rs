@@ -4,9 +4,14 @@
 #![cfg(test)]
 
 mod chat_to_messages;
+mod embeddings;
+mod names;
 mod origin;
 mod pairs;
 mod providers;
+mod realtime;
 mod same;
+mod signatures;
+mod state;
 mod surfaces;
 mod world;

@@ -16,20 +16,28 @@ pub(crate) struct Says {
     pub(crate) kind: &'static str,
     pub(crate) body: Vec<u8>,
     pub(crate) whole: bool,
+    /// More headers, each ending in CRLF.
+    pub(crate) more: String,
 }
 
 impl Says {
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         let body = body.to_string().into_bytes();
-        Self { status, kind: "application/json", body, whole: true }
+        Self { status, kind: "application/json", body, whole: true, more: String::new() }
     }
 
     pub(crate) fn stream(kind: &'static str, body: Vec<u8>) -> Self {
-        Self { status: 200, kind, body, whole: true }
+        Self { status: 200, kind, body, whole: true, more: String::new() }
     }
 
     pub(crate) fn events(body: impl Into<Vec<u8>>) -> Self {
-        Self { status: 200, kind: "text/event-stream", body: body.into(), whole: true }
+        Self {
+            status: 200,
+            kind: "text/event-stream",
+            body: body.into(),
+            whole: true,
+            more: String::new(),
+        }
     }
 }
 
@@ -97,9 +105,10 @@ impl Origin {
             }
             let Some(end) = got.windows(4).position(|it| it == b"\r\n\r\n") else { continue };
             let head = String::from_utf8(got[..end].to_vec()).unwrap();
-            let length = head.to_lowercase();
-            let length = length.split("content-length: ").nth(1).unwrap();
-            let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+            let lower = head.to_lowercase();
+            let length = lower.split("content-length: ").nth(1);
+            let length = length.map_or("0", |rest| rest.split("\r\n").next().unwrap());
+            let length: usize = length.parse().unwrap();
             if got.len() >= end + 4 + length {
                 break (head, got[end + 4..].to_vec());
             }
@@ -108,13 +117,15 @@ impl Origin {
         let line = lines.next().unwrap().to_owned();
         let headers = lines.filter_map(|line| line.split_once(": "));
         let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-        let body = serde_json::from_slice(&body).unwrap();
+        // What is no JSON is kept as a text.
+        let text = || Value::String(String::from_utf8(body.clone()).unwrap());
+        let body = serde_json::from_slice(&body).unwrap_or_else(|_| text());
         self.heard.borrow_mut().push(Heard { line, headers: headers.collect(), body });
         let says = self.says.borrow_mut().pop_front().expect("nothing to say");
         let length = says.body.len() + if says.whole { 0 } else { 10 };
         let head = format!(
-            "HTTP/1.1 {} X\r\ncontent-type: {}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n",
-            says.status, says.kind
+            "HTTP/1.1 {} X\r\ncontent-type: {}\r\n{}content-length: {length}\r\nconnection: close\r\n\r\n",
+            says.status, says.kind, says.more
         );
         socket.write_all(head.as_bytes()).await.unwrap();
         socket.write_all(&says.body).await.unwrap();

@@ -100,6 +100,18 @@ impl World {
 
     /// The same with more headers, each ending in CRLF.
     pub(crate) async fn send(&self, path: &str, headers: &str, body: &Value) -> Answer {
+        let headers = format!("authorization: Bearer app\r\nx-api-key: app\r\n{headers}");
+        self.request("POST", path, &headers, body.to_string().as_bytes()).await
+    }
+
+    /// Any request.
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> Answer {
         let (mut caller, callee) = tokio::io::duplex(1 << 20);
         let worker = self.worker.clone();
         let service = service_fn(move |request: Request<Incoming>| {
@@ -109,13 +121,12 @@ impl World {
         let served = tokio::task::spawn_local(async move {
             drop(http1::Builder::new().serve_connection(TokioIo::new(callee), service).await);
         });
-        let body = body.to_string();
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer app\r\n\
-             x-api-key: app\r\n{headers}content-length: {}\r\n\r\n{body}",
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\
+             content-length: {}\r\n\r\n",
             body.len()
         );
-        caller.write_all(request.as_bytes()).await.unwrap();
+        caller.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
         let mut answer = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(30), caller.read_to_end(&mut answer));
         read.await.unwrap().unwrap();

@@ -1,6 +1,7 @@
 //! A streamed answer.
 
 use super::{Finish, Garbled, Tokens};
+use crate::Fault;
 
 /// One event of a stream: a server-sent event's name and data, or an event-stream message's type and payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,8 +120,13 @@ pub trait Reader {
 
 /// Writes one surface's stream: exactly what its grammar allows, whatever order the events come in within
 /// the rules of [`Event`]. `End` alone writes the end; without it the stream looks broken (I9). `Error` writes
-/// nothing: `core` makes a [`crate::Fault`] of it, which the surface's `error::event` tells.
+/// nothing: `core` makes a [`Fault`] of it, which [`Writer::fail`] tells.
 pub trait Writer {
     /// Appends an event's bytes, framing included.
     fn write(&mut self, event: &Event, out: &mut Vec<u8>);
+
+    /// Breaks the stream off: appends the surface's own error, which is no end; the body is cut after it.
+    /// It follows what has been written so far, as a dialect that numbers its events needs. Nothing is
+    /// written after it.
+    fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>);
 }

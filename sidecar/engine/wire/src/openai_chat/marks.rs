@@ -2,7 +2,7 @@
 
 /// Between a call's id and its signature. Clients drop members that they do not know, but return ids as
 /// they were (LiteLLM's convention, wire.md A11).
-const SIGNATURE: &str = "__thought__";
+pub(crate) const SIGNATURE: &str = "__thought__";
 
 /// The id that a client sees.
 pub(crate) fn with_signature(id: &str, signature: Option<&str>) -> String {

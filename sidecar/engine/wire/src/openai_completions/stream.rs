@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::finish_word;
-use crate::Facts;
 use crate::form::{self, Event, Frame, Garbled, Opening, Piece, Tokens};
 use crate::json::{self, Members};
-use crate::openai_chat::{answer::tells, marks, usage};
+use crate::openai_chat::{answer::tells, error, marks, usage};
+use crate::{Facts, Fault};
 
 /// Choices that a stream may have.
 const CHOICES: usize = 128;
@@ -177,5 +177,9 @@ impl form::Writer for Writer {
             Event::End => self.end(out),
             _ => {}
         }
+    }
+
+    fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
+        out.extend_from_slice(&error::event(fault));
     }
 }

@@ -37,6 +37,15 @@ pub fn read(body: &[u8]) -> Result<Reply, Garbled> {
     }
 }
 
+/// The id of a response that is queued or being made (`background`); `None`: it is none of these.
+#[must_use]
+pub fn pending(body: &[u8]) -> Option<String> {
+    let mut members = json::parse(body).ok()?;
+    let status = members.text("status").ok()??;
+    let pending = matches!(marks::meaning(Some(&status), None, false), Status::Pending);
+    if pending { members.text("id").ok()? } else { None }
+}
+
 /// A failure without a word on it.
 pub(super) const UNSAID: &str =
     r#"{"code":"server_error","message":"the provider's response failed or was cancelled"}"#;

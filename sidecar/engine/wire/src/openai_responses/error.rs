@@ -11,7 +11,7 @@ pub use crate::openai_chat::error::plain;
 /// The events that break a stream off: `error`, at whose member of that name OpenAI's SDKs raise, and
 /// `response.failed`, for whoever reads events. Neither is an end: the body is cut after them. Where the
 /// stream stands is not known here, so their sequence numbers are the last ones there are;
-/// [`super::stream::Writer::fail`] knows.
+/// [`crate::form::Writer::fail`] knows.
 #[must_use]
 pub fn event(fault: &Fault) -> Vec<u8> {
     let facts = Facts {

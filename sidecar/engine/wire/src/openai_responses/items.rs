@@ -83,6 +83,10 @@ pub(super) fn read_reasoning(item: &mut Members) -> Result<Thinking, Unreadable>
     Ok(Thinking { text, signature, redacted: false, id: item.text("id")? })
 }
 
+/// Ends the ids of reasoning that no provider of this dialect made, so that none is sent it: each takes its
+/// own alone. As `core`'s marks of accounts, of an account that nobody has.
+const NOBODYS: &str = "_pm00000000";
+
 /// Between two blocks of reasoning.
 pub(super) const BETWEEN: &str = "\n\n";
 
@@ -127,7 +131,8 @@ impl Kind {
             Self::Call { .. } => "fc",
             Self::Custom { .. } => "ctc",
         };
-        format!("{prefix}_{}_{place}", facts.id)
+        let seal = if *self == Self::Thinking { NOBODYS } else { "" };
+        format!("{prefix}_{}_{place}{seal}", facts.id)
     }
 
     /// The item with all that it says: `None` at its beginning.

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::super::blocks::{Block, Input};
 use super::super::finish::{self, Held, Stop};
-use super::super::{ids, usage};
-use crate::Facts;
+use super::super::{error, ids, usage};
 use crate::form::{self, Event, Finish, Opening, Piece, Sequencer, Tokens};
+use crate::{Facts, Fault};
 
 /// Writes a stream of Anthropic's: `message_start`, blocks one after the other, `message_delta` with why it
 /// ended and what it cost, `message_stop`. Only the first choice: no caller of this dialect can ask for more.
@@ -257,5 +257,9 @@ impl form::Writer for Writer {
             // Another choice, or an error, which `error::event` tells.
             _ => {}
         }
+    }
+
+    fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
+        out.extend_from_slice(&error::event(fault));
     }
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::Facts;
 use crate::bedrock_converse::answer::{Metrics, call_id, service_tier};
+use crate::bedrock_converse::error;
 use crate::bedrock_converse::stop_reason;
 use crate::bedrock_converse::usage::{ServiceTier, Usage};
 use crate::eventstream;
 use crate::form::{self, Event, Opening, Piece, Sequencer, Tokens};
+use crate::{Facts, Fault};
 
 /// Writes Converse's stream, blocks one after the other.
 #[derive(Debug)]
@@ -120,6 +121,10 @@ impl form::Writer for Writer {
             self.put(event, out);
         }
         self.ready = ready;
+    }
+
+    fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
+        out.extend_from_slice(&error::event(fault));
     }
 }
 

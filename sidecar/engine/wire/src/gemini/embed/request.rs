@@ -80,6 +80,22 @@ fn read_text(mut content: Members) -> Result<String, Unreadable> {
     Ok(whole)
 }
 
+/// The body of `:batchEmbedContents` with another model in each of its requests, which Google demands
+/// to be the path's; everything else stays.
+///
+/// # Errors
+/// It is no JSON object.
+pub fn rename(body: &[u8], model: &str) -> Result<Vec<u8>, Unreadable> {
+    let mut body: Value = serde_json::from_slice(body)
+        .map_err(|error| Unreadable { path: "body".to_owned(), why: error.to_string() })?;
+    let named = format!("models/{}", model.strip_prefix("models/").unwrap_or(model));
+    let requests = body.get_mut("requests").and_then(Value::as_array_mut);
+    for request in requests.into_iter().flatten().filter_map(Value::as_object_mut) {
+        request.insert("model".to_owned(), named.as_str().into());
+    }
+    Ok(written(&body))
+}
+
 #[derive(Debug, Serialize)]
 struct Body<'a> {
     requests: Vec<One<'a>>,

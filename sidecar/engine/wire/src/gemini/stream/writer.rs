@@ -2,10 +2,10 @@
 
 use super::super::body::Piece as PartOf;
 use super::super::body::{Args, Candidate, Content, FunctionCall, Response};
-use super::super::{finish, usage};
-use crate::Facts;
+use super::super::{error, finish, usage};
 use crate::form::{self, Event, Finish, Opening, Piece, Sequencer, Tokens};
 use crate::json::written;
+use crate::{Facts, Fault};
 
 /// Writes a stream of `GenerateContentResponse`s.
 ///
@@ -189,5 +189,14 @@ impl form::Writer for Writer {
             Event::End => self.end(out),
             Event::Error(_) => {}
         }
+    }
+
+    fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
+        let told = match self.framing {
+            Framing::Events => error::event(fault),
+            Framing::Array if self.begun => error::element(fault),
+            Framing::Array => [b"[".as_slice(), &error::plain(fault)].concat(),
+        };
+        out.extend_from_slice(&told);
     }
 }

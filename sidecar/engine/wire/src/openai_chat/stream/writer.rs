@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{marks, tools, usage};
-use crate::Facts;
+use super::super::{error, marks, tools, usage};
 use crate::form::{self, Event, Opening, Piece, Tokens};
+use crate::{Facts, Fault};
 
 /// Writes a stream of `chat.completion.chunk`s, `[DONE]` at its end.
 #[derive(Debug)]
@@ -180,5 +180,9 @@ impl form::Writer for Writer {
             Event::End => self.end(out),
             Event::Error(_) => {}
         }
+    }
+
+    fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
+        out.extend_from_slice(&error::event(fault));
     }
 }

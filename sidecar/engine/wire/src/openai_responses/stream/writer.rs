@@ -102,15 +102,6 @@ impl Writer {
         }
     }
 
-    /// Breaks the stream off: as [`error::event`], with the numbers and the response that it has. Nothing
-    /// comes after it.
-    pub fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
-        if !self.over {
-            self.over = true;
-            error::write(fault, (&self.head, &self.facts), self.sequence, out);
-        }
-    }
-
     fn one(&mut self, event: &Event, out: &mut Vec<u8>) {
         match event {
             Event::Open { part, opening, .. } => self.open(*part, opening, out),
@@ -316,6 +307,14 @@ impl form::Writer for Writer {
             }
             // Other choices, and errors: those are told by `error::event` or `fail`.
             _ => {}
+        }
+    }
+
+    /// As [`error::event`], with the numbers and the response that the stream has.
+    fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) {
+        if !self.over {
+            self.over = true;
+            error::write(fault, (&self.head, &self.facts), self.sequence, out);
         }
     }
 }
