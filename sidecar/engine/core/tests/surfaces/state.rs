@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::origin::{Origin, Says};
-use super::world::{Answer, World, model, run};
+use super::world::{Answer, World, model, run, table};
 
 const RESPONSES: &str = "/v1/responses";
 
@@ -253,5 +253,41 @@ fn files_and_batches() {
             (200, lines.as_slice()),
             "no byte of it changes"
         );
+    });
+}
+
+/// What a batch costs is known too late for a Budget that is enforced: it is refused, and says so; files
+/// cost nothing and pass.
+#[test]
+fn batches_are_refused_under_an_enforced_budget() {
+    run(async {
+        let origin = Origin::start().await;
+        let models = [model("OpenAI", &origin)];
+        let world = World::new(&models);
+        let limits = json!([{"name": "day", "amount": 1_000_000_000}]);
+        for (mode, status) in [("Enforce", 400), ("Audit", 200)] {
+            let mut table = table(&models, &json!({}));
+            let enforcement = json!({"mode": mode, "onLedgerUnavailable": "Allow",
+                "outageHorizonSeconds": 900, "defaultMaxTokens": 100});
+            table["budgets"] = json!([{"namespace": "demo", "name": "team", "limits": limits,
+                "enforcement": enforcement}]);
+            world.engine.load(table.to_string().as_bytes()).unwrap();
+            origin.say(Says::json(200, &json!({"id": "file-a", "object": "file"})));
+            let answer = world.request("GET", "/v1/files/file-a", "", b"").await;
+            assert_eq!(
+                (answer.status, origin.asked().line.as_str()),
+                (200, "GET /v1/files/file-a HTTP/1.1")
+            );
+            if status == 200 {
+                origin.say(Says::json(200, &json!({"id": "batch_a"})));
+            }
+            let asked = json!({"input_file_id": "file-a", "endpoint": "/v1/embeddings"});
+            let answer = world.post("/v1/batches", &asked).await;
+            assert_eq!(answer.status, status, "{mode}: {answer:?}");
+            if status == 400 {
+                assert_eq!(answer.json()["error"]["code"], "unpriced_batch");
+                assert_eq!(origin.was_asked(), 0);
+            }
+        }
     });
 }

@@ -39,6 +39,23 @@ pub(crate) fn model(kind: &str, origin: &Origin) -> Value {
     })
 }
 
+/// A table of one rule that tries these models in their order, with more members of its route.
+pub(crate) fn table(models: &[Value], route: &Value) -> Value {
+    let names = models.iter().enumerate();
+    let candidates: Vec<Value> =
+        names.map(|(place, model)| json!({"model": model["name"], "priority": place})).collect();
+    let mut rule = json!({
+        "strategy": "Failover", "candidates": candidates,
+        "retries": {"maxAttempts": 3, "budgetPercent": 0, "minPerSecond": 0},
+    });
+    rule.as_object_mut().unwrap().extend(route.as_object().unwrap().clone());
+    json!({
+        "version": 1, "minReader": 3, "policy": {"namespace": "demo", "name": "p"},
+        "models": models, "default": {"action": "Deny"},
+        "rules": [{"name": "all", "route": rule}],
+    })
+}
+
 /// The engine under test.
 pub(crate) struct World {
     pub(crate) engine: Engine,
@@ -74,21 +91,7 @@ impl World {
             "data": {"address": "127.0.0.1:0"}, "admin": free, "secretsDir": secrets.0,
         });
         let engine = Engine::new(config.to_string().as_bytes()).unwrap();
-        let names = models.iter().enumerate();
-        let candidates: Vec<Value> = names
-            .map(|(place, model)| json!({"model": model["name"], "priority": place}))
-            .collect();
-        let mut rule = json!({
-            "strategy": "Failover", "candidates": candidates,
-            "retries": {"maxAttempts": 3, "budgetPercent": 0, "minPerSecond": 0},
-        });
-        rule.as_object_mut().unwrap().extend(route.as_object().unwrap().clone());
-        let table = json!({
-            "version": 1, "minReader": 3, "policy": {"namespace": "demo", "name": "p"},
-            "models": models, "default": {"action": "Deny"},
-            "rules": [{"name": "all", "route": rule}],
-        });
-        engine.load(table.to_string().as_bytes()).unwrap();
+        engine.load(table(models, route).to_string().as_bytes()).unwrap();
         let worker = Worker::new(engine.shared().clone(), TlsRoots::load(None).unwrap());
         Self { engine, worker: Rc::new(worker), _secrets: secrets }
     }
