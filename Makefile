@@ -88,6 +88,7 @@ pins: ## Resolve requirements/*.txt again from the members and requirements/*.in
 	$(COMPILE) requirements/sdk2.in -o requirements/sdk2.txt
 	$(COMPILE) requirements/clients.in -o requirements/clients.txt
 	$(COMPILE) --no-deps requirements/node.in -o requirements/node.txt
+	$(COMPILE) --no-deps requirements/signing.in -o requirements/signing.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) --no-deps requirements/demo-model.in -o requirements/demo-model.txt
 	$(COMPILE) --no-deps requirements/llama.in -c requirements/demo.txt -o requirements/llama.txt

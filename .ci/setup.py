@@ -152,6 +152,18 @@ def steps_for(kind: str, profile: str) -> list[Step]:
             install_operator,
         ),
     ]
+    if requirements == "dev":
+        steps.append(
+            Step(
+                "signing",
+                "Installing botocore alone (requirements/signing.txt)",
+                3,
+                ("", "requirements/signing.txt"),
+                lambda: uv(
+                    "pip", "install", "--no-deps", "--require-hashes", "-r", pins("signing")
+                ),
+            )
+        )
     if compiles:
         steps.append(engine_step(profile))
     if kind == "demo":

@@ -64,6 +64,7 @@ def test_i3_the_judge_shares_no_code_with_the_judged() -> None:
         ("choices", "choices/test_choices.py", "select_golden.rs"),
         ("features", "features/test_features.py", "features_golden.rs"),
         ("api_keys", "test_api_keys.py", "api_keys.rs"),
+        ("signing", "signing/test_signing.py", "sign_golden.rs"),
     ],
 )
 def test_i3_both_sides_read_every_golden_case(kind: str, python: str, rust: str) -> None:
@@ -83,4 +84,4 @@ def test_i3_no_kind_of_golden_case_is_one_sided() -> None:
     """
     folders = {path.name for path in (ROOT / "tests" / "golden").iterdir() if path.is_dir()}
     one_sided = {"knowledge", "injection", "gateways", "serving", "__pycache__"}
-    assert folders - one_sided == {"cases", "choices", "features", "api_keys"}
+    assert folders - one_sided == {"cases", "choices", "features", "api_keys", "signing"}

@@ -54,10 +54,13 @@ class Credential(Struct):
 
     secret_ref: SecretKeyRef | None = None
     """The Secret's entry. Without a cluster: `STATE/secrets/NAME/KEY`, or the provider's usual
-    variable. For `Bedrock` a Bedrock API key, for `Vertex` an OAuth access token that something
-    else renews: it is read again within two seconds."""
+    variables and files. For `Bedrock` a Bedrock API key or a pair of AWS keys, for `Vertex` a
+    service account's JSON, for `AzureOpenAI` the resource's key or an Entra application with its
+    secret: docs/providers.md says how each is spelled. Read again within two seconds."""
     workload_identity: WorkloadIdentity | None = None
-    """Not offered yet: a model that asks for it is refused with reason `NotOffered`."""
+    """The pod's own identity, with no key at all: EKS (a role of the service account, or Pod
+    Identity), GKE (workload identity), AKS (a federated application). Goes to the cloud's own hosts
+    alone."""
 
 
 class Provider(Struct):

@@ -27,14 +27,44 @@ class Native:
     """The member of a request that caps an answer, in the type's own format."""
     stream_end: Literal["Done", "Eof"]
     """Whether a stream has a last event or ends with its body."""
+    others: tuple[tuple[str, ...], ...] = ()
+    """Variables that do instead, as the cloud's own tools read them: all of a row."""
+    file: str = ""
+    """The file below the home folder that does, too."""
+    workload: tuple[tuple[str, ...], ...] = ()
+    """The same for a pod's own identity."""
 
 
 NATIVES = {
     "Anthropic": Native("anthropic", "ANTHROPIC_API_KEY", "max_tokens", "Done"),
     "Gemini": Native("google", "GEMINI_API_KEY", "maxOutputTokens", "Eof"),
-    "Vertex": Native("vertex_ai", "GOOGLE_OAUTH_ACCESS_TOKEN", "maxOutputTokens", "Eof"),
-    "Bedrock": Native("bedrock", "AWS_BEARER_TOKEN_BEDROCK", "maxTokens", "Eof"),
-    "AzureOpenAI": Native("azure", "AZURE_OPENAI_API_KEY", "max_completion_tokens", "Done"),
+    "Vertex": Native(
+        *("vertex_ai", "GOOGLE_OAUTH_ACCESS_TOKEN", "maxOutputTokens"),
+        "Eof",
+        others=(("GOOGLE_APPLICATION_CREDENTIALS",),),
+        file=".config/gcloud/application_default_credentials.json",
+        workload=(("GOOGLE_APPLICATION_CREDENTIALS",), ("GCE_METADATA_HOST",)),
+    ),
+    "Bedrock": Native(
+        *("bedrock", "AWS_BEARER_TOKEN_BEDROCK", "maxTokens"),
+        "Eof",
+        others=(
+            ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+            ("AWS_SHARED_CREDENTIALS_FILE",),
+        ),
+        file=".aws/credentials",
+        workload=(
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"),
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",),
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI",),
+        ),
+    ),
+    "AzureOpenAI": Native(
+        *("azure", "AZURE_OPENAI_API_KEY", "max_completion_tokens"),
+        "Done",
+        others=(("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"),),
+        workload=(("AZURE_FEDERATED_TOKEN_FILE", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"),),
+    ),
 }
 """By the pool's `provider.type`."""
 

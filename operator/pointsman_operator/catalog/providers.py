@@ -113,7 +113,9 @@ def host_of(url: str) -> str:
 def variables() -> frozenset[str]:
     """Every variable in which users keep a provider's key."""
     known = {name for it in PROVIDERS for name in (it.env, it.other_env)}
-    return frozenset((known | {it.env for it in NATIVES.values()}) - {""})
+    clouds = {"AWS_SESSION_TOKEN", "AWS_PROFILE"}
+    clouds |= {name for it in NATIVES.values() for row in it.others for name in row}
+    return frozenset((known | clouds | {it.env for it in NATIVES.values()}) - {""})
 
 
 def with_usual_names(environment: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,12 @@ from pointsman_operator.catalog.providers import (
     host_of,
     provider_at,
 )
-from pointsman_operator.compile.table import Surface, TableCredential, TableProvider
+from pointsman_operator.compile.table import (
+    Surface,
+    TableCredential,
+    TableIdentity,
+    TableProvider,
+)
 
 CHAT = frozenset({"OpenAI", "OpenAICompatible", "SelfHosted"})
 """Types whose simulator, as many a server, asks for no key, but for calls of its other formats."""
@@ -54,6 +59,7 @@ def hosted_provider(given: Provider, capabilities: tuple[str, ...]) -> TableProv
         cap_field=native.cap_field if native else known.cap_field if known else "max_tokens",
         surfaces=_surfaces(given, capabilities, own=host_of(base_url) in place.hosts),
         api_version=given.api_version,
+        region=given.region if given.type == "Bedrock" else None,
     )
 
 
@@ -136,9 +142,13 @@ def _played_at(provider: TableProvider, simulator: str) -> str:
             return simulator
 
 
-def _credential(given: Provider, env: str) -> TableCredential | None:
-    secret = given.credential.secret_ref if given.credential else None
-    return TableCredential(secret=secret.name, key=secret.key, env=env) if secret else None
+def _credential(given: Provider, env: str) -> TableCredential | TableIdentity | None:
+    if given.credential is None:
+        return None
+    secret = given.credential.secret_ref
+    if secret is None:
+        return TableIdentity()
+    return TableCredential(secret=secret.name, key=secret.key, env=env)
 
 
 def _surfaces(

@@ -157,19 +157,14 @@ def host_not_well_known(ref: ObjectRef, path: str, host: str, secret: str) -> Pr
     )
 
 
-def no_workload_identity(ref: ObjectRef, path: str, kind: str) -> Problem:
-    """Only keys are sent so far."""
-    works = {
-        "AzureOpenAI": "one of the resource's two keys",
-        "Bedrock": "a Bedrock API key",
-        "Vertex": "an OAuth access token, renewed in the Secret by something of yours",
-    }
+def identity_astray(ref: ObjectRef, path: str, host: str) -> Problem:
+    """A pod's own tokens go to its cloud's hosts alone."""
     return Problem(
-        ProblemCode.NOT_OFFERED,
+        ProblemCode.HOST_NOT_WELL_KNOWN,
         ref,
-        f"{path}.workloadIdentity",
-        "workload identity is not offered yet: the model is refused",
-        f"set secretRef to an entry of a Secret with {works[kind]}",
+        path,
+        f"{host} is no host of the provider's own, and workload identity goes to no other",
+        "remove baseURL, or use secretRef: its Secret's entry allowed-hosts can name the host",
     )
 
 

@@ -30,7 +30,9 @@ from pointsman_operator.compile.self_hosted import (
 )
 from pointsman_operator.compile.snapshot import Knowledge
 from pointsman_operator.compile.table import (
+    TableCredential,
     TableHead,
+    TableIdentity,
     TableLength,
     TableModel,
     TableName,
@@ -95,7 +97,8 @@ class _Resolution:
         if context is None:
             self.problems.append(problems.unknown_limit(self._ref, self._path))
         abroad = residency.model_problem(self._pool, model, self._path)
-        against = (abroad, self._unfound(provider), self._not_offered())
+        astray = self._astray(provider)
+        against = (abroad, self._unfound(provider), astray, self._not_offered())
         self.problems += [problem for problem in against if problem is not None]
         if pricing is None or context is None or any(against):
             return None
@@ -137,12 +140,20 @@ class _Resolution:
         provider, where = hosted_provider(given, self._capabilities()), f"{self._path}.provider"
         host, credential = host_of(provider.base_url), provider.credential
         simulated = self._label in self._knowledge.simulated
-        if credential is not None and host not in provider.allowed_hosts and not simulated:
+        foreign = host not in provider.allowed_hosts and not simulated
+        if isinstance(credential, TableCredential) and foreign:
             secret = credential.secret
             self.problems.append(
                 problems.host_not_well_known(self._ref, f"{where}.baseURL", host, secret)
             )
         return provider
+
+    def _astray(self, provider: TableProvider) -> Problem | None:
+        """A pod's own identity has no Secret that could allow other hosts."""
+        host = host_of(provider.base_url)
+        if not isinstance(provider.credential, TableIdentity) or host in provider.allowed_hosts:
+            return None
+        return problems.identity_astray(self._ref, f"{self._path}.provider.baseURL", host)
 
     def _not_offered(self) -> Problem | None:
         """What the schema takes and no engine does yet."""
@@ -150,8 +161,6 @@ class _Resolution:
         if given is None:
             return None
         where = f"{self._path}.provider"
-        if given.credential is not None and given.credential.workload_identity is not None:
-            return problems.no_workload_identity(self._ref, f"{where}.credential", given.type)
         if given.type in WITHOUT_EMBEDDINGS and self._capabilities() == ("embeddings",):
             return problems.no_embeddings(self._ref, where, given.type)
         return None

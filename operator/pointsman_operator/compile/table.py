@@ -45,6 +45,10 @@ class Part(BaseModel):
     )
 
 
+CLOUDS: dict[ProviderType, str] = {"AzureOpenAI": "azure", "Bedrock": "aws", "Vertex": "google"}
+"""Whose identity a pod has at a provider, as reports say it."""
+
+
 class TableName(Part):
     """A namespaced object."""
 
@@ -59,6 +63,20 @@ class TableCredential(Part):
     key: str
     env: str
     """The provider's usual variable; empty: none is usual."""
+
+    def name(self, _type: ProviderType) -> str:
+        """As reports name it."""
+        return f"{self.secret}/{self.key}"
+
+
+class TableIdentity(Part):
+    """The pod's own identity at its cloud, in place of a key."""
+
+    workload: Literal[True] = True
+
+    def name(self, type_: ProviderType) -> str:
+        """As reports name it."""
+        return f"workload-identity/{CLOUDS[type_]}"
 
 
 class TableWay(Part):
@@ -79,7 +97,7 @@ class TableProvider(Part):
     """Sent upstream: as `model`, or in the path."""
     base_url: Annotated[str, Field(alias="baseURL")]
     simulated: bool
-    credential: TableCredential | None = None
+    credential: TableCredential | TableIdentity | None = None
     gateway: TableWay | None = None
     """Set on models of other namespaces: a ticket goes there, no key."""
     allowed_hosts: tuple[str, ...]
@@ -92,6 +110,13 @@ class TableProvider(Part):
     """What it speaks beside the format of its type: calls of these pass unchanged."""
     api_version: str | None = None
     """AzureOpenAI: sent as `?api-version=`."""
+    region: str | None = None
+    """Bedrock: what requests are signed for."""
+
+    @property
+    def known_by(self) -> str:
+        """What reports call the credential; empty: none."""
+        return self.credential.name(self.type) if self.credential is not None else ""
 
 
 class TablePricing(Part):
@@ -318,7 +343,7 @@ class TableGateway(Part):
     """Other namespaces; none: all."""
 
 
-Reader = Literal[1, 2, 3]
+Reader = Literal[1, 2, 3, 4]
 """Versions of reading. Older sidecars go on with every table that does not need the newer one."""
 FIRST_TYPES = frozenset({"OpenAI", "OpenAICompatible", "SelfHosted"})
 """What readers before 3 speak."""
@@ -327,10 +352,12 @@ FIRST_TYPES = frozenset({"OpenAI", "OpenAICompatible", "SelfHosted"})
 def least_reader(models: Iterable[TableModel], routes: Iterable[TableRoute] = ()) -> Reader:
     """The oldest reader that does what the table says.
 
-    2: models by pod selector (reader 1 has no address) or by a gateway (it has no ticket). 3: types
-    with a format of their own, dated versions of Azure's API, and refusals in place of losses.
+    2: models by pod selector, or by a gateway (it has no ticket). 3: types with formats of their
+    own, dated versions of Azure's API, refusals in place of losses. 4: workload identity.
     """
     ways = [model.provider for model in models]
+    if TableIdentity() in [way.credential for way in ways]:
+        return 4
     if any(way.type not in FIRST_TYPES for way in ways) or any(
         route.untranslatable is not None for route in routes
     ):

@@ -117,9 +117,7 @@ def _pool(world: World, pool: ModelPool) -> Draft:
     if name in gateway_pools(world.snapshot):
         used.append(PoolUse(world.gateway(name), world.gateway_reports(name)))
     secrets = {
-        f"{held.secret}/{held.key}"
-        for model in resolved.models.values()
-        if (held := model.provider.credential) is not None
+        model.provider.known_by for model in resolved.models.values() if model.provider.known_by
     }
     own, seen = found_models(pool), world.models.get(name, ())
     facts = {

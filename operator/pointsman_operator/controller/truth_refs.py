@@ -18,7 +18,17 @@ from pointsman_operator.kube.reasons import Reason
 
 MOUNTED = "pointsman-credentials"
 """The Secret that every sidecar mounts."""
-MISSING, HOST_NOT_ALLOWED = "missing", "host_not_allowed"
+MISSING = "missing"
+OTHERS = {
+    "malformed": Reason.CREDENTIAL_MALFORMED,
+    "host_not_allowed": Reason.HOST_NOT_ALLOWED,
+    "no_identity": Reason.NO_WORKLOAD_IDENTITY,
+    "clock_skew": Reason.CLOCK_SKEW,
+    "token_refused": Reason.TOKEN_REFUSED,
+    "token_unreachable": Reason.TOKEN_UNREACHABLE,
+    "refused": Reason.CREDENTIAL_REFUSED,
+}
+"""What else an engine says of a credential, the gravest first; after a colon in which word."""
 OPEN, HALF_OPEN, CLOSED = "Open", "HalfOpen", "Closed"
 
 
@@ -30,7 +40,7 @@ class OwnModel:
     """`pool/model`."""
     pool: ObjectName
     secret: str
-    """`secret/key`; empty: none."""
+    """`secret/key`, or `workload-identity/cloud`; empty: none."""
 
 
 def own_models(compiled: CompiledTable) -> list[OwnModel]:
@@ -39,7 +49,7 @@ def own_models(compiled: CompiledTable) -> list[OwnModel]:
         OwnModel(
             model.name,
             ObjectName(model.pool.namespace, model.pool.name),
-            f"{held.secret}/{held.key}" if (held := model.provider.credential) else "",
+            model.provider.known_by,
         )
         for model in compiled.table.models
     ]
@@ -54,11 +64,14 @@ def judge_secrets(models: Sequence[OwnModel], reports: Sequence[Sidecar]) -> Fin
     told = [(it, secret, state) for it, secret, state in told if secret in wanted]
     missing = [(it, secret) for it, secret, state in told if state == MISSING]
     here = [entry for entry in missing if entry[1].startswith(f"{MOUNTED}/")]
-    closed = [(it, secret) for it, secret, state in told if state == HOST_NOT_ALLOWED]
+    others = [
+        (reason, [(it, _said(secret, state)) for it, secret, state in told if _word(state) == word])
+        for word, reason in OTHERS.items()
+    ]
     for reason, found in (
         (Reason.SECRET_MISSING, here),
         (Reason.SECRET_NOT_MOUNTED, missing),
-        (Reason.HOST_NOT_ALLOWED, closed),
+        *others,
     ):
         if found:
             secrets = names({secret for _, secret in found})
@@ -100,3 +113,13 @@ def breaker_counts(models: Iterable[str], reports: Sequence[Sidecar]) -> dict[st
         model: Counter(it.targets[model] for it in reports if model in it.targets)
         for model in models
     }
+
+
+def _word(state: str) -> str:
+    return state.partition(":")[0]
+
+
+def _said(secret: str, state: str) -> str:
+    """The credential, and in which word its token endpoint refuses it."""
+    detail = state.partition(": ")[2]
+    return f"{secret} ({detail})" if detail else secret

@@ -28,6 +28,8 @@ def _plain(schema: Any) -> Any:
     choices = [choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"]
     if choices:
         beside = {key: value for key, value in schema.items() if key not in {"anyOf", "default"}}
+        if len(choices) > 1:
+            return {"anyOf": _plain(choices), **_plain(beside)}
         return _plain({**choices[0], **beside})
     made: dict[str, Any] = {}
     for key, value in schema.items():

@@ -136,6 +136,42 @@ class Reason(StrEnum):
         "The Secret does not allow its key to be sent to the model's host.",
         "add the host to the Secret's entry `allowed-hosts`",
     )
+    CREDENTIAL_MALFORMED = (
+        "CredentialMalformed",
+        "ResolvedRefs",
+        "A Secret's entry is no key, and none of the documents of its cloud's tools either.",
+        "write it anew, as docs/providers.md shows for each provider",
+    )
+    NO_WORKLOAD_IDENTITY = (
+        "NoWorkloadIdentity",
+        "ResolvedRefs",
+        "A pod has no identity at the cloud: its variables or its token's file are not there.",
+        "give the pods' service account one at the cloud, and restart the pods",
+    )
+    CLOCK_SKEW = (
+        "ClockSkew",
+        "ResolvedRefs",
+        "A token endpoint refuses, as the node's clock is more than four minutes off.",
+        "set the clocks of the pods' nodes, by NTP",
+    )
+    TOKEN_REFUSED = (
+        "TokenRefused",
+        "ResolvedRefs",
+        "A token endpoint does not take a credential; the message has its own word for why.",
+        "look at that account, its key and what it may do at the provider's cloud",
+    )
+    TOKEN_UNREACHABLE = (
+        "TokenUnreachable",
+        "ResolvedRefs",
+        "A token endpoint does not answer, so that there is no token to call a provider with.",
+        "look at egress rules and at the cloud's status page; it is tried again by itself",
+    )
+    CREDENTIAL_REFUSED = (
+        "CredentialRefused",
+        "ResolvedRefs",
+        "The provider does not accept a credential; its calls go to other candidates.",
+        "put a good key into the Secret, or allow the account what the provider's answer asks for",
+    )
     RESOLVED = ("ResolvedRefs", "ResolvedRefs", "Everything that is named exists.", "")
     PROVIDER_UNREACHABLE = (
         "ProviderUnreachable",

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from pointsman_operator.catalog.natives import NATIVES
 from pointsman_operator.cli.local.children import (
     Child,
     StackError,
@@ -25,7 +26,7 @@ from pointsman_operator.cli.local.children import (
 )
 from pointsman_operator.cli.state import State
 from pointsman_operator.compile import Compiled
-from pointsman_operator.compile.table import TableCredential, TableModel
+from pointsman_operator.compile.table import TableIdentity, TableModel, TableProvider
 
 START_WITHIN_S = 10.0
 PLAUSIBLE_PACE = {"firstTokenMs": 150, "tokensPerSecond": 120, "deltaTokens": 2}
@@ -91,22 +92,33 @@ class Simulator:
 
 def without_key(compiled: Compiled, state: State, environment: Mapping[str, str]) -> list[str]:
     """Labels of the providers that want a key of which none is here; keys are not read."""
-    wanted: dict[str, list[TableCredential]] = defaultdict(list)
+    wanted: dict[str, list[TableProvider]] = defaultdict(list)
     for table in compiled.tables.values():
         for model in table.table.models:
             if model.provider.credential is not None:
-                wanted[model.provider.label].append(model.provider.credential)
+                wanted[model.provider.label].append(model.provider)
     return sorted(
         label
-        for label, credentials in wanted.items()
-        if not any(present(credential, state, environment) for credential in credentials)
+        for label, providers in wanted.items()
+        if not any(present(provider, state, environment) for provider in providers)
     )
 
 
-def present(credential: TableCredential, state: State, environment: Mapping[str, str]) -> bool:
-    """Whether the sidecar will find this key."""
-    file = state.secrets / credential.secret / credential.key
-    return file.is_file() or bool(credential.env and environment.get(credential.env))
+def present(provider: TableProvider, state: State, environment: Mapping[str, str]) -> bool:
+    """Whether the sidecar will find what this provider knows it by; nothing is read."""
+    credential, native = provider.credential, NATIVES.get(provider.type)
+    if isinstance(credential, TableIdentity):
+        return native is not None and _given(native.workload, environment)
+    if credential is None or (state.secrets / credential.secret / credential.key).is_file():
+        return True
+    if credential.env and environment.get(credential.env):
+        return True
+    if native is None:
+        return False
+    home = Path(environment["HOME"]) if native.file and environment.get("HOME") else None
+    return _given(native.others, environment) or (
+        home is not None and (home / native.file).is_file()
+    )
 
 
 def simulators(
@@ -148,3 +160,7 @@ def program() -> str:
             "`make engine`, name it in POINTSMAN_SIM, or set the providers' keys"
         )
     return found
+
+
+def _given(rows: Iterable[tuple[str, ...]], environment: Mapping[str, str]) -> bool:
+    return any(all(environment.get(name) for name in row) for row in rows)

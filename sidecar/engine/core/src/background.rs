@@ -15,6 +15,7 @@ use crate::export::{self, Exporter};
 use crate::ledger::{self, HttpTransport};
 use crate::limits;
 use crate::serve::{Phase, lead_drain};
+use crate::tokens;
 use crate::upstream::{Endpoint, TlsRoots};
 
 /// What the thread serves.
@@ -41,6 +42,12 @@ impl Background {
         runtime.block_on(local.run_until(async move {
             let shared = self.shared.clone();
             admin::serve(self.admin, self.debug, &shared)?;
+            let tokens = tokens::serve(
+                shared.secrets.desk.clone(),
+                self.roots.clone(),
+                shared.clock.clone(),
+            );
+            tokio::task::spawn_local(tokens);
             let export = start_export(&shared, self.roots)?;
             tokio::task::spawn_local(watch_credentials(shared.clone()));
             tokio::task::spawn_local(watch_callers(shared.clone()));

@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::limits;
-use crate::table::{DefaultKind, ProviderType, READER_VERSION, Route, RouteTable};
+use crate::table::{Credential, DefaultKind, ProviderType, READER_VERSION, Route, RouteTable};
 
 /// Why a table is refused.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,10 @@ pub fn read(bytes: &[u8]) -> Result<RouteTable, Rejected> {
     let mut table: RouteTable = serde_json::from_slice(bytes)?;
     for model in &mut table.models {
         model.pricing = model.pricing.at(model.provider.kind);
+        let kind = model.provider.kind;
+        if let Some(credential) = &mut model.provider.credential {
+            credential.cloud = kind.cloud();
+        }
     }
     validate(&table)?;
     Ok(table)
@@ -102,6 +106,9 @@ fn validate(table: &RouteTable) -> Result<(), Rejected> {
                 format!("models[{index}].provider.endpoints"),
                 "belongs to type SelfHosted, and only to it",
             ));
+        }
+        if let Some(message) = model.provider.credential.as_ref().and_then(Credential::fault) {
+            return Err(Rejected::at(format!("models[{index}].provider.credential"), message));
         }
         if !model.is_at_home() {
             return Err(Rejected::at(

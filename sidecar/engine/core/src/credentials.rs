@@ -1,13 +1,16 @@
 //! Health of credentials: a key that its provider refuses, or whose quota is gone, rests for every
 //! target that uses it, until the Secret holds other bytes. A slow probe stands behind that.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, State};
+use crate::error::Class;
+use crate::limits;
 use crate::secrets::Secrets;
 use crate::table::Credential;
 
@@ -19,17 +22,58 @@ pub struct CredentialHealth {
     pub breaker: Breaker,
     /// Fingerprint of the key that was refused; 0: there was none.
     refused: AtomicU64,
+    /// Whether it was the key that was refused, and not the account behind it.
+    barred: AtomicBool,
+    /// How far the provider's clock is ahead of ours, seconds; 0 while no signature was refused for it.
+    clock_off_s: AtomicI64,
+    /// Since when that is reckoned with, boot clock.
+    clock_noted_ms: AtomicU64,
 }
 
 impl CredentialHealth {
     fn new(credential: Credential) -> Self {
-        Self { credential, breaker: Breaker::default(), refused: AtomicU64::new(0) }
+        Self {
+            credential,
+            breaker: Breaker::default(),
+            refused: AtomicU64::new(0),
+            barred: AtomicBool::new(false),
+            clock_off_s: AtomicI64::new(0),
+            clock_noted_ms: AtomicU64::new(0),
+        }
     }
 
     /// The key of this fingerprint was refused: no target uses the credential for `pause_ms`.
-    pub fn rest(&self, refused: u64, now_ms: u64, pause_ms: u64) {
+    pub fn rest(&self, class: Class, refused: u64, now_ms: u64, pause_ms: u64) {
+        self.barred.store(class == Class::Auth && refused != 0, Relaxed);
         self.refused.store(refused, Relaxed);
         self.breaker.cool_for(now_ms, pause_ms);
+    }
+
+    /// How far the provider's clock is ahead of ours, seconds, as far as it matters.
+    #[must_use]
+    pub fn clock_off_s(&self) -> i64 {
+        self.clock_off_s.load(Relaxed)
+    }
+
+    /// Whether what was sent at `began_ms` was refused because our clock is `off_s` behind the
+    /// provider's; what is signed from now on reckons with it.
+    pub fn was_off(&self, off_s: i64, began_ms: u64, now_ms: u64) -> bool {
+        let matters = |off_s: i64| off_s.unsigned_abs() >= limits::CLOCK_SKEW_S;
+        if matters(off_s.saturating_sub(self.clock_off_s())) {
+            self.clock_off_s.store(off_s, Relaxed);
+            self.clock_noted_ms.store(now_ms, Relaxed);
+            return true;
+        }
+        // Signed before another call's answer told us.
+        matters(off_s) && began_ms <= self.clock_noted_ms.load(Relaxed)
+    }
+
+    /// What is wrong beside what its Secret holds.
+    fn trouble(&self, now_ms: u64) -> Option<&'static str> {
+        if self.barred.load(Relaxed) && self.breaker.state(now_ms) != State::Closed {
+            return Some("refused");
+        }
+        (self.clock_off_s().unsigned_abs() >= limits::CLOCK_SKEW_S).then_some("clock_off")
     }
 
     /// Ends the rest where the Secret holds another key than the one that was refused.
@@ -37,7 +81,8 @@ impl CredentialHealth {
         if self.breaker.is_closed() {
             return;
         }
-        if secrets.read_again(&self.credential, now_ms) != self.refused.load(Relaxed) {
+        let refused = self.refused.load(Relaxed);
+        if secrets.read_again(&self.credential, refused, now_ms) != refused {
             self.breaker.close();
         }
     }
@@ -65,6 +110,25 @@ impl Credentials {
         self.0.lock().retain(|_, health| Arc::strong_count(health) > 1);
     }
 
+    /// What is to be said of each target's credential, by name: what `Secrets::survey` finds, else
+    /// `refused` where its provider does not take it, or `clock_off` where our clock is off by so much
+    /// that signatures are made for theirs.
+    pub fn survey<'a>(
+        &self,
+        secrets: &Secrets,
+        targets: impl Iterator<Item = (&'a Credential, &'a str, &'a [String])>,
+        now_ms: u64,
+    ) -> BTreeMap<String, Cow<'static, str>> {
+        let mut found = secrets.survey(targets, now_ms);
+        for health in self.0.lock().values() {
+            let state = found.get_mut(&health.credential.name()).filter(|state| **state == "ok");
+            if let (Some(state), Some(trouble)) = (state, health.trouble(now_ms)) {
+                *state = trouble.into();
+            }
+        }
+        found
+    }
+
     /// Looks whether the keys of resting credentials have been replaced.
     pub fn look(&self, secrets: &Secrets, now_ms: u64) {
         let all: Vec<_> = self.0.lock().values().cloned().collect();
@@ -79,7 +143,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::breaker::State;
+    use crate::secrets::{Key, Means};
 
     fn folder(name: &str) -> PathBuf {
         let path = std::env::temp_dir()
@@ -89,7 +153,14 @@ mod tests {
     }
 
     fn credential(secret: &str) -> Credential {
-        Credential { secret: secret.into(), key: "api-key".into(), env: String::new() }
+        Credential { secret: secret.into(), key: "api-key".into(), ..Credential::default() }
+    }
+
+    fn bearer(key: &Key) -> &str {
+        match &key.means {
+            Means::Plain { authorization, .. } => authorization.to_str().unwrap(),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -99,15 +170,36 @@ mod tests {
         let secrets = Secrets::new(Some(folder.clone()), false);
         let credentials = Credentials::default();
         let health = credentials.of(&credential("openai"));
-        let used = secrets.resolve(&credential("openai"), 0).unwrap().fingerprint;
-        health.rest(used, 0, 60_000);
+        let used = secrets.resolve(&credential("openai"), 0).unwrap().fingerprint(0);
+        health.rest(Class::Auth, used, 0, 60_000);
         credentials.look(&secrets, 10);
         assert_eq!(health.breaker.state(10), State::Open, "the same key rests");
         std::fs::write(folder.join("openai/api-key"), "sk-good").unwrap();
         credentials.look(&secrets, 20);
         assert_eq!(health.breaker.state(20), State::Closed);
         let now = secrets.resolve(&credential("openai"), 21).unwrap();
-        assert_eq!(now.authorization, "Bearer sk-good", "the new key is the one that is sent");
+        assert_eq!(bearer(&now), "Bearer sk-good", "the new key is the one that is sent");
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_reckoned_with_and_told() {
+        let credentials = Credentials::default();
+        let health = credentials.of(&credential("openai"));
+        assert!(!health.was_off(239, 0, 5), "AWS takes that");
+        assert!(health.was_off(-600, 0, 5));
+        assert_eq!(health.clock_off_s(), -600);
+        assert!(health.was_off(-601, 4, 6), "it was on its way when we learnt that");
+        assert!(!health.was_off(-601, 6, 7), "signed by their clock: the key is wrong");
+        let folder = folder("clock");
+        std::fs::write(folder.join("openai/api-key"), "sk-good").unwrap();
+        let secrets = Secrets::new(Some(folder), false);
+        let (key, hosts) = (credential("openai"), ["here".to_owned()]);
+        let told = || credentials.survey(&secrets, [(&key, "here", &hosts[..])].into_iter(), 7);
+        assert_eq!(told()["openai/api-key"], "clock_off");
+        health.rest(Class::Quota, 1, 7, 60_000);
+        assert_eq!(told()["openai/api-key"], "clock_off");
+        health.rest(Class::Auth, 1, 7, 60_000);
+        assert_eq!(told()["openai/api-key"], "refused");
     }
 
     #[test]
@@ -116,7 +208,7 @@ mod tests {
         let secrets = Secrets::new(Some(folder.clone()), false);
         let credentials = Credentials::default();
         let health = credentials.of(&credential("projected"));
-        health.rest(0, 0, 60_000);
+        health.rest(Class::Auth, 0, 0, 60_000);
         credentials.look(&secrets, 1);
         assert_eq!(health.breaker.state(1), State::Open);
         let secret = folder.join("projected");
@@ -134,8 +226,8 @@ mod tests {
             credentials.look(&secrets, 2);
             assert_eq!(health.breaker.state(2), State::Closed, "{key}");
             let used = secrets.resolve(&credential("projected"), 3).unwrap();
-            assert_eq!(used.authorization, format!("Bearer {key}"));
-            health.rest(used.fingerprint, 3, 60_000);
+            assert_eq!(bearer(&used), &format!("Bearer {key}"));
+            health.rest(Class::Auth, used.fingerprint(3), 3, 60_000);
         }
     }
 

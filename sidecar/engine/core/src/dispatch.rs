@@ -3,6 +3,8 @@
 //! when this returns, so every failure here can still be retried or taken elsewhere.
 
 mod answer;
+mod authorize;
+mod clock;
 mod edits;
 mod failure;
 mod request;
@@ -17,6 +19,7 @@ use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
 use self::answer::answer;
+use self::authorize::unsettled;
 pub use self::edits::spliced;
 pub use self::failure::Failure;
 use self::request::build;
@@ -93,6 +96,13 @@ pub async fn attempt(
     deadline: Instant,
     leaving: Option<Leaving>,
 ) -> Attempted {
+    call.key_sent = 0;
+    if let Some(source) = unsettled(call) {
+        // Boxed: few calls are the first ones.
+        let now_ms = call.worker().shared.clock.boot_ms();
+        let settled = tokio::time::timeout_at(deadline, source.settled(now_ms));
+        let _late = Box::pin(settled).await;
+    }
     let (request, key) = match build(call, pieces, translated, head) {
         Ok(built) => built,
         Err(failure) => return Attempted::Failed(failure),

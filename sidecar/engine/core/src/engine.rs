@@ -328,6 +328,8 @@ impl Shared {
         let models = plan.models.iter().map(|model| &model.stats);
         self.stats.table(&plan.digest, models, self.clock.boot_ms());
         let digest = plan.digest.clone();
+        // What must be exchanged for tokens is, before a call needs it.
+        self.secrets.survey(plan.credentials(), self.clock.boot_ms());
         self.current.store(Arc::new(plan));
         Ok(digest)
     }
@@ -368,7 +370,9 @@ impl Shared {
             "supervisor_heartbeat_age_ms": self.stats.heartbeat_age_ms(now_ms),
             "targets": targets.collect::<serde_json::Map<_, _>>(),
             "endpoints": groups.collect::<serde_json::Map<_, _>>(),
-            "credentials": self.secrets.survey(plan.iter().flat_map(|plan| plan.credentials()), now_ms),
+            "credentials": self.breakers.credentials.survey(
+                &self.secrets, plan.iter().flat_map(|plan| plan.credentials()), now_ms
+            ),
             "gateway": self.gateway.as_ref().map(|gateway| gateway.state(plan.is_some())),
             "journal": self.book.journal_trouble().unwrap_or("ok"),
             "ledger_is_away": self.book.ledger_is_away(),

@@ -359,6 +359,33 @@ pub const API_KEY_ENTRY_BYTES: u64 = 16 << 10;
 /// Between two looks whether the callers that are known have changed: a change acts within two seconds.
 pub const CALLERS_LOOK_MS: u64 = 1_000;
 
+// --- signatures and tokens ---
+/// How long an assertion of a service account holds: the most that Google takes.
+pub const GOOGLE_ASSERTION_S: u64 = 3_600;
+/// How long before its end an access token is replaced: a call that begins just before may take minutes.
+pub const TOKEN_MARGIN_S: u64 = 300;
+/// A clock that is off by less is none the worse for it: AWS takes signatures of five minutes either way.
+pub const CLOCK_SKEW_S: u64 = 240;
+/// How long grants are asked for where one may say so: what every role and account allows.
+pub const GRANT_S: u64 = 3_600;
+/// How long a call waits for the first token of a source.
+pub const TOKEN_WAIT_MS: u64 = 5_000;
+/// How long one exchange may take.
+pub const TOKEN_TIMEOUT_MS: u64 = 10_000;
+/// An endpoint's answer; tokens have some kilobytes.
+pub const TOKEN_ANSWER_BYTES: usize = 64 << 10;
+/// A source that nobody asked for so long is not renewed until somebody does.
+pub const TOKEN_IDLE_MS: u64 = 600_000;
+/// How often a source looks whether it is still needed.
+pub const TOKEN_LOOK_MS: u64 = 60_000;
+/// Renewals of a fleet are spread over this before their time.
+pub const TOKEN_SPREAD_MS: u64 = 60_000;
+/// Shortest time between two tokens of a source, where a provider refuses the first one.
+pub const TOKEN_AGAIN_MS: u64 = 30_000;
+/// The pause after a failed exchange, doubled each time ...
+pub const TOKEN_RETRY_MS: u64 = 1_000;
+/// ... up to this.
+pub const TOKEN_RETRY_MAX_MS: u64 = 60_000;
 // --- translation (`wire`) ---
 /// Larger bodies are translated beside the data thread, which takes some 10 us a kilobyte.
 pub const TRANSLATED_HERE_BYTES: usize = 32 << 10;

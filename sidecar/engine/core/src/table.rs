@@ -2,6 +2,7 @@
 //! `check` validates it, `plan` indexes it; nothing else reads it. Unknown fields are ignored (skew).
 
 mod budget;
+mod credential;
 mod route;
 
 use serde::Deserialize;
@@ -10,13 +11,14 @@ pub use budget::{
     Budget, Enforcement, EnforcementMode, Limit, OnLedgerUnavailable, Subject, Threshold,
     ThresholdAction,
 };
+pub use credential::{Cloud, Credential};
 pub use route::{
     Candidate, DefaultAction, DefaultKind, Overflow, Priority, QualityTarget, Retries, Route, Rule,
     Strategy, Timeouts, Untranslatable, When,
 };
 
 /// The newest table version that this engine reads.
-pub const READER_VERSION: u32 = 3;
+pub const READER_VERSION: u32 = 4;
 
 /// One policy's slice of the world: what may be called, how to choose, what it may cost.
 #[derive(Debug, Clone, Deserialize)]
@@ -169,6 +171,8 @@ pub struct Provider {
     pub surfaces: Vec<String>,
     /// Azure's `api-version`, where its URLs need one.
     pub api_version: Option<String>,
+    /// The region that requests to Bedrock are signed for; absent: as its host says.
+    pub region: Option<String>,
 }
 
 fn default_cap_field() -> String {
@@ -196,6 +200,19 @@ pub enum ProviderType {
     AzureOpenAI,
 }
 
+impl ProviderType {
+    /// The cloud whose credentials it takes beside plain keys.
+    #[must_use]
+    pub const fn cloud(self) -> Option<Cloud> {
+        match self {
+            Self::Bedrock => Some(Cloud::Aws),
+            Self::Vertex => Some(Cloud::Google),
+            Self::AzureOpenAI => Some(Cloud::Azure),
+            _ => None,
+        }
+    }
+}
+
 /// What tells a self-hosted model's endpoints apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum EndpointSource {
@@ -203,18 +220,6 @@ pub enum EndpointSource {
     Service,
     /// Pods that no Service names: of `base_url` only scheme, port and path count.
     Pods,
-}
-
-/// A key's place; never the key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-pub struct Credential {
-    /// Secret's name.
-    pub secret: String,
-    /// Entry in the Secret.
-    pub key: String,
-    /// The provider's usual variable (file mode only).
-    #[serde(default)]
-    pub env: String,
 }
 
 /// What a complete stream ends with, after a finish_reason for every choice.

@@ -12,7 +12,13 @@ from pointsman_operator.compile import Knowledge, label_of
 from pointsman_operator.compile.gateway import by_gateway
 from pointsman_operator.compile.learnt import read_learnt
 from pointsman_operator.compile.resolve import ResolvedPool, resolve_pool
-from pointsman_operator.compile.table import TableModel, TableRetries, TableRoute, TableTimeouts
+from pointsman_operator.compile.table import (
+    TableCredential,
+    TableModel,
+    TableRetries,
+    TableRoute,
+    TableTimeouts,
+)
 from pointsman_operator.compile.table import least_reader as least
 from support import resources as make
 
@@ -66,7 +72,7 @@ def test_a_type_knows_its_address(
     model = _model({**provider, "credential": KEY})
     assert model.provider.label == label
     assert model.provider.base_url == base_url
-    assert model.provider.credential is not None
+    assert isinstance(model.provider.credential, TableCredential)
     assert model.provider.credential.env == env
     assert base_url.split("/")[2] in model.provider.allowed_hosts
     assert model.pricing.source == "catalogue"
@@ -221,7 +227,7 @@ def test_a_simulator_sees_the_format_and_no_key(provider: dict[str, Any], base_u
     assert [getattr(played.provider, name) for name in kept] == [
         getattr(real.provider, name) for name in kept
     ]
-    assert played.provider.credential is not None
+    assert isinstance(played.provider.credential, TableCredential)
     assert played.provider.credential.secret != KEY["secretRef"]["name"]
     assert played.provider.allowed_hosts == ("127.0.0.1",)
     assert played.pricing == real.pricing

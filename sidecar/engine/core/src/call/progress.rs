@@ -136,7 +136,7 @@ impl Call {
             });
             match (&planned.credential, failure.cooldown()) {
                 (Some(credential), Cooldown::Credential(_)) => {
-                    credential.rest(self.key_sent, self.now_ms(), pause_ms);
+                    credential.rest(failure.class, self.key_sent, self.now_ms(), pause_ms);
                 }
                 _ => {
                     planned.own(self.target.as_deref()).cool_for(self.now_ms(), pause_ms);
@@ -275,8 +275,18 @@ impl Call {
         self.attempts.last().map_or(0, |row| row.start_us)
     }
 
-    fn attempt_began_ms(&self) -> u64 {
+    /// When the current attempt began, boot clock.
+    #[must_use]
+    pub fn attempt_began_ms(&self) -> u64 {
         (self.started_us + self.attempt_began_us()) / 1_000
+    }
+
+    /// Unix seconds, as the current target's provider reckons them.
+    #[must_use]
+    pub fn provider_time_s(&self) -> u64 {
+        let wall_s = self.worker.shared.clock.wall_ms() / 1_000;
+        let off_s = self.model().and_then(|(_, it)| Some(it.credential.as_ref()?.clock_off_s()));
+        u64::try_from(wall_s.saturating_add(off_s.unwrap_or(0))).unwrap_or(0)
     }
 
     pub(super) fn now_ms(&self) -> u64 {

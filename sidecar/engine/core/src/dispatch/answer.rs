@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use pointsman_wire::form::{Garbled, Payload, Reply};
 use pointsman_wire::openai_responses;
 
-use super::{Attempted, Begun, Failure, Opened, Whole};
+use super::{Attempted, Begun, Failure, Opened, Whole, clock};
 use crate::call::Call;
 use crate::collect::{Collected, collect};
 use crate::decode::Decoder;
@@ -27,9 +27,11 @@ pub(super) async fn answer(call: &Call, exchange: Exchange) -> Attempted {
     let Exchange { response, connection } = exchange;
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
+        let off = matches!(head.status.as_u16(), 401 | 403) && clock::was_off(call, &head.headers);
         let mut failure = refused(Response::from_parts(head, body), connection).await;
-        // A gateway that does not take the ticket: the hub mints another soon.
-        failure.target_alone = failure.class == Class::Auth && call.goes_to_gateway();
+        // A gateway that does not take the ticket: the hub mints another soon. A clock that was off: the
+        // next signature reckons with it.
+        failure.target_alone = failure.class == Class::Auth && (off || call.goes_to_gateway());
         if call.surface.keeps() && failure.class == Class::ModelGone {
             failure.class = Class::StatefulMiss; // no model was asked for
         }

@@ -1,15 +1,16 @@
 //! What goes upstream: the request line, headers and body of one attempt.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::Failure;
+use super::authorize::authorize;
 use super::edits::spliced;
 use crate::call::Call;
 use crate::error::Class;
 use crate::headers::{self, ANTHROPIC_BETA, ANTHROPIC_VERSION, CLIENT_REQUEST_ID};
-use crate::secrets::{Key, Missing};
+use crate::sign::sigv4::path_segment as segment;
 use crate::surface::Surface;
 use crate::table::{Model, Provider, ProviderType};
 use crate::upstream::{Endpoint, Pieces};
@@ -68,19 +69,10 @@ pub(super) fn build(
         let none = || Failure { target_alone: true, ..Failure::new(Class::Auth, 0, false) };
         sent.insert(headers::TICKET, ticket.ok_or_else(none)?);
     }
-    let mut fingerprint = 0;
-    if let Some(credential) = &model.provider.credential {
-        let shared = &call.worker().shared;
-        let (host, hosts) = (&upstream.origin.host, &model.provider.allowed_hosts);
-        let key = shared.secrets.resolve_for(credential, host, hosts, shared.clock.boot_ms());
-        let key = key.map_err(|missing| Failure {
-            target_alone: missing == Missing::Host,
-            ..Failure::new(Class::Auth, 0, false)
-        })?;
-        let (name, value) = authorization(model.provider.kind, &key);
-        sent.insert(name, value);
-        fingerprint = key.fingerprint;
-    }
+    let fingerprint = match &model.provider.credential {
+        Some(credential) => authorize(call, credential, &mut request)?,
+        None => 0,
+    };
     Ok((request, fingerprint))
 }
 
@@ -139,19 +131,6 @@ fn gemini_name(call: &Call, model: &Model) -> String {
     segment(name.strip_prefix("models/").unwrap_or(name))
 }
 
-/// A name as one segment of a path.
-fn segment(name: &str) -> String {
-    let mut escaped = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
-}
-
 /// Headers of the caller that mean something to this provider alone, and what the provider demands.
 fn provider_headers(provider: &Provider, own_body: bool, head: &HeaderMap, sent: &mut HeaderMap) {
     // A gateway is not the provider: what it needs of these it passes on.
@@ -177,19 +156,5 @@ fn provider_headers(provider: &Provider, own_body: bool, head: &HeaderMap, sent:
     }
     if provider.kind == ProviderType::Anthropic {
         sent.entry(ANTHROPIC_VERSION).or_insert(VERSION);
-    }
-}
-
-/// Where a provider takes its key.
-fn authorization(kind: ProviderType, key: &Key) -> (HeaderName, HeaderValue) {
-    match kind {
-        ProviderType::OpenAI
-        | ProviderType::OpenAICompatible
-        | ProviderType::SelfHosted
-        | ProviderType::Vertex
-        | ProviderType::Bedrock => (AUTHORIZATION, key.authorization.clone()),
-        ProviderType::Anthropic => (headers::X_API_KEY, key.bare.clone()),
-        ProviderType::Gemini => (headers::X_GOOG_API_KEY, key.bare.clone()),
-        ProviderType::AzureOpenAI => (headers::API_KEY, key.bare.clone()),
     }
 }

@@ -46,6 +46,12 @@ impl Pieces {
         Self { upload: Some(Box::new((body, 0))), ..Self::default() }
     }
 
+    /// All of it, in order; `None`: it passes as it comes.
+    #[must_use]
+    pub fn known(&self) -> Option<impl Iterator<Item = &[u8]>> {
+        self.upload.is_none().then(|| self.pieces.iter().map(|piece| &piece[..]))
+    }
+
     /// Bytes left to send.
     #[must_use]
     pub const fn len(&self) -> u64 {

@@ -50,7 +50,7 @@ impl TlsRoots {
 
     fn of(&self, trust: Trust) -> Result<Arc<ClientConfig>, String> {
         match (trust, &self.hub) {
-            (Trust::System, _) => Ok(self.system.clone()),
+            (Trust::System | Trust::Node, _) => Ok(self.system.clone()),
             (Trust::Hub, Some(path)) => self.of_hub(path),
             (Trust::Hub, None) => Err("the hub's authority is not known".to_owned()),
         }
@@ -99,6 +99,7 @@ pub(super) async fn connect(
 ) -> Result<Connected, String> {
     let tcp = match proxy_for(origin, proxies) {
         Some((proxy, authorization)) => tunnel(origin, &proxy, authorization).await?,
+        None if origin.trust == Trust::Node => dial(&origin.host, origin.port).await?,
         None => call(&origin.host, origin.port).await?,
     };
     if !origin.tls {
@@ -146,7 +147,7 @@ async fn dial(host: &str, port: u16) -> Result<TcpStream, String> {
 type ProxyTarget = (Uri, Option<http::HeaderValue>);
 
 fn proxy_for(origin: &Origin, proxies: &Matcher) -> Option<ProxyTarget> {
-    if origin.trust == Trust::Hub {
+    if origin.trust != Trust::System {
         return None;
     }
     let scheme = if origin.tls { "https" } else { "http" };

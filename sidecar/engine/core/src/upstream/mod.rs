@@ -32,6 +32,9 @@ pub enum Trust {
     System,
     /// The hub's own, for gateways; never by way of an egress proxy.
     Hub,
+    /// The system's; a service of the node itself, never by way of an egress proxy, at addresses where no
+    /// provider may be. For tokens alone.
+    Node,
 }
 
 /// A model's endpoint: origin and the prebuilt parts of each request line.

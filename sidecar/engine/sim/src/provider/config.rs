@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::behaviour::Rule;
+use super::identity::Known;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -39,6 +40,9 @@ pub(crate) struct Config {
     /// The script, first match wins.
     #[serde(default)]
     pub(crate) behaviour: Vec<Rule>,
+    /// Who may ask, where that is computed: signatures.
+    #[serde(default)]
+    pub(crate) identity: Known,
     /// Pace of streams where a script says nothing.
     pub(crate) pace: Option<Pace>,
 }

@@ -16,6 +16,7 @@ mod converse;
 mod dialect;
 mod failure;
 mod gemini;
+mod identity;
 mod names;
 mod openai;
 mod player;
@@ -74,6 +75,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         replay: replay::Replay::read(config.replay.as_deref())?,
         models: config.models,
         strict: config.strict,
+        identity: identity::Identity::new(config.identity),
         seed: config.seed,
         pace,
         sequence: AtomicU64::new(1),

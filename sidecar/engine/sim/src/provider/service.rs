@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +20,7 @@ use super::bill::{Bill, Call};
 use super::capture::Capture;
 use super::compress::compress;
 use super::config::Pace;
+use super::identity::Identity;
 use super::player::{CutShort, Player};
 use super::replay::Replay;
 use super::socket::Switch;
@@ -41,6 +42,7 @@ pub(crate) struct Provider {
     pub(crate) replay: Replay,
     pub(crate) models: Vec<String>,
     pub(crate) strict: bool,
+    pub(crate) identity: Identity,
     pub(crate) seed: u64,
     pub(crate) pace: Pace,
     pub(crate) sequence: AtomicU64,
@@ -114,8 +116,18 @@ pub(crate) async fn answer(
     let turn = Turn { provider: &provider, surface: &surface, action: &action, sequence };
     let mut reply = match turn.scripted() {
         Some(reply) => reply,
-        None => turn.healthy(&head, parsed.as_ref(), model, &mut call)?,
+        None => match (provider.identity.give(&head, &body), provider.identity.judge(&head, &body))
+        {
+            (Some(given), _) => Reply::given(given)?,
+            (None, Ok(())) => turn.healthy(&head, parsed.as_ref(), model, &mut call)?,
+            (None, Err(refused)) => turn.refused(&refused),
+        },
     };
+    if provider.identity.has_own_clock() {
+        let now_s = u64::try_from(provider.identity.now_s()).unwrap_or_default();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now_s);
+        reply.headers.push(("date", httpdate::fmt_http_date(now)));
+    }
     reply.headers.extend(surface.dialect.headers(&turn.mark()));
     play(&provider, reply, &action, call, switch)
 }
@@ -169,6 +181,10 @@ fn whole_answer_ms(reply: &Reply, pace: Pace) -> u64 {
 pub(crate) fn control(provider: &Provider, head: &Parts, body: &[u8]) -> Response<Body> {
     match (&head.method, head.uri.path()) {
         (&Method::GET, "/_sim/stats") => json_response(StatusCode::OK, &provider.stats.report()),
+        (&Method::POST, "/_sim/revoke") => {
+            provider.identity.revoke();
+            json_response(StatusCode::OK, &json!({}))
+        }
         (&Method::POST, "/_sim/behaviour") => match serde_json::from_slice(body) {
             Ok(rules) => {
                 provider.script.replace(rules);

@@ -127,7 +127,7 @@ fn gemini(rest: &str, query: &str) -> Option<Surface> {
 }
 
 /// `%3A` and the like as what they stand for.
-fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {

@@ -10,6 +10,7 @@ use super::behaviour::Action;
 use super::bill::{Call, Tokens};
 use super::dialect::{Ask, Dialect};
 use super::failure::{Class, Refused};
+use super::identity::Given;
 use super::prompt::Prompt;
 use super::reel::{Event, Reel};
 use super::service::Provider;
@@ -28,6 +29,17 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// A token endpoint's.
+    ///
+    /// # Errors
+    /// Never: its statuses are HTTP's.
+    pub(crate) fn given(given: Given) -> Result<Self, Failure> {
+        let status = StatusCode::from_u16(given.status)?;
+        let mut reply = Self::document(status, given.body, None);
+        reply.content_type = given.content_type;
+        Ok(reply)
+    }
+
     /// A document of one piece.
     fn document(status: StatusCode, bytes: impl Into<Bytes>, tokens: Option<Tokens>) -> Self {
         let billed = tokens.is_some();
@@ -57,7 +69,8 @@ impl Turn<'_> {
         format!("{:016x}", self.sequence)
     }
 
-    fn refused(&self, refused: &Refused) -> Reply {
+    /// An error as this dialect seals it.
+    pub(crate) fn refused(&self, refused: &Refused) -> Reply {
         let body = self.dialect().sealed(refused, &self.mark()).to_string();
         let mut reply = Reply::document(refused.status, body, None);
         reply.headers.clone_from(&refused.headers);

@@ -21,7 +21,12 @@ use super::reel::Reel;
 /// Whose signatures are accepted: Claude's are good at every provider of its models.
 const REALM: &str = "anthropic";
 
-/// The Converse API, with an API key as bearer.
+/// A caller that is not known, or may not do this (403).
+pub(super) fn denied(kind: &str, message: &str) -> Refused {
+    error::refused(403, kind, message)
+}
+
+/// The Converse API, with an API key as bearer or signed.
 pub(crate) struct Converse;
 
 impl Dialect for Converse {
@@ -29,6 +34,8 @@ impl Dialect for Converse {
         let header = head.headers.get("authorization").and_then(|value| value.to_str().ok());
         match header.and_then(|value| value.strip_prefix("Bearer ")) {
             Some(key) if !key.trim().is_empty() => Ok(()),
+            // Judged before, with the body that it is for.
+            _ if super::identity::is_signed(head) => Ok(()),
             _ => Err(error::refused(
                 403,
                 "MissingAuthenticationTokenException",
