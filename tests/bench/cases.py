@@ -70,6 +70,8 @@ def cases(stream_seconds: float = 10.0) -> tuple[Case, ...]:
         Case("fixed", Body(model="fixed"), SUBJECT, connections=64, duration_s=4.0, warmup_s=1.0),
         Case("latency_10kb", Body(size=10 * 1024), LADDER, **ALTERNATING),
         Case("latency_200kb", Body(size=200 * 1024), LADDER, **ALTERNATING),
+        Case("latency_fixed", Body(model="fixed"), SUBJECT, **ALTERNATING),
+        Case("latency_translated", Body(model="translated"), SUBJECT, **ALTERNATING),
         Case("latency_tls", Body(model="secure"), SUBJECT),
         Case(
             "throughput_tls",

@@ -41,6 +41,7 @@ def rows(results: Results, subject: Subject | None) -> list[Row]:
         *_throughput(results),
         *_open_loop(results),
         *_fixed(results),
+        *_translated(results),
         *_secure(results),
         *_streams(results),
     ]
@@ -83,6 +84,21 @@ def _added(results: Results, case: str, name: str, q: float, method: str) -> Ite
         yield _row(prefix + name, "us", found, baseline, method)
         if target == "hyper":
             baseline = found.value
+
+
+def _translated(results: Results) -> Iterator[Row]:
+    """What it takes to speak to a model in another format than the caller's, there and back."""
+    cases = ("latency_translated", "latency_fixed")
+    if not all(results.has(case, "sidecar") for case in cases):
+        return
+    translated, same = (results.samples(case, "sidecar") for case in cases)
+    for label in ("p50", "p99"):
+        method = (
+            f"c=1 closed loop, 1 KB chat bodies, one candidate: {label} to Anthropic's format less "
+            f"{label} to the same format, windows of half a second on cores that never halt"
+        )
+        found = quantile_difference(translated, same, QUANTILES[label]).times(NS_PER_US)
+        yield _row(f"translation_added_{label}_us", "us", found, None, method)
 
 
 def _throughput(results: Results) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from bench.machine import BenchError
 from pointsman_operator.api.load import load_texts
 from pointsman_operator.compile import CompiledTable, Snapshot, compile_policy, label_of, simulate
 
-CANDIDATES, RULES, SIGNALS, BUDGETS = 5, 10, 6, 1
+CANDIDATES, RULES, SIGNALS, BUDGETS = 5, 11, 6, 1
 """What "everything on" means; the table is refused if it has less."""
 
 

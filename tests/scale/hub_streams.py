@@ -1,6 +1,6 @@
 """One hub, thousands of TLS streams with a table of real size: memory, and an edit's way to all.
 
-The table is the bench's: 10 rules, 6 signals, 5 models with quality heads. All streams are of one
+The table is the bench's: 11 rules, 6 signals, 5 models with quality heads. All streams are of one
 namespace and one policy, so that every edit goes to every one of them. The hub is the image's
 program on an own folder; TLS 1.3, ECDSA P-256. Readers are four processes on the same cores.
 """

@@ -17,14 +17,7 @@ pub(crate) const DONE: &[u8] = b"data: [DONE]";
 
 /// A chat completion whose content has `bytes` bytes; `variant` makes documents differ.
 pub(crate) fn document(bytes: usize, variant: u32) -> Bytes {
-    let mut content = String::with_capacity(bytes + 16);
-    let mut number = variant;
-    while content.len() < bytes {
-        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        // Writing to a String cannot fail.
-        let _written = write!(content, "{number:x} ");
-    }
-    content.truncate(bytes);
+    let content = words(bytes, variant);
     let mut text = format!(
         concat!(
             r#"{{"id":"chatcmpl-bench{:02}","object":"chat.completion","created":1700000000,"#,
@@ -41,6 +34,55 @@ pub(crate) fn document(bytes: usize, variant: u32) -> Bytes {
     text.push_str(&String::from_utf8_lossy(TAIL));
     let _written = write!(text, "{sum:08x}\"}}");
     Bytes::from(text)
+}
+
+/// The same as one of Anthropic's messages, whose text bears the fingerprint: all else of it is written
+/// anew for callers of another format.
+pub(crate) fn message(bytes: usize, variant: u32) -> Bytes {
+    let mut content = words(bytes.saturating_sub(SIGNED.len() + 8), variant);
+    let sum = checksum(content.as_bytes());
+    let _written = write!(content, "{SIGNED}{sum:08x}");
+    let text = format!(
+        concat!(
+            r#"{{"id":"msg_bench{:02}","type":"message","role":"assistant","model":"bench","#,
+            r#""content":[{{"type":"text","text":"{}"}}],"stop_reason":"end_turn","#,
+            r#""stop_sequence":null,"usage":{{"input_tokens":256,"output_tokens":{}}}}}"#
+        ),
+        variant,
+        content,
+        bytes.div_ceil(4)
+    );
+    Bytes::from(text)
+}
+
+/// Whether `body` is a chat completion with the whole, unchanged text of a [`message`].
+pub(crate) fn has_whole_text(body: &[u8]) -> bool {
+    const BEFORE: &[u8] = br#""content":""#;
+    let Some(start) = memchr::memmem::find(body, BEFORE) else { return false };
+    let rest = &body[start + BEFORE.len()..];
+    let end = memchr::memchr(b'"', rest).unwrap_or(rest.len());
+    let Some((text, sum)) = end.checked_sub(8).map(|at| (&rest[..at], &rest[at..end])) else {
+        return false;
+    };
+    text.strip_suffix(SIGNED.as_bytes())
+        .zip(std::str::from_utf8(sum).ok().and_then(|hex| u32::from_str_radix(hex, 16).ok()))
+        .is_some_and(|(covered, sum)| sum == checksum(covered))
+}
+
+/// What stands before a text's own fingerprint; eight hex digits follow.
+const SIGNED: &str = " fp_";
+
+/// So many bytes of text that needs no escapes.
+fn words(bytes: usize, variant: u32) -> String {
+    let mut content = String::with_capacity(bytes + 16);
+    let mut number = variant;
+    while content.len() < bytes {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        // Writing to a String cannot fail.
+        let _written = write!(content, "{number:x} ");
+    }
+    content.truncate(bytes);
+    content
 }
 
 /// Whether `body` is a whole, unchanged [`document`].
@@ -123,6 +165,21 @@ mod tests {
             assert!(!is_whole(&bad), "a flip at {at} passes");
             assert!(!is_whole(&whole[..at]), "a cut at {at} passes");
         }
+    }
+
+    /// A text that lost or changed a byte on its way is never taken for the whole one.
+    #[test]
+    fn a_messages_text_is_checked_in_another_format() {
+        let whole = message(700, 5);
+        let parsed: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+        let text = parsed["content"][0]["text"].as_str().unwrap();
+        assert_eq!(text.len(), 700);
+        let chat = |text: &str| format!(r#"{{"choices":[{{"message":{{"content":"{text}"}}}}]}}"#);
+        assert!(has_whole_text(chat(text).as_bytes()));
+        assert!(!has_whole_text(chat(&text[1..]).as_bytes()));
+        assert!(!has_whole_text(chat(&text[..699]).as_bytes()));
+        assert!(!has_whole_text(chat("").as_bytes()));
+        assert!(!has_whole_text(&whole));
     }
 
     /// Every event is JSON, and only content events carry the marker.

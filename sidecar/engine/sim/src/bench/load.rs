@@ -227,7 +227,8 @@ fn status_problem(message: &Message) -> Option<String> {
 fn problem(load: &Load, message: &Message) -> Option<String> {
     let body = message.body();
     status_problem(message).or_else(|| match load.stream {
-        None => (!canned::is_whole(body)).then(|| format!("changed: {}", beginning(body))),
+        None => (!canned::is_whole(body) && !canned::has_whole_text(body))
+            .then(|| format!("changed: {}", beginning(body))),
         Some(chunks) => {
             let count = memchr::memmem::find_iter(body, canned::CONTENT).count();
             let done = body.trim_ascii_end().ends_with(canned::DONE);

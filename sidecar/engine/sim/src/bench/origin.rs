@@ -26,6 +26,9 @@ const VARIANTS: u32 = 16;
 /// between them: `"bench_stream":[100,50]`. One origin serves every row with it.
 const PACE: &[u8] = br#""bench_stream":["#;
 
+/// Only requests in Anthropic's format have their instructions beside the turns.
+const INSTRUCTIONS: &[u8] = br#""system":"#;
+
 /// Command line of the origin.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -48,6 +51,8 @@ pub(crate) struct Options {
 
 struct Origin {
     documents: Vec<Bytes>,
+    /// The same in Anthropic's format.
+    messages: Vec<Bytes>,
     /// Content events and the time between them, by default.
     pace: (usize, Duration),
 }
@@ -59,6 +64,7 @@ struct Origin {
 pub(crate) fn run(options: Options) -> Result<(), Failure> {
     let origin = Rc::new(Origin {
         documents: (0..VARIANTS).map(|variant| canned::document(options.bytes, variant)).collect(),
+        messages: (0..VARIANTS).map(|variant| canned::message(options.bytes, variant)).collect(),
         pace: (options.stream_chunks, Duration::from_millis(options.chunk_interval_ms)),
     });
     let local = tokio::task::LocalSet::new();
@@ -120,6 +126,8 @@ fn pick(documents: &[Bytes], length: usize) -> &Bytes {
 /// One HTTP/1.1 connection.
 async fn plain(mut socket: TcpStream, origin: &Origin) -> std::io::Result<()> {
     let answers: Vec<Bytes> = origin.documents.iter().map(|body| with_head(body)).collect();
+    let messages: Vec<Bytes> = origin.messages.iter().map(|body| with_head(body)).collect();
+    let instructions = memchr::memmem::Finder::new(INSTRUCTIONS);
     let streaming = memchr::memmem::Finder::new(br#""stream":true"#);
     let usage = memchr::memmem::Finder::new(br#""include_usage":true"#);
     let mut message = Message::new();
@@ -136,7 +144,9 @@ async fn plain(mut socket: TcpStream, origin: &Origin) -> std::io::Result<()> {
             let events = canned::events(usage.find(body).is_some(), chunks);
             stream(&mut socket, chunks, interval, &events).await?;
         } else {
-            socket.write_all(pick(&answers, body.len())).await?;
+            let translated = instructions.find(body).is_some();
+            let known = if translated { &messages } else { &answers };
+            socket.write_all(pick(known, body.len())).await?;
         }
     }
 }
