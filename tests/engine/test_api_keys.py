@@ -100,6 +100,20 @@ def test_who_is_not_let_in_hears_why_in_the_sdks_own_errors(gateway: Line, keys:
     assert gateway.sidecar.metric('pointsman_refusals_total{reason="missing_api_key"}') == 1
 
 
+def test_what_a_provider_keeps_for_all_callers_is_not_listed(gateway: Line, keys: Keys) -> None:
+    """Files and batches of all who use a gateway lie in one account: each is had by its id alone."""
+    made = keys.make("keeper")
+    eventually(lambda: known(gateway, count(keys)), ACTS_WITHIN_S + 3)
+    before = sum(provider.stats()["requests"] for provider in gateway.providers.values())
+    with sdk(gateway, made.key) as client:
+        for asked in (client.files.list, client.batches.list):
+            with pytest.raises(openai.PermissionDeniedError) as raised:
+                asked()
+            assert raised.value.code == "list_not_allowed"
+    after = sum(provider.stats()["requests"] for provider in gateway.providers.values())
+    assert after == before
+
+
 def test_models_are_listed_as_far_as_a_key_may_ask_for_them(gateway: Line, keys: Keys) -> None:
     """The list says what a call may name; another name is 403, also where it exists."""
     made = keys.make("lister", models=["main/*"])

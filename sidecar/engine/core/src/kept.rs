@@ -21,6 +21,8 @@ pub struct Kept {
     pub holder: Option<Account>,
     /// Ids in them are of two accounts.
     pub torn: bool,
+    /// It asks for all that the account keeps.
+    pub lists: bool,
     /// A body that passes as it comes.
     pub upload: Option<Incoming>,
 }
@@ -36,6 +38,7 @@ pub fn find(method: &Method, path: &str, query: Option<&str>) -> Option<Kept> {
         target: String::with_capacity(path.len() + 1),
         holder: None,
         torn: false,
+        lists: method == Method::GET && !below.contains('/'),
         upload: None,
     };
     for segment in below.split('/') {
@@ -77,7 +80,7 @@ fn surface(method: &str, below: &str) -> Option<Surface> {
     let mut segments = below.split('/');
     let family = segments.next()?;
     let rest: Vec<&str> = segments.collect();
-    if rest.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
+    if !rest.iter().all(|segment| is_plain(segment)) {
         return None;
     }
     match (family, method, rest.as_slice()) {
@@ -93,6 +96,12 @@ fn surface(method: &str, below: &str) -> Option<Surface> {
         ("batches", "POST", [_, "cancel"]) => Some(Surface::Batches),
         _ => None,
     }
+}
+
+/// Whether a segment is an id or a word: nothing that a server behind could take for another path.
+fn is_plain(segment: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
+    !matches!(segment, "" | "." | "..") && segment.bytes().all(fits)
 }
 
 #[cfg(test)]
@@ -112,6 +121,8 @@ mod tests {
             (kept.target.as_str(), kept.holder.is_some()),
             ("/files?after=file-b&limit=2", true)
         );
+        assert!(kept.lists && !of(Method::GET, "/v1/files/file-b", None).lists);
+        assert!(!of(Method::POST, "/v1/files", None).lists);
         let kept = of(Method::POST, "/v1/batches/batch_a/cancel", None);
         assert_eq!((kept.target.as_str(), kept.holder), ("/batches/batch_a/cancel", None));
         let two = of(Method::GET, "/v1/files/a_pm7f3k2m1q", Some("after=b_pm00000000"));
@@ -125,6 +136,8 @@ mod tests {
             (Method::PUT, "/v1/files"),
             (Method::GET, "/v1/files/../models"),
             (Method::GET, "/v1/files//content"),
+            (Method::GET, "/v1/files/%2e%2e"),
+            (Method::GET, "/v1/files/a%2F..%2Forganization"),
             (Method::POST, "/v1/responses/a"),
             (Method::GET, "/v1/vector_stores"),
             (Method::GET, "/files"),

@@ -237,6 +237,12 @@ impl Call {
         self.may_ask_for(self.requested())
     }
 
+    /// Whether a gateway is asked, by one of many callers that it serves.
+    #[must_use]
+    pub const fn is_guests(&self) -> bool {
+        self.guest.is_some()
+    }
+
     /// Whether the caller may ask for this model.
     #[must_use]
     pub fn may_ask_for(&self, model: &str) -> bool {

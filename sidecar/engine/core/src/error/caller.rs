@@ -25,6 +25,8 @@ pub enum CallerNo {
         /// As the caller wrote it.
         model: String,
     },
+    /// It asks for a list of what the provider keeps for all callers.
+    List,
     /// The key's requests of this minute are used up.
     TooFast {
         /// So many there are.
@@ -60,6 +62,7 @@ impl CallerNo {
             Self::Expired => no(StatusCode::UNAUTHORIZED, "api_key_expired"),
             Self::Disabled => no(StatusCode::FORBIDDEN, "api_key_disabled"),
             Self::Model { .. } => no(StatusCode::FORBIDDEN, "model_not_allowed"),
+            Self::List => no(StatusCode::FORBIDDEN, "list_not_allowed"),
             Self::TooFast { wait_s, .. } => limited("api_key_requests", (*wait_s).max(1)),
             Self::InFlight { .. } => limited("api_key_in_flight", 1),
         }
@@ -88,6 +91,11 @@ impl CallerNo {
                  may ask for.",
                 short(model)
             ),
+            Self::List => {
+                "The provider keeps this for all callers of the gateway under one account: \
+                 a list would show you theirs. Ask for what is yours by its id."
+                    .to_owned()
+            }
             Self::TooFast { per_minute, wait_s } => format!(
                 "This API key may send {per_minute} requests a minute, and has sent them. \
                  Try again in {} s.",

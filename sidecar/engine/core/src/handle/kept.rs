@@ -62,6 +62,9 @@ async fn prepare(
             reason: "what a provider keeps is not streamed; ask again without it".to_owned(),
         });
     }
+    if kept.lists && call.is_guests() {
+        return Err(Refusal::Caller(CallerNo::List));
+    }
     let mut pieces = Vec::new();
     if is_json(head) || body.is_end_stream() {
         let sent = read(body).await?;
