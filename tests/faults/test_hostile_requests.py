@@ -180,6 +180,15 @@ def test_the_body_of_a_request_that_needs_none_is_no_request(here: Line) -> None
     assert upstream(here, since) == []
 
 
+def test_bare_line_feeds_end_lines_and_go_no_further(here: Line) -> None:
+    """As RFC 9112 2.2 allows; the request that goes upstream is built anew."""
+    since = len(here.captured("a"))
+    assert statuses(said_to(here, head(LENGTH).replace(b"\r\n", b"\n") + BODY)) == [200]
+    (arrived,) = upstream(here, since)
+    assert arrived.body == BODY.replace(b'"a"', b'"a-2026"')
+    assert not [value for _, value in arrived.head["headers"] if "\n" in value]
+
+
 def test_two_requests_at_once_are_two_calls(here: Line) -> None:
     """Pipelining is no smuggling: each is answered in turn."""
     since = len(here.captured("a"))
