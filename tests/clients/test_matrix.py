@@ -10,6 +10,7 @@ import json
 import pytest
 
 from support.clients import App, Client
+from support.clients_faults import BROKEN, REFUSED, note
 from support.clients_page import Cell, remember
 from support.clients_world import PROVIDERS
 from support.worlds import World
@@ -87,6 +88,27 @@ def test_a_cut_stream_is_no_answer(client: Client, app: App, provider: str, how:
         got = app.ask(feature, f"{provider.lower()}-cut-{how}-{CUT_AFTER}")
         assert got["error"] is not None, (feature, got)
         remember(Cell(client, provider, f"cut ({feature})", "raises"))
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_a_refusal_is_an_exception(client: Client, app: App, fault: str) -> None:
+    """The package's own, with our status where it tells one."""
+    feature = "plain" if "plain" in app.features else "structured"
+    error = app.ask(feature, REFUSED[fault])["error"]
+    assert error is not None
+    status = "" if error["status"] is None else f" {error['status']}"
+    note(client, fault, f"{error['kind']}{status}")
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_stream_is_no_answer(client: Client, app: App, fault: str) -> None:
+    """Whichever way it breaks, and however the app reads it: an error, never a short answer."""
+    kinds = set()
+    for feature in sorted(app.features & {"stream", "iterate"}):
+        error = app.ask(feature, BROKEN[fault])["error"]
+        assert error is not None, (feature, fault)
+        kinds.add(str(error["kind"]))
+    note(client, fault, ", ".join(sorted(kinds)) or "-")
 
 
 def test_no_app_shows_its_key_to_a_provider(world: World) -> None:

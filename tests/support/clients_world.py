@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from support.processes import Sidecar, ended
-from support.scenes import CUTS, SCENES
-from support.tables import model, table
+from support.scenes import BROKEN_STREAMS, CUTS, SCENES
+from support.tables import model, route, table
 from support.upstreams import OurSimulator
 from support.worlds import SIDECAR_PYTHON, World
 
@@ -45,11 +46,22 @@ def every_provider(folder: Path) -> Iterator[World]:
                 },
             )
             for name, provider in PROVIDERS.items()
-            for scene in (*SCENES, *CUTS)
+            for scene in (*SCENES, *CUTS, *BROKEN_STREAMS)
         ]
-        written = table(models, [], minReader=NEWEST_READER)
+        written = table(models, [impatient()], minReader=NEWEST_READER)
         sidecar = Sidecar(folder, written, python=SIDECAR_PYTHON)
         with ended(sidecar):
             yield World(upstream, sidecar)
     finally:
         upstream.kill()
+
+
+def impatient() -> dict[str, Any]:
+    """The rule that gives up a stalled stream soon; all other models are asked for by name."""
+    stalled = "openai-stalled"
+    timeouts = {"firstTokenMs": 20_000, "streamIdleMs": 500, "totalMs": 60_000}
+    return {
+        "name": "stalled",
+        "when": {"models": [stalled]},
+        "route": route(stalled, timeouts=timeouts),
+    }

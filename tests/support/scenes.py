@@ -35,6 +35,9 @@ class Scene:
     cut: str = "reset"
     """How it breaks off; only our own simulator knows other ways than `reset`."""
 
+    fault: tuple[tuple[str, int | bool], ...] = ()
+    """What else only our own simulator does."""
+
     @property
     def upstream(self) -> str:
         """The model's name at the provider."""
@@ -55,6 +58,7 @@ class Scene:
             act["tokensPerSecond"] = 1000 // self.delta_ms
         if self.cut_after is not None:
             act |= {"cutAtEvent": self.cut_after, "cut": self.cut}
+        act |= dict(self.fault)
         return {"match": {"model": self.upstream}, "do": act}
 
     def fixture(self) -> dict[str, Any]:
@@ -123,3 +127,11 @@ CUTS = tuple(
     for events in (0, 1, 2, 3, 6)
 )
 """Every way of breaking off; only our own simulator can."""
+
+BROKEN_STREAMS = (
+    Scene("stalled", text=CUT_TEXT, fault=(("stallAtEvent", 4),)),
+    Scene("garbled", text=CUT_TEXT, fault=(("garbageAtEvent", 4),)),
+    Scene("erring", text=CUT_TEXT, fault=(("errorAtEvent", 4),)),
+    Scene("unended", text=CUT_TEXT, fault=(("noDone", True),)),
+)
+"""Streams that go wrong without breaking off; only our own simulator can."""

@@ -10,7 +10,7 @@ import httpx
 
 from support.eventually import eventually
 from support.processes import START_S, Process, Simulator
-from support.scenes import CUTS, SCENES
+from support.scenes import BROKEN_STREAMS, CUTS, SCENES
 from support.tree import ROOT
 
 NODE = ROOT / ".venv" / "bin" / "node"
@@ -44,7 +44,7 @@ class OurSimulator(Simulator):
 
     def __init__(self, folder: Path) -> None:
         self.captured = folder / "captured"
-        rules = [scene.simulated() for scene in (*SCENES, *CUTS)]
+        rules = [scene.simulated() for scene in (*SCENES, *CUTS, *BROKEN_STREAMS)]
         super().__init__(folder, behaviour=rules, capture=str(self.captured))
 
     def bodies(self, model: str) -> list[dict[str, Any]]:
