@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from pointsman_operator.catalog.natives import NATIVES
 from pointsman_operator.cli.local.children import Child, StackError, wait_until
 from pointsman_operator.cli.local.ports import Ports, busy
-from pointsman_operator.cli.local.providers import Simulator, prices, without_key
+from pointsman_operator.cli.local.providers import Simulator, present, prices, without_key
 from pointsman_operator.cli.local.stack import chosen_policy
 from pointsman_operator.cli.local.watch import FolderWatch
 from pointsman_operator.cli.output import dollars
 from pointsman_operator.cli.resources import Judged, judge
 from pointsman_operator.cli.state import State
+from pointsman_operator.compile.table import TableCredential
 from support.tree import ROOT
 
 EXAMPLE = ROOT / "examples" / "demo"
@@ -48,6 +50,34 @@ def test_a_provider_without_a_key_is_simulated(example: Judged, tmp_path: Path) 
     file.parent.mkdir(parents=True)
     file.touch(mode=0o000)
     assert "anthropic" not in without_key(example.compiled, state, {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "found"),
+    [
+        ("Bedrock", ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), True),
+        ("Bedrock", ("AWS_ACCESS_KEY_ID",), False),
+        ("Bedrock", (), False),
+        ("Vertex", ("GOOGLE_APPLICATION_CREDENTIALS",), True),
+        ("AzureOpenAI", ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"), True),
+        ("AzureOpenAI", ("AZURE_TENANT_ID", "AZURE_CLIENT_ID"), False),
+    ],
+)
+def test_what_a_clouds_own_tools_read_does_for_a_key(
+    example: Judged, tmp_path: Path, kind: str, names: tuple[str, ...], *, found: bool
+) -> None:
+    """All of the usual variables, and the usual file in the home folder."""
+    state, home = State(tmp_path / "state"), tmp_path / "home"
+    table = next(iter(example.compiled.tables.values())).table
+    keyed = next(m.provider for m in table.models if m.provider.credential is not None)
+    secret = TableCredential(secret="none", key="none", env="")
+    provider = keyed.model_copy(update={"type": kind, "credential": secret})
+    given = {"HOME": str(home), **dict.fromkeys(names, "x")}
+    assert present(provider, state, given) is found
+    file = home / (NATIVES[kind].file or "none")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    assert present(provider, state, given) is (found or bool(NATIVES[kind].file))
 
 
 def test_a_simulator_charges_what_the_real_one_does(example: Judged, tmp_path: Path) -> None:

@@ -94,6 +94,19 @@ def test_every_type_without_a_server_of_ones_own_needs_a_newer_reader() -> None:
     assert least([by_gateway(model) for model in new]) == 2
 
 
+def test_a_pods_own_identity_needs_no_secret_and_goes_to_its_cloud_alone() -> None:
+    """An older sidecar would send nothing; another host is no place for it."""
+    own: dict[str, Any] = {"workloadIdentity": {}}
+    bedrock = {"type": "Bedrock", "model": CLAUDE, "region": "eu-central-1", "credential": own}
+    model = _model(bedrock)
+    assert model.provider.known_by == "workload-identity/aws"
+    assert model.provider.region == "eu-central-1"
+    assert least([model]) == 4
+    astray = _resolved({**bedrock, "baseURL": "https://bedrock.example"})
+    assert astray.refused == {"m"}
+    assert [it.code for it in astray.problems] == [ProblemCode.HOST_NOT_WELL_KNOWN]
+
+
 def test_a_guest_speaks_openais_format_to_the_gateway() -> None:
     """The gateway translates, so its guest caps an answer by a member that the gateway knows."""
     guest = by_gateway(_model({"type": "Gemini", "model": "gemini-2.5-flash"}))
