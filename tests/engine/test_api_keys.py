@@ -101,7 +101,7 @@ def test_who_is_not_let_in_hears_why_in_the_sdks_own_errors(gateway: Line, keys:
 
 
 def test_what_a_provider_keeps_for_all_callers_is_not_listed(gateway: Line, keys: Keys) -> None:
-    """Files and batches of all who use a gateway lie in one account: each is had by its id alone."""
+    """Files and batches of all who use a gateway lie in one account: each is had by its id."""
     made = keys.make("keeper")
     eventually(lambda: known(gateway, count(keys)), ACTS_WITHIN_S + 3)
     before = sum(provider.stats()["requests"] for provider in gateway.providers.values())

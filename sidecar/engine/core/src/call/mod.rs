@@ -282,12 +282,6 @@ impl Call {
         self.worker.shared.room.keep(priority, self.plan.reserves_room)
     }
 
-    /// Milliseconds that the call may take.
-    #[must_use]
-    pub fn total_ms(&self) -> u64 {
-        self.route().map_or(0, |route| route.route.timeouts.total_ms)
-    }
-
     /// The model of the current attempt, from the table and from the Plan.
     #[must_use]
     pub fn model(&self) -> Option<(&Model, &PlannedModel)> {

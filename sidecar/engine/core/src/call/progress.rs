@@ -281,6 +281,12 @@ impl Call {
         (self.started_us + self.attempt_began_us()) / 1_000
     }
 
+    /// Milliseconds that the call may take.
+    #[must_use]
+    pub fn total_ms(&self) -> u64 {
+        self.route().map_or(0, |route| route.route.timeouts.total_ms)
+    }
+
     /// Unix seconds, as the current target's provider reckons them.
     #[must_use]
     pub fn provider_time_s(&self) -> u64 {
