@@ -188,19 +188,25 @@ pub fn unmarked(body: &[u8]) -> Result<(Vec<u8>, Carried), Unreadable> {
 }
 
 /// A request's body as this account is sent it: without marks, and without what only others understand.
+/// `by_gateway`: what makers signed is left to the gateway, which knows whose model it calls.
 ///
 /// # Errors
 /// It is no JSON.
-pub fn reworked(dialect: Dialect, body: &[u8], to: Account) -> Result<Vec<u8>, Unreadable> {
+pub fn reworked(
+    dialect: Dialect,
+    body: &[u8],
+    (to, by_gateway): (Account, bool),
+) -> Result<Vec<u8>, Unreadable> {
     let mut document = portable::document(body)?;
     match dialect {
-        Dialect::Chat => portable::chat(&mut document),
-        Dialect::Messages => portable::messages(&mut document),
-        Dialect::Responses => {
-            let theirs = |id: &str| Account::parted(id).is_some_and(|(_, account)| account != to);
-            portable::responses(&mut document, |id| !theirs(id));
-        }
+        Dialect::Chat if !by_gateway => portable::chat(&mut document),
+        Dialect::Messages if !by_gateway => portable::messages(&mut document),
+        Dialect::Responses if !by_gateway => portable::responses(&mut document),
         _ => {}
+    }
+    if dialect == Dialect::Responses {
+        let theirs = |id: &str| Account::parted(id).is_some_and(|(_, account)| account != to);
+        portable::reasoning(&mut document, |id| !theirs(id));
     }
     unmark(&mut document);
     Ok(document.to_string().into_bytes())
@@ -285,7 +291,8 @@ mod tests {
             {"type": "reasoning", "id": "rs_a_pm7f3k2m1q"}, {"role": "user", "content": "hi_pm7f3k2m1q"},
         ]});
         let sent = |to| {
-            let sent = reworked(Dialect::Responses, body.to_string().as_bytes(), to).unwrap();
+            let body = body.to_string();
+            let sent = reworked(Dialect::Responses, body.as_bytes(), (to, false)).unwrap();
             serde_json::from_slice::<Value>(&sent).unwrap()
         };
         let own = sent(ONE);
@@ -295,5 +302,17 @@ mod tests {
         );
         assert_eq!(own["input"][1]["content"], "hi_pm7f3k2m1q");
         assert_eq!(sent(OTHER)["input"].as_array().unwrap().len(), 1);
+    }
+    /// Signatures stay on the way to a gateway: the model behind it may be the one that wants them.
+    #[test]
+    fn gateways_get_signatures() {
+        let call = json!({"id": "c__thought__s", "type": "function"});
+        let body = json!({"messages": [{"role": "assistant", "tool_calls": [call]}]}).to_string();
+        let sent = |by_gateway| {
+            let sent = reworked(Dialect::Chat, body.as_bytes(), (ONE, by_gateway)).unwrap();
+            let sent: Value = serde_json::from_slice(&sent).unwrap();
+            sent["messages"][0]["tool_calls"][0]["id"].clone()
+        };
+        assert_eq!((sent(true), sent(false)), (json!("c__thought__s"), json!("c")));
     }
 }

@@ -50,14 +50,18 @@ pub fn messages(body: &mut Value) {
     });
 }
 
-/// OpenAI's Responses: ids of calls, and reasoning that is not this provider's by its id.
-pub fn responses(body: &mut Value, is_own: impl Fn(&str) -> bool) {
+/// OpenAI's Responses: ids of calls.
+pub fn responses(body: &mut Value) {
+    list(body, "input").for_each(|item| unsign(item, "call_id"));
+}
+
+/// The same: reasoning that is not this provider's by its id.
+pub fn reasoning(body: &mut Value, is_own: impl Fn(&str) -> bool) {
     let Some(items) = body.get_mut("input").and_then(Value::as_array_mut) else { return };
     items.retain(|item| {
         let id = item.get("id").and_then(Value::as_str);
         item["type"] != "reasoning" || id.is_none_or(&is_own)
     });
-    items.iter_mut().for_each(|item| unsign(item, "call_id"));
 }
 
 fn list<'a>(holder: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Value> {
@@ -99,7 +103,8 @@ mod tests {
             {"type": "reasoning", "id": "rs_theirs"}, {"type": "reasoning", "id": "rs_own"},
             {"type": "reasoning", "encrypted_content": "e"}, {"role": "user", "content": "Hi"},
         ]});
-        responses(&mut body, |id| id == "rs_own");
+        reasoning(&mut body, |id| id == "rs_own");
+        responses(&mut body);
         assert_eq!(body["input"].as_array().unwrap().len(), 5);
         assert_eq!(
             (&body["input"][1]["call_id"], &body["input"][2]["id"]),

@@ -130,9 +130,10 @@ impl Call {
             let name = self.asked_of(model).to_owned();
             wire::beside(pieces, move |body| gemini::embed::request::rename(body, &name)).await
         } else {
-            let (dialect, account) = (self.surface.dialect(), planned.account);
+            let dialect = self.surface.dialect();
+            let to = (planned.account, model.provider.gateway.is_some());
             let spliced = dispatch::spliced(self, pieces);
-            wire::beside(&spliced, move |body| pin::reworked(dialect, body, account)).await
+            wire::beside(&spliced, move |body| pin::reworked(dialect, body, to)).await
         };
         Ok(Some(body.map_err(unreadable)?.into()))
     }
