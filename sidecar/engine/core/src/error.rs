@@ -8,6 +8,7 @@ mod message;
 mod money;
 mod refusal;
 mod retry_after;
+mod said;
 mod spent;
 
 use std::time::Duration;

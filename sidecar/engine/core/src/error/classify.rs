@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use serde_json::Value;
 
-use super::{Class, retry_after};
+use super::said::Said;
+use super::{Class, retry_after, within_cap};
 use crate::limits;
 
 /// What an upstream's error answer means.
@@ -35,6 +36,8 @@ enum Signal {
 struct Row(&'static [u16], Signal, Class);
 
 const ROWS: &[Row] = &[
+    // OpenRouter holds back what running calls may cost: that is free again when they end.
+    Row(&[402], Signal::Message(&["in-flight", "in flight"]), Class::RateLimit),
     Row(&[402], Signal::Status, Class::Quota),
     Row(
         &[],
@@ -49,10 +52,22 @@ const ROWS: &[Row] = &[
             "billing_error",
             "enforced_spend_limit_reached",
             "contract_spend_limit_reached",
+            "billing_disabled",
         ]),
         Class::Quota,
     ),
-    Row(&[429], Signal::Message(&["limit: 0,", "perday"]), Class::Quota),
+    Row(
+        &[],
+        Signal::Message(&[
+            "credit balance is too low",
+            "invalid_payment_instrument",
+            "used all available credits",
+            "monthly spending limit",
+        ]),
+        Class::Quota,
+    ),
+    // Gemini: a quota of nothing, and one for the whole day.
+    Row(&[429], Signal::Message(&["limit: 0,", "limit: 0\n", "perday"]), Class::Quota),
     Row(
         &[],
         Signal::Code(&[
@@ -72,6 +87,8 @@ const ROWS: &[Row] = &[
             "exceeds the maximum number of tokens allowed",
             "exceeds the available context size",
             "cannot be greater than max_model_len",
+            "longer than the model's context length",
+            "request payload size exceeds the limit",
         ]),
         Class::ContextTooLong,
     ),
@@ -86,14 +103,21 @@ const ROWS: &[Row] = &[
         ]),
         Class::ContentFilter,
     ),
+    Row(&[400], Signal::Message(&["blocked by content filtering policy"]), Class::ContentFilter),
     Row(
         &[],
         Signal::Code(&["previous_response_not_found", "file_not_found", "batch_not_found"]),
         Class::StatefulMiss,
     ),
     Row(
-        &[400, 404],
-        Signal::Message(&["previous response with id", "no such file", "no such batch"]),
+        &[400, 403, 404],
+        Signal::Message(&[
+            "previous response with id",
+            "no such file",
+            "no such batch",
+            "file not found",
+            "cachedcontent not found",
+        ]),
         Class::StatefulMiss,
     ),
     Row(
@@ -109,9 +133,14 @@ const ROWS: &[Row] = &[
             "authentication_error",
             "permission_error",
             "accessdeniedexception",
+            "api_key_invalid",
+            "unauthenticated",
+            "unrecognizedclientexception",
+            "expiredtokenexception",
         ]),
         Class::Auth,
     ),
+    Row(&[400], Signal::Message(&["incorrect api key", "api key not valid"]), Class::Auth),
     Row(
         &[],
         Signal::Code(&[
@@ -142,19 +171,34 @@ const ROWS: &[Row] = &[
     Row(&[404, 410], Signal::Status, Class::ModelGone),
     Row(&[409], Signal::Status, Class::Conflict),
     Row(&[408, 424], Signal::Status, Class::Server),
-    Row(&[0, 200], Signal::Code(&["invalid_request_error"]), Class::BadRequest),
+    Row(
+        &[0, 200],
+        Signal::Code(&["invalid_request_error", "validationexception"]),
+        Class::BadRequest,
+    ),
+];
+
+/// What a model lacks, where its provider has no code for that.
+const GAPS: &[&str] = &[
+    "is not supported with this model",
+    "is not supported for this model",
+    "is not supported by this model",
+    "this model doesn't support",
+    "this model does not support",
+    "does not support tools",
 ];
 
 /// Classifies an error answer by status, headers and the first bytes of its body. `now` is for HTTP dates.
 #[must_use]
 pub fn classify(status: u16, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Classified {
     let body = body.get(..limits::ERROR_BODY_BYTES).unwrap_or(body);
-    let said = match serde_json::from_slice::<Value>(body) {
+    let mut said = match serde_json::from_slice::<Value>(body) {
         Ok(document) => Said::of(&document),
         // Cut or not JSON: the text itself is searched, so that a phrase still counts.
-        Err(_) => Said { message: String::from_utf8_lossy(body).to_lowercase(), ..Said::default() },
+        Err(_) => Said::text(&String::from_utf8_lossy(body)),
     };
-    said.classified(status, retry_after(headers, now))
+    said.note_kind(headers);
+    classified(said, status, retry_after(headers, now))
 }
 
 /// Classifies the `error` member of an event in a stream that has not begun to answer.
@@ -163,7 +207,7 @@ pub fn classify(status: u16, headers: &HeaderMap, body: &[u8], now: SystemTime) 
 pub fn classify_event(error: &Value) -> Classified {
     let said = Said::of(error);
     let status = said.codes.iter().find_map(|c| c.parse().ok()).unwrap_or(0);
-    said.classified(status, None)
+    classified(said, status, None)
 }
 
 /// The provider's own words in an error's JSON, whoever it is.
@@ -177,69 +221,30 @@ pub fn told_in(error: &[u8]) -> Option<String> {
     member("message").or_else(|| text(error)).or_else(|| member("detail"))
 }
 
-/// What the provider said, in lower case.
-#[derive(Default)]
-struct Said {
-    codes: Vec<String>,
-    message: String,
-    shown: Option<String>,
+/// The larger of the two waits counts, the headers' and the body's.
+fn classified(said: Said, status: u16, retry_after: Option<Duration>) -> Classified {
+    let class = ROWS
+        .iter()
+        .find(|row| matches(&said, status, row))
+        .map_or_else(|| by_status(status), |row| row.2);
+    let unsupported = |c: &String| c == "unsupported_parameter" || c == "unsupported_value";
+    let lacking = || GAPS.iter().any(|phrase| said.message.contains(phrase));
+    let capability_gap =
+        class == Class::BadRequest && (said.codes.iter().any(unsupported) || lacking());
+    let retry_after = retry_after.max(said.wait.map(within_cap));
+    Classified { class, retry_after, code: said.shown, capability_gap }
 }
 
-impl Said {
-    /// Reads `{"error": {…}}`, `{"error": "text"}`, `[{"error": …}]`, `{"message", "code"}` and `{"detail"}`.
-    fn of(document: &Value) -> Self {
-        let outer = document.get(0).unwrap_or(document);
-        let error = outer.get("error").unwrap_or(outer);
-        let text = |value: &Value| match value {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        let member = |name: &str| error.get(name).and_then(text);
-        let inner = error.get("innererror").and_then(|e| e.get("code")).and_then(text);
-        let codes: Vec<String> = [member("code"), member("type"), member("status"), inner]
-            .into_iter()
-            .flatten()
-            .collect();
-        let message = member("message")
-            .or_else(|| text(error))
-            .or_else(|| error.get("detail").and_then(text))
-            .unwrap_or_default();
-        let shown = codes.iter().find(|c| c.parse::<u64>().is_err()).or_else(|| codes.first());
-        Self {
-            shown: shown.map(|code| fit_for_record(code)).filter(|code| !code.is_empty()),
-            codes: codes.iter().map(|code| code.to_lowercase()).collect(),
-            message: message.to_lowercase(),
+fn matches(said: &Said, status: u16, row: &Row) -> bool {
+    (row.0.is_empty() || row.0.contains(&status))
+        && match row.1 {
+            Signal::Status => true,
+            Signal::Code(names) => said.codes.iter().any(|c| names.contains(&c.as_str())),
+            Signal::Message(phrases) => phrases.iter().any(|p| said.message.contains(p)),
         }
-    }
-
-    fn classified(self, status: u16, retry_after: Option<Duration>) -> Classified {
-        let class = ROWS
-            .iter()
-            .find(|row| self.matches(status, row))
-            .map_or_else(|| by_status(status), |row| row.2);
-        let unsupported = |c: &String| c == "unsupported_parameter" || c == "unsupported_value";
-        let capability_gap = class == Class::BadRequest && self.codes.iter().any(unsupported);
-        Classified { class, retry_after, code: self.shown, capability_gap }
-    }
-
-    fn matches(&self, status: u16, row: &Row) -> bool {
-        (row.0.is_empty() || row.0.contains(&status))
-            && match row.1 {
-                Signal::Status => true,
-                Signal::Code(names) => self.codes.iter().any(|c| names.contains(&c.as_str())),
-                Signal::Message(phrases) => phrases.iter().any(|p| self.message.contains(p)),
-            }
-    }
 }
 
 /// What no row names: a client error is the caller's, all else (redirects too) is the server's.
 const fn by_status(status: u16) -> Class {
     if 400 <= status && status < 500 { Class::BadRequest } else { Class::Server }
-}
-
-/// Codes come from outside: nothing but the characters of codes reaches records and labels.
-fn fit_for_record(code: &str) -> String {
-    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    code.chars().filter(allowed).take(64).collect()
 }

@@ -4,10 +4,20 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
+use crate::ledger::instant;
 use crate::limits;
 
+/// What Anthropic counts, each with a header for what is left and one for when it is whole again.
+const ANTHROPIC: [[&str; 2]; 4] = [
+    ["anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"],
+    ["anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"],
+    ["anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset"],
+    ["anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"],
+];
+
 /// The wait that the answer's headers ask for, at most `limits::RETRY_AFTER`; `now` for HTTP dates.
-/// `x-ratelimit-reset-*` counts only where its `-remaining-` says 0.
+/// A reset of a limit (`x-ratelimit-reset-*`, `anthropic-ratelimit-*-reset`) counts only where its
+/// `remaining` says 0.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
@@ -18,7 +28,16 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         exhausted(value("x-ratelimit-remaining-tokens"), value("x-ratelimit-reset-tokens")),
         exhausted(value("x-ratelimit-remaining"), value("x-ratelimit-reset")),
     ];
-    told.into_iter().flatten().max().map(within_cap)
+    let resets = ANTHROPIC.map(|[left, reset]| {
+        let left = value(left)?.parse::<f64>().ok()?;
+        (left <= 0.0).then(|| from_now(instant::unix_ms(value(reset)?)?, now))?
+    });
+    told.into_iter().chain(resets).flatten().max().map(within_cap)
+}
+
+/// Plain seconds, or what Go and Google print for a duration: `46s`, `1.5s`, `6m0s`, `120ms`.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    seconds(text, 1.0).or_else(|| go_duration(text))
 }
 
 /// A wait that we are ready to obey or to pass on.
@@ -40,8 +59,12 @@ fn exhausted(remaining: Option<&str>, reset: Option<&str>) -> Option<Duration> {
     if remaining?.parse::<f64>().ok()? > 0.0 {
         return None;
     }
-    let reset = reset?;
-    seconds(reset, 1.0).or_else(|| go_duration(reset))
+    duration(reset?)
+}
+
+fn from_now(unix_ms: i64, now: SystemTime) -> Option<Duration> {
+    let then = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).ok()?);
+    Some(then.duration_since(now).unwrap_or(Duration::ZERO))
 }
 
 /// `6m0s`, `120ms`, `2m59.56s`: what Go prints for a duration.
@@ -113,6 +136,19 @@ mod tests {
         assert_eq!(reset("0", "-1"), None);
         assert_eq!(reset("0", "6q"), None);
         assert_eq!(reset("0", "m"), None);
+    }
+
+    /// Anthropic says at which instant a limit is whole again, and what is left of it until then.
+    #[test]
+    fn reads_anthropics_resets() {
+        let reset = |remaining: &str| {
+            wait(&[
+                ("anthropic-ratelimit-input-tokens-remaining", remaining),
+                ("anthropic-ratelimit-input-tokens-reset", "2026-11-22T17:07:20Z"),
+            ])
+        };
+        assert_eq!(reset("0"), Some(Duration::from_secs(30)));
+        assert_eq!(reset("1000"), None);
     }
 
     /// No provider can park us for longer than the cap.
