@@ -72,7 +72,7 @@ def cases(stream_seconds: float = 10.0) -> tuple[Case, ...]:
         Case("latency_200kb", Body(size=200 * 1024), LADDER, **ALTERNATING),
         Case("latency_fixed", Body(model="fixed"), SUBJECT, **ALTERNATING),
         Case("latency_translated", Body(model="translated"), SUBJECT, **ALTERNATING),
-        Case("latency_tls", Body(model="secure"), SUBJECT),
+        Case("latency_tls", Body(model="secure"), SUBJECT, **ALTERNATING),
         Case(
             "throughput_tls",
             Body(model="secure"),

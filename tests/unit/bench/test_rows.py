@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import report
+from bench.cases import cases
 from bench.load import Run
 from bench.machine import BenchError, Usage
 from bench.measure import Results, check_baseline
@@ -44,6 +45,16 @@ def _results() -> Results:
             cpu_s = 0.98 if target == "hyper" else 0.96
             results.runs[case, target] = [_run(us, cpu_s=cpu_s) for _ in range(5)]
     return results
+
+
+def test_a_whole_plan_makes_every_row() -> None:
+    """Rows that compare two cases find as many windows of each, however often they alternate."""
+    results = Results()
+    for case in cases():
+        for target in case.targets:
+            results.runs[case.name, target] = [_run(100) for _ in range(2 * case.turns)]
+    names = {row.name for row in rows(results, None)}
+    assert {"added_p50_us", "tls_h2_added_p50_us", "translation_added_p50_us"} <= names
 
 
 @pytest.fixture
