@@ -10,13 +10,13 @@ from pointsman_sidecar import limits
 LOGGER = logging.getLogger(__name__)
 
 
-def raise_open_files() -> int:
+def raise_open_files(wanted: int = limits.OPEN_FILES) -> int:
     """Raise the soft limit as far as the container allows and calls need; returns what it is now.
 
     Container runtimes hand out 1,024 by default: five hundred calls, each with two sockets.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = limits.OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, limits.OPEN_FILES)
+    most = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
     if soft == resource.RLIM_INFINITY or soft >= most:
         return soft
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
