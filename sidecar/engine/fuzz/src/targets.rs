@@ -15,9 +15,14 @@ use pointsman_core::surface::{self, Surface};
 use pointsman_core::table::StreamEnd;
 use pointsman_core::wire::Dialect;
 use pointsman_core::{check, kept, limits};
-use pointsman_wire::{Facts, eventstream};
+use pointsman_wire::eventstream;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+
+#[path = "../../wire/tests/support/facts.rs"]
+mod facts;
+
+use facts::facts;
 
 /// A name (its corpus is `corpus/NAME`) and what reads the bytes.
 pub type Target = (&'static str, fn(&[u8]));
@@ -216,16 +221,6 @@ pub fn answers(data: &[u8]) {
         let told = surface.dialect().write_answer(&reply, &facts());
         let told: Value = serde_json::from_slice(&told).expect("JSON goes down");
         assert!(told.is_object(), "{from:?} to {surface:?}");
-    }
-}
-
-fn facts() -> Facts {
-    Facts {
-        id: "abc".into(),
-        requested: "auto".into(),
-        now: 1_700_000_000,
-        input_estimate: 10,
-        stream_usage: true,
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
+use pointsman_wire::Fault;
 use pointsman_wire::bedrock_converse::{answer, error, request, stream};
 use pointsman_wire::eventstream::Decoder;
 use pointsman_wire::form::{
@@ -9,7 +10,6 @@ use pointsman_wire::form::{
     Reader as _, Reasoning, Reply, Role, Thinking, Tokens, Tool, ToolChoice, ToolResult, Turn,
     Writer as _,
 };
-use pointsman_wire::{Facts, Fault};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -17,10 +17,13 @@ use serde_json::{Value, json};
 mod any_json;
 #[path = "support/assemble.rs"]
 mod assemble;
+#[path = "support/facts.rs"]
+mod facts;
 #[path = "support/grammar_bedrock.rs"]
 mod grammar;
 
 use any_json::any_json;
+use facts::facts;
 use grammar::Verdict;
 
 const MODEL: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
@@ -34,16 +37,6 @@ const EVENTS: [&str; 8] = [
     "exception:throttlingException",
     "later",
 ];
-
-fn facts() -> Facts {
-    Facts {
-        id: "abc".into(),
-        requested: "auto".into(),
-        now: 1_700_000_000,
-        input_estimate: 10,
-        stream_usage: true,
-    }
-}
 
 /// The words that Converse's readers look for as keys.
 const WORDS: &str = "messages|role|user|assistant|system|content|text|image|document|video|audio|format|png|\

@@ -2,25 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use pointsman_wire::Fault;
 use pointsman_wire::form::{
     Event, FinishReason, Frame, Garbled, Payload, Reader as _, Role, Writer as _,
 };
 use pointsman_wire::openai_chat::{answer, error, request, stream};
-use pointsman_wire::{Facts, Fault};
 use serde_json::{Value, json};
 
+#[path = "support/facts.rs"]
+mod facts;
 #[path = "../../core/tests/support/grammar.rs"]
 mod grammar;
 
-fn facts() -> Facts {
-    Facts {
-        id: "abc".into(),
-        requested: "auto".into(),
-        now: 1_700_000_000,
-        input_estimate: 10,
-        stream_usage: true,
-    }
-}
+use facts::facts;
 
 fn written(body: &Value) -> (Value, Vec<String>) {
     let read = request::read(body.to_string().as_bytes()).unwrap();

@@ -4,22 +4,16 @@
 
 use pointsman_wire::form::{Event, FinishReason, Frame, Garbled, Reader, Role, Writer};
 use pointsman_wire::openai_completions::{answer, request, stream};
-use pointsman_wire::{Facts, openai_chat, openai_responses};
+use pointsman_wire::{openai_chat, openai_responses};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 #[path = "support/assemble.rs"]
 mod assemble;
+#[path = "support/facts.rs"]
+mod facts;
 
-fn facts() -> Facts {
-    Facts {
-        id: "abc".into(),
-        requested: "auto".into(),
-        now: 1_700_000_000,
-        input_estimate: 10,
-        stream_usage: true,
-    }
-}
+use facts::facts;
 
 fn events(reader: &mut dyn Reader, frames: &[String]) -> Result<Vec<Event>, Garbled> {
     let mut out = Vec::new();

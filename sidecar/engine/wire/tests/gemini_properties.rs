@@ -2,12 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
+use pointsman_wire::Fault;
 use pointsman_wire::form::{
     Call, Choice, Conversation, Dialect, Event, Finish, FinishReason, Frame, Part, Payload,
     Reader as _, Reply, Role, Thinking, Tokens, Tool, ToolChoice, ToolResult, Turn, Writer as _,
 };
 use pointsman_wire::gemini::{answer, error, request, stream};
-use pointsman_wire::{Facts, Fault};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -15,21 +15,14 @@ use serde_json::{Value, json};
 mod any_json;
 #[path = "support/assemble.rs"]
 mod assemble;
+#[path = "support/facts.rs"]
+mod facts;
 #[path = "support/grammar_gemini.rs"]
 mod grammar;
 
 use any_json::any_json;
+use facts::facts;
 use grammar::Verdict;
-
-fn facts() -> Facts {
-    Facts {
-        id: "abc".into(),
-        requested: "auto".into(),
-        now: 1_700_000_000,
-        input_estimate: 10,
-        stream_usage: true,
-    }
-}
 
 /// The words that Gemini's readers look for as keys.
 const WORDS: &str = "contents|parts|role|model|user|text|thought|thoughtSignature|functionCall|name|args|\

@@ -1,19 +1,12 @@
 //! Golden cases: what goes in on one side in one dialect, what must come out on the other in another.
 
-use pointsman_wire::form::{Event, Frame, Garbled, Reader, Writer, Written};
-use pointsman_wire::{Facts, anthropic_messages, gemini, openai_chat, openai_responses};
-use serde_json::{Value, json};
+#[path = "facts.rs"]
+mod facts;
 
-/// What a writer of answers knows in every case.
-pub(crate) fn facts() -> Facts {
-    Facts {
-        id: "abc".into(),
-        requested: "auto".into(),
-        now: 1_700_000_000,
-        input_estimate: 10,
-        stream_usage: true,
-    }
-}
+pub(crate) use facts::facts;
+use pointsman_wire::form::{Event, Frame, Garbled, Reader, Writer, Written};
+use pointsman_wire::{anthropic_messages, gemini, openai_chat, openai_responses};
+use serde_json::{Value, json};
 
 /// Runs all cases of a folder below `tests/golden`; returns how many.
 pub(crate) fn run(folder: &str) -> usize {
