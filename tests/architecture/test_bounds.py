@@ -11,8 +11,9 @@ from pathlib import Path
 from support.tree import ROOT, shown, tracked
 
 CORE = "sidecar/engine/core/src/"
+ENGINE_HOMES = (f"{CORE}limits.rs", f"{CORE}limits/attempts.rs", f"{CORE}limits/money.rs")
 HOMES = {
-    f"{CORE}limits.rs",
+    *ENGINE_HOMES,
     "sidecar/pointsman_sidecar/limits.py",
     "operator/pointsman_operator/api/bounds.py",
     "operator/pointsman_operator/controller/limits.py",
@@ -142,10 +143,10 @@ def test_i6_every_bound_has_its_place_and_its_name() -> None:
 
 def test_i6_every_bound_says_why_it_is_so_large() -> None:
     """Each of the engine's bounds has a sentence of its own."""
-    lines = (ROOT / CORE / "limits.rs").read_text().splitlines()
     bare = [
         line
-        for before, line in itertools.pairwise(lines)
+        for home in ENGINE_HOMES
+        for before, line in itertools.pairwise((ROOT / home).read_text().splitlines())
         if line.startswith("pub const") and not before.startswith("///")
     ]
     assert bare == []

@@ -14,7 +14,8 @@ from pointsman_operator.api import bounds, money
 from pointsman_operator.api.durations import milliseconds
 from pointsman_operator.api.pool import ModelPool
 from pointsman_operator.api.self_hosted import SHOWS_KV_CACHE, Endpoints, Saturation, SelfHosted
-from pointsman_operator.compile.table import Count, Part, Share, TableName
+from pointsman_operator.compile.table import TableName
+from pointsman_operator.compile.table_part import Count, Part, Share
 
 
 class Find(Part):

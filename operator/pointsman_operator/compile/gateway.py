@@ -21,7 +21,6 @@ from pointsman_operator.compile.snapshot import Snapshot, bound_namespaces
 from pointsman_operator.compile.table import (
     FIRST_TYPES,
     RouteTable,
-    TableBudget,
     TableDefault,
     TableGateway,
     TableModel,
@@ -30,6 +29,7 @@ from pointsman_operator.compile.table import (
     TableWay,
     least_reader,
 )
+from pointsman_operator.compile.table_budget import TableBudget
 
 
 def table_name(pool: ObjectName) -> ObjectName:

@@ -9,21 +9,23 @@ from pointsman_operator.api.meta import HeaderMatch
 from pointsman_operator.api.policy import Signal, When
 from pointsman_operator.api.route import Candidate, Overflow, Retries, Timeouts
 from pointsman_operator.compile.table import (
-    TableBudget,
     TableCandidate,
-    TableEnforcement,
-    TableHeader,
-    TableLimit,
     TableOverflow,
     TableRetries,
     TableSignal,
-    TableSubject,
-    TableThreshold,
     TableTimeouts,
     TableTokens,
     TableWhen,
+)
+from pointsman_operator.compile.table_budget import (
+    TableBudget,
+    TableEnforcement,
+    TableLimit,
+    TableSubject,
+    TableThreshold,
     TableWindow,
 )
+from pointsman_operator.compile.table_part import TableHeader
 
 KEY_HEADER = "x-pointsman-key"
 """At a gateway the proven key's name, whatever the caller sent."""

@@ -11,13 +11,10 @@ import json
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-Picodollars = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Share = Annotated[int, Field(ge=0, le=100)]
-Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
-
+from pointsman_operator.compile.table_budget import TableBudget
+from pointsman_operator.compile.table_part import Count, Part, Picodollars, Share, TableHeader
 
 ProviderType = Literal[
     "OpenAI",
@@ -30,19 +27,6 @@ ProviderType = Literal[
     "AzureOpenAI",
 ]
 Surface = Literal["Completions", "Responses"]
-
-
-class Part(BaseModel):
-    """A part of the table: integers only, absent instead of null."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        use_attribute_docstrings=True,
-    )
 
 
 CLOUDS: dict[ProviderType, str] = {"AzureOpenAI": "azure", "Bedrock": "aws", "Vertex": "google"}
@@ -177,13 +161,6 @@ class TableModel(Part):
     anywhere."""
 
 
-class TableHeader(Part):
-    """A header in lower case and the values that match; none: presence."""
-
-    name: str
-    values: tuple[str, ...]
-
-
 class TableTokens(Part):
     """Estimated prompt tokens, inclusive."""
 
@@ -282,58 +259,6 @@ class TableDefault(Part):
 
     action: Literal["Deny", "PassThrough", "Route"]
     route: TableRoute | None = None
-
-
-class TableSubject(Part):
-    """Which requests a Budget counts: all members match, an empty one does."""
-
-    namespaces: tuple[str, ...]
-    workloads: tuple[str, ...]
-    header: TableHeader | None = None
-    models: tuple[str, ...]
-
-
-class TableWindow(Part):
-    """A calendar window."""
-
-    calendar: Literal["Hour", "Day", "Week", "Month", "Quarter", "Year"]
-    time_zone: str
-
-
-class TableLimit(Part):
-    """One account: `namespace/name/limit`."""
-
-    name: str
-    amount: Picodollars
-    window: TableWindow
-
-
-class TableThreshold(Part):
-    """Ascending by percent."""
-
-    percent: Share
-    action: Literal["Notify", "Downgrade", "Block"]
-    max_tier: Annotated[int, Field(ge=0, le=9)] | None = None
-
-
-class TableEnforcement(Part):
-    """How strictly a Budget is kept."""
-
-    mode: Literal["Enforce", "Audit"]
-    on_ledger_unavailable: Literal["SpendLease", "Allow", "Deny"]
-    outage_horizon_seconds: Count
-    default_max_tokens: Count
-
-
-class TableBudget(Part):
-    """A Budget that binds the policy's workloads."""
-
-    namespace: str
-    name: str
-    subject: TableSubject
-    limits: tuple[TableLimit, ...]
-    thresholds: tuple[TableThreshold, ...]
-    enforcement: TableEnforcement
 
 
 class TableGateway(Part):

@@ -27,7 +27,7 @@ from pointsman_operator.compile.learnt import bundled_learnt
 from pointsman_operator.compile.lower import lower_budget
 from pointsman_operator.compile.precedence import labels_of, precedence, selects_pods
 from pointsman_operator.compile.snapshot import bound_namespaces
-from pointsman_operator.compile.table import TableBudget
+from pointsman_operator.compile.table_budget import TableBudget
 from pointsman_operator.controller import limits
 from pointsman_operator.controller.held import Held, read_held, ref_of
 from pointsman_operator.controller.observed import Account, OwnModel, Pod, Sidecar
