@@ -21,6 +21,7 @@ from pointsman_sidecar import limits
 from pointsman_sidecar._engine import BindFailed, ConfigRejected, Engine, EngineError
 from pointsman_sidecar.files import FileSource
 from pointsman_sidecar.fleet import Fleet
+from pointsman_sidecar.health import Health
 from pointsman_sidecar.hub import hub_of
 from pointsman_sidecar.memory import memory_limit_bytes
 from pointsman_sidecar.open_files import raise_open_files
@@ -98,7 +99,9 @@ def serve(settings: Settings, engine: Engine) -> int:
     reporter = Reporter(hub, engine, tables, facts)
     duties["report"] = reporter.run
     if hub is not None:
-        duties["hub"] = HubSource(hub, engine, tables, fleet, reporter.ask, passes).run
+        duties["hub"] = HubSource(
+            hub, engine, tables, fleet, reporter.ask, passes, Health(engine)
+        ).run
     if settings.table_path is not None:
         duties["file"] = FileSource(settings.table_path, tables, settings.labels_file).run
     supervisor = Supervisor(duties)

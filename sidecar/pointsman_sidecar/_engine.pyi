@@ -38,6 +38,9 @@ class Engine:
     def fleet(self, document: bytes) -> None:
         """Take the `models` of a `fleet` event (section 3); raises where it is no such document."""
 
+    def hearsay(self, document: bytes) -> None:
+        """Take the `down` of a `health` event (section 3); raises where it is no such document."""
+
     def certificate_request(self) -> str:
         """A gateway's request for a certificate (PEM); the private key stays inside."""
 

@@ -63,8 +63,13 @@ HUB_AWAY_S = 90.0
 MAX_TROUBLE_CHARACTERS = 1000
 """Of what the sources say is wrong, for a report."""
 
-STATE_EVERY_S = 1.0
-"""Between looks at what the engine says of targets, keys and the ledger."""
+HEALTH_AGAIN_S = 12.0
+"""While the hub's stream lives, what it said is down is said to the engine again after this; it
+pings every ten, and the engine believes it for 45."""
+
+STATE_EVERY_S = 0.5
+"""Between looks at what the engine says of targets, keys and the ledger: a target that went down is
+told to the hub within this and `REPORT_EVERY_S`."""
 
 FINAL_REPORT_S = 0.8
 """After the drain: the engine gives Python one second in all."""

@@ -123,7 +123,8 @@ class Reporter:
         silent_s = time.monotonic() - self._told_at
         due = silent_s > limits.REPORT_AT_LEAST_EVERY_S
         health = self._look()
-        news = self._unsent or in_force != self._told or health != self._told_health
+        shown = without_ages(health)
+        news = self._unsent or in_force != self._told or shown != self._told_health
         if self._hub is None or not (news or due):
             return
         batches = tuple(self._unsent)
@@ -133,7 +134,7 @@ class Reporter:
         for _ in batches:
             self._unsent.popleft()
         self._told, self._told_at = in_force, time.monotonic()
-        self._told_health = health
+        self._told_health = shown
 
     def _look(self) -> dict[str, Any]:
         """What the engine and the sources say of themselves, looked at once a second."""
@@ -141,6 +142,7 @@ class Reporter:
             state = json.loads(self._engine.state())
             self._health = {name: state[name] for name in OF_THE_STATE if name in state}
             self._health |= self._facts | seen_of_endpoints(state) | waits(state)
+            self._health |= seen_of_targets(state)
             self._looked_at = time.monotonic()
         trouble = "; ".join(text for _, text in sorted(self._tables.trouble.items()))
         if not trouble:
@@ -178,6 +180,26 @@ def seen_of_endpoints(state: Mapping[str, Any]) -> dict[str, Any]:
         for model, endpoints in state.get("endpoints", {}).items()
     }
     return {"endpoints": models} if models else {}
+
+
+def seen_of_targets(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Why breakers are not closed, what was answered of late, what others say; empty: nothing."""
+    outages = {
+        model: {"class": it["class"], "for_ms": it["forMs"], "failed_ms": it["failedMs"]}
+        for model, it in state.get("outages", {}).items()
+    }
+    found = {
+        "outages": outages,
+        "answered": state.get("answered", {}),
+        "told_down": state.get("told_down", []),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def without_ages(health: Mapping[str, Any]) -> dict[str, Any]:
+    """What is news when it changes: how long ago something was changes by itself."""
+    classes = {model: it["class"] for model, it in health.get("outages", {}).items()}
+    return {**health, "outages": classes, "answered": None}
 
 
 def waits(state: Mapping[str, Any]) -> dict[str, str]:

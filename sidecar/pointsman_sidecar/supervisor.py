@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from pointsman_sidecar import limits
 from pointsman_sidecar.fleet import Fleet
+from pointsman_sidecar.health import Health
 from pointsman_sidecar.hub import FAILURES, Backoff, Hub
 from pointsman_sidecar.passes import Passes
 from pointsman_sidecar.table import Loader, TableError, Tables, unpack
@@ -80,6 +81,7 @@ class HubSource:
         fleet: Fleet,
         explain: Callable[[str], None],
         passes: Passes,
+        health: Health,
     ) -> None:
         self._hub = hub
         self._engine = engine
@@ -87,6 +89,7 @@ class HubSource:
         self._fleet = fleet
         self._explain = explain
         self._passes = passes
+        self._health = health
 
     def run(self, stop: threading.Event) -> None:
         """Connect, follow, and connect again, until told to stop.
@@ -128,6 +131,8 @@ class HubSource:
                 self._engine.tuning(json.dumps(event).encode())
             case "fleet":
                 self._fleet.offer(event)
+            case "health":
+                self._health.offer(event)
             case "ledger":
                 # Somebody waits for money that lies here unused.
                 self._engine.heartbeat(ask_ledger=True)
@@ -151,9 +156,11 @@ class HubSource:
         if labels is not None:
             query["labels"] = json.dumps(labels, sort_keys=True, separators=(",", ":"))
         with closing(self._hub.stream(query)) as pieces:
+            self._health.begin_stream()
             for line in lines(pieces):
                 self._tables.heard_hub()
                 self._fleet.heard_hub()
+                self._health.heard_hub()
                 yield parsed(line)
                 if self._labels() != labels:
                     LOGGER.info("the pod's labels changed: asking the hub again")

@@ -11,7 +11,10 @@ from pathlib import Path
 from support.tree import ROOT, shown, tracked
 
 CORE = "sidecar/engine/core/src/"
-ENGINE_HOMES = (f"{CORE}limits.rs", f"{CORE}limits/attempts.rs", f"{CORE}limits/money.rs")
+ENGINE_HOMES = (
+    f"{CORE}limits.rs",
+    *(f"{CORE}limits/{name}.rs" for name in ("attempts", "health", "money")),
+)
 HOMES = {
     *ENGINE_HOMES,
     "sidecar/pointsman_sidecar/limits.py",

@@ -22,6 +22,7 @@ from scale import (
     overload,
     real_sidecars,
     rows,
+    shared_health,
     watched,
     webhook_reviews,
 )
@@ -47,6 +48,7 @@ PARTS = tuple(
         lease_holders,
         overload,
         real_sidecars,
+        shared_health,
         webhook_reviews,
         controller_edits,
     )

@@ -16,6 +16,7 @@ class RecordingEngine:
     loaded: list[bytes] = field(default_factory=list)
     tunings: list[dict[str, object]] = field(default_factory=list)
     fleets: list[dict[str, object]] = field(default_factory=list)
+    hearsays: list[dict[str, object]] = field(default_factory=list)
     records: list[dict[str, object]] = field(default_factory=list)
     ring: dict[str, dict[str, object]] = field(default_factory=dict)
     health: dict[str, object] = field(default_factory=dict)
@@ -40,6 +41,13 @@ class RecordingEngine:
         if "unreadable" in models:
             raise EngineError("unreadable: no endpoints")
         self.fleets.append(models)
+
+    def hearsay(self, document: bytes) -> None:
+        """Take what others find down unless it is no object."""
+        down = json.loads(document)
+        if not isinstance(down, dict):
+            raise EngineError("it cannot be read")
+        self.hearsays.append(down)
 
     def tickets(self, document: bytes) -> None:
         """Keep tickets unless they are none."""

@@ -27,6 +27,7 @@ class ClusterHub:
         self.pools: dict[tuple[str, str], dict[str, Any]] = {}
         self.pool_documents: dict[tuple[str, str], dict[str, Any]] = {}
         self.models: list[dict[str, Any]] = []
+        self.down: list[dict[str, Any]] = []
         """Self-hosted ones as it sees them; `see` changes them."""
         self.accounts: list[dict[str, Any]] = []
         self.writes: list[tuple[float, str, str]] = []
@@ -89,6 +90,13 @@ class ClusterHub:
             self._revision += 1
             self._changed.notify_all()
 
+    def judge(self, *down: dict[str, Any]) -> None:
+        """Models that are down, as it judges from now on."""
+        with self._changed:
+            self.down = list(down)
+            self._revision += 1
+            self._changed.notify_all()
+
     def digest(self, namespace: str, policy: str) -> str:
         """Of the table that it serves; empty: none."""
         return str(self.tables.get((namespace, policy), {}).get("digest", ""))
@@ -124,7 +132,8 @@ class ClusterHub:
                 lambda: self._revision != after or self._server is None, timeout=wait_s
             )
             sidecars = list(self._sidecars.values())
-            return {"rev": self._revision, "sidecars": sidecars, "models": self.models}
+            told = {"models": self.models, "down": self.down}
+            return {"rev": self._revision, "sidecars": sidecars, **told}
 
     def _write_pool(
         self, method: str, pool: tuple[str, str], headers: dict[str, str], body: bytes

@@ -195,6 +195,10 @@ class TargetStatus(Struct):
     """Sidecars that probe whether it is back."""
     open: int = 0
     """Sidecars that leave it alone, because its calls fail."""
+    error: Annotated[str, Field(max_length=bounds.NAME_LENGTH)] | None = None
+    """Why most of those do that do not call it freely: the class of the error (docs/faults.md)."""
+    down_since: Annotated[str, Field(max_length=bounds.TIME_LENGTH)] | None = None
+    """Since when all sidecars try it last, because several found it down."""
 
 
 class ModelPoolStatus(Status):

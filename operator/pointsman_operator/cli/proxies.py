@@ -77,12 +77,12 @@ def show(rows: list[dict[str, Any]], good: int, namespace: str, now: dt.datetime
     columns = ("pod", "namespace", "workload", "policy", "table", "connected", ">seen", "version")
     OUT.print(table("", (*columns, "ledger"), (_cells(row, now) for row in rows)))
     for row in rows:
-        for trouble in troubles(row):
+        for trouble in troubles(row, now):
             OUT.print(f"{escape(name_of(row))}: [yellow]{escape(trouble)}[/]", highlight=False)
     OUT.print(f"{good} of {len(rows)} are connected and current.", highlight=False)
 
 
-def troubles(row: dict[str, Any]) -> Iterator[str]:
+def troubles(row: dict[str, Any], now: dt.datetime) -> Iterator[str]:
     """What ails it, a sentence each."""
     if not row.get("serving"):
         yield "no policy serves it: its calls get 503"
@@ -94,14 +94,27 @@ def troubles(row: dict[str, Any]) -> Iterator[str]:
     ledger = row.get("ledger") or FINE
     if ledger != FINE:
         yield f"ledger: {ledger}"
-    for model, state in sorted(row.get("targets", {}).items()):
-        if state != CLOSED:
-            yield f"breaker of {model}: {state}"
+    yield from _failing(row, now)
     for key, state in sorted(row.get("credentials", {}).items()):
         if state != FINE:
             yield f"key {key}: {state.replace('_', ' ')}"
     if row.get("last_error"):
         yield f"last error: {row['last_error']}"
+
+
+def _failing(row: dict[str, Any], now: dt.datetime) -> Iterator[str]:
+    """What it does not call, by its own word and by that of others."""
+    outages = row.get("outages", {})
+    for model, state in sorted(row.get("targets", {}).items()):
+        if state != CLOSED:
+            yield f"breaker of {model}: {state}{_why(outages.get(model), now)}"
+    for model in row.get("told_down", ()):
+        yield f"tries {model} last: other sidecars find it down"
+
+
+def _why(outage: dict[str, str] | None, now: dt.datetime) -> str:
+    """For which class of error, and for how long; nothing where an older sidecar does not say."""
+    return f" for {ago(outage['since'], now)} ({outage['class']})" if outage else ""
 
 
 def name_of(row: dict[str, Any]) -> str:

@@ -26,6 +26,9 @@ BUDGETS_EVERY_S = 5.0
 """How often the hub is asked for the accounts."""
 MONEY_EVERY_S = 30.0
 """Least time between two statuses of which only the money differs: no heartbeats through etcd."""
+HEALTH_EVERY_S = 5.0
+"""Least time between two statuses of which only targets' health differs: one that flaps at ten
+thousand sidecars is written as often as one that does at two."""
 STARTS_WITHIN_S = 120.0
 """A younger pod whose sidecar has never spoken is starting, not silent."""
 TABLES_REMEMBERED = 8

@@ -63,6 +63,8 @@ class Sidecar:
     """Model -> breaker's state."""
     credentials: Mapping[str, str]
     """`secret/key` -> `ok`, `missing`, `host_not_allowed`."""
+    outages: Mapping[str, str]
+    """Model -> class of the error for which its breaker is not closed."""
     gateway: str = ""
     """`pool/NAME` or `policy/NAME`; empty: a sidecar."""
     csr: str = ""
@@ -85,6 +87,16 @@ class OwnModel:
     saturated: bool
     message: str
     """What is missing; empty: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A model that sidecars have found down, so that all try it last."""
+
+    name: str
+    """Within its pool."""
+    class_: str
+    since: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +152,7 @@ def read_sidecar(row: Mapping[str, Any]) -> Sidecar:
         ledger=str(row.get("ledger") or ""),
         targets=_mapping(row.get("targets")),
         credentials=_mapping(row.get("credentials")),
+        outages={model: str(it["class"]) for model, it in _mapping(row.get("outages")).items()},
         gateway=str(row.get("gateway") or ""),
         csr=str(row.get("csr") or ""),
         waiting=str(row.get("waiting") or ""),
@@ -172,6 +185,17 @@ def read_models(document: Mapping[str, Any]) -> dict[ObjectName, tuple[OwnModel,
             message=str(row.get("message") or ""),
         )
         found.setdefault(pool, []).append(model)
+    return {pool: tuple(models) for pool, models in found.items()}
+
+
+def read_down(document: Mapping[str, Any]) -> dict[ObjectName, tuple[Down, ...]]:
+    """Models that are down, by pool, as the hub judges by what sidecars report."""
+    found: dict[ObjectName, list[Down]] = {}
+    # An older hub judges nothing.
+    for row in document.get("down", ()):
+        pool = ObjectName(str(row["namespace"]), str(row["pool"]))
+        down = Down(str(row["model"]), str(row["class"]), str(row["since"]))
+        found.setdefault(pool, []).append(down)
     return {pool: tuple(models) for pool, models in found.items()}
 
 

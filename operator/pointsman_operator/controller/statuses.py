@@ -120,13 +120,14 @@ def _pool(world: World, pool: ModelPool) -> Draft:
         model.provider.known_by for model in resolved.models.values() if model.provider.known_by
     }
     own, seen = found_models(pool), world.models.get(name, ())
+    down = world.down.get(name, ())
     facts = {
         **pool_facts(resolved),
         "policies": len(uses),
-        "targets": pool_targets(name, used),
+        "targets": pool_targets(name, used, down),
         **endpoint_share(own, seen),
     }
-    findings = pool_findings(name, secrets, used) + engine_findings(own, seen, world.hub)
+    findings = pool_findings(name, secrets, used, down) + engine_findings(own, seen, world.hub)
     return Draft(conditions_of(pool, resolved.problems), findings, facts)
 
 

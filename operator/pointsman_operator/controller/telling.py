@@ -20,6 +20,9 @@ from pointsman_operator.kube.reasons import Reason
 
 MONEY = ("limits", "worst")
 """What of a Budget's status moves with every call."""
+HEALTH = "targets"
+REACHABLE = "ProvidersReachable"
+"""What of a status moves with a target that fails and answers by turns."""
 SPARED = {"ProvidersReachable", "HasCapacity"}
 """Told by an Event, too, where they are False, though they hold nothing up."""
 BAD_IF_TRUE = {"Conflicted", "NearLimit", "Exhausted"}
@@ -36,6 +39,7 @@ class Teller:
         self._events = events
         self._publisher = publisher
         self._money_at: dict[ObjectRef, float] = {}
+        self._health_at: dict[ObjectRef, float] = {}
 
     async def tell(self, ref: ObjectRef) -> float | None:
         """Bring one object's status to the truth; seconds until it must be looked at again.
@@ -45,6 +49,7 @@ class Teller:
         held = self._world.held.get(ref)
         if held is None or ref.namespace in self._world.leaving:
             self._money_at.pop(ref, None)
+            self._health_at.pop(ref, None)
             return None
         now = time.time()
         made = draft(self._world, held, self._publisher.trouble.get(_name(ref)), now)
@@ -52,15 +57,27 @@ class Teller:
         before = known_part(ref.kind, held.status)
         if status == before:
             return made.look_again_s
-        if _without_money(status) == _without_money(before):
-            wait_s = self._money_at.get(ref, float("-inf")) + limits.MONEY_EVERY_S - now
-            if wait_s > 0:
-                return min(wait_s, made.look_again_s or wait_s)
+        wait_s = self._early_s(ref, before, status, now)
+        if wait_s > 0:
+            return min(wait_s, made.look_again_s or wait_s)
         await self._apply(ref, held, status)
         if any(part in status for part in MONEY):
             self._money_at[ref] = now
+        if HEALTH in status:
+            self._health_at[ref] = now
         await self._tell_changes(ref, held, before, status)
         return made.look_again_s
+
+    def _early_s(
+        self, ref: ObjectRef, before: Mapping[str, Any], status: Mapping[str, Any], now: float
+    ) -> float:
+        """Seconds for which a status waits that differs only in what moves all the time."""
+        never = float("-inf")
+        if _without_money(status) == _without_money(before):
+            return self._money_at.get(ref, never) + limits.MONEY_EVERY_S - now
+        if _without_health(status) == _without_health(before):
+            return self._health_at.get(ref, never) + limits.HEALTH_EVERY_S - now
+        return never
 
     async def _apply(self, ref: ObjectRef, held: Held, status: Mapping[str, Any]) -> None:
         plural = BY_KIND[ref.kind].plural
@@ -132,3 +149,9 @@ def _name(ref: ObjectRef) -> ObjectName:
 
 def _without_money(status: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in status.items() if name not in MONEY}
+
+
+def _without_health(status: Mapping[str, Any]) -> dict[str, Any]:
+    conditions = [it for it in status.get("conditions", ()) if it["type"] != REACHABLE]
+    kept = {name: value for name, value in status.items() if name != HEALTH}
+    return kept | {"conditions": conditions}

@@ -10,7 +10,7 @@ from typing import Any
 from pointsman_operator.api.meta import ObjectName
 from pointsman_operator.compile import CompiledTable
 from pointsman_operator.controller.findings import Finding, finding, names
-from pointsman_operator.controller.observed import Sidecar
+from pointsman_operator.controller.observed import Down, Sidecar
 from pointsman_operator.controller.truth_refs import (
     CLOSED,
     HALF_OPEN,
@@ -30,19 +30,27 @@ class PoolUse:
     reports: Sequence[Sidecar]
 
 
-def pool_findings(pool: ObjectName, secrets: set[str], uses: Sequence[PoolUse]) -> list[Finding]:
+def pool_findings(
+    pool: ObjectName, secrets: set[str], uses: Sequence[PoolUse], down: Sequence[Down]
+) -> list[Finding]:
     """ResolvedRefs and ProvidersReachable; `secrets` are those that its models name."""
-    return [_resolved(pool, secrets, uses), _reachable(pool, uses)]
+    return [_resolved(pool, secrets, uses), _reachable(pool, uses, down)]
 
 
-def pool_targets(pool: ObjectName, uses: Sequence[PoolUse]) -> list[dict[str, Any]]:
-    """Each called model's breakers, counted."""
+def pool_targets(
+    pool: ObjectName, uses: Sequence[PoolUse], down: Sequence[Down]
+) -> list[dict[str, Any]]:
+    """Each model's breakers, counted, why most that are not closed are not, and what all know."""
+    told = {it.name: it.since for it in down}
+    classes = _classes(pool, uses)
     return [
         {
             "name": model,
             "closed": states[CLOSED],
             "halfOpen": states[HALF_OPEN],
             "open": states[OPEN],
+            **({"error": _usual(classes[model])} if model in classes else {}),
+            **({"downSince": told[model]} if model in told else {}),
         }
         for model, states in sorted(_breakers(pool, uses).items())
     ]
@@ -62,14 +70,15 @@ def _resolved(pool: ObjectName, secrets: set[str], uses: Sequence[PoolUse]) -> F
     return finding("ResolvedRefs", "Unknown", Reason.NO_REPORTER, text)
 
 
-def _reachable(pool: ObjectName, uses: Sequence[PoolUse]) -> Finding:
+def _reachable(pool: ObjectName, uses: Sequence[PoolUse], down: Sequence[Down]) -> Finding:
     breakers = _breakers(pool, uses)
     if not breakers:
         text = "no sidecar has called a model yet"
         return finding("ProvidersReachable", "Unknown", Reason.NO_REPORTER, text)
-    down = [model for model, states in breakers.items() if not states[CLOSED]]
-    if down:
-        text = f"no sidecar calls {names(down)}: their calls failed"
+    found = {it.name for it in down} & breakers.keys()
+    found |= {model for model, states in breakers.items() if not states[CLOSED]}
+    if found:
+        text = f"sidecars try {names(found)} last: calls failed"
         return finding("ProvidersReachable", "False", Reason.PROVIDER_UNREACHABLE, text)
     return finding("ProvidersReachable", "True", Reason.PROVIDERS_REACHABLE)
 
@@ -83,6 +92,23 @@ def _breakers(pool: ObjectName, uses: Sequence[PoolUse]) -> dict[str, Counter[st
             if states:
                 found.setdefault(name.partition("/")[2], Counter()).update(states)
     return found
+
+
+def _classes(pool: ObjectName, uses: Sequence[PoolUse]) -> dict[str, Counter[str]]:
+    """By the model's name within the pool: for which errors sidecars do not call it."""
+    found: dict[str, Counter[str]] = {}
+    for use in uses:
+        for model in _own(pool, use):
+            failing = (it.outages for it in use.reports if model.name in it.outages)
+            classes = Counter(outages[model.name] for outages in failing)
+            if classes:
+                found.setdefault(model.name.partition("/")[2], Counter()).update(classes)
+    return found
+
+
+def _usual(classes: Counter[str]) -> str:
+    """The most frequent; of equals the first by name, so that a status does not waver."""
+    return min(classes, key=lambda name: (-classes[name], name))
 
 
 def _own(pool: ObjectName, use: PoolUse) -> list[Any]:

@@ -30,7 +30,7 @@ from pointsman_operator.compile.snapshot import bound_namespaces
 from pointsman_operator.compile.table_budget import TableBudget
 from pointsman_operator.controller import limits
 from pointsman_operator.controller.held import Held, read_held, ref_of
-from pointsman_operator.controller.observed import Account, OwnModel, Pod, Sidecar
+from pointsman_operator.controller.observed import Account, Down, OwnModel, Pod, Sidecar
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class World:
     """By pod UID."""
     models: Mapping[ObjectName, tuple[OwnModel, ...]] = field(default_factory=dict)
     """Self-hosted ones by pool, as the hub sees them."""
+    down: Mapping[ObjectName, tuple[Down, ...]] = field(default_factory=dict)
+    """Models that the hub judges to be down, by pool."""
     accounts: Mapping[str, Account] | None = None
     """By `namespace/budget/limit`; None: the hub has told none yet."""
     hub: str = "the hub has not been asked yet"
@@ -304,7 +306,17 @@ class World:
     ) -> frozenset[ObjectRef]:
         """Self-hosted models as the hub now sees them; the pools in which something changed."""
         before, self.models = self.models, models
-        changed = (it for it in before.keys() | models if before.get(it) != models.get(it))
+        return self._pools_between(before, models)
+
+    def take_down(self, down: Mapping[ObjectName, tuple[Down, ...]]) -> frozenset[ObjectRef]:
+        """What the hub now judges to be down; the pools in which something changed."""
+        before, self.down = self.down, down
+        return self._pools_between(before, down)
+
+    def _pools_between(
+        self, before: Mapping[ObjectName, object], now: Mapping[ObjectName, object]
+    ) -> frozenset[ObjectRef]:
+        changed = (it for it in before.keys() | now if before.get(it) != now.get(it))
         refs = {ObjectRef(ModelPool.KIND, it.namespace, it.name) for it in changed}
         return frozenset(refs & self.held.keys())
 

@@ -76,6 +76,7 @@ def cluster_callers(connection: Connection, controller: str, folder: Path) -> Ca
         def left(pod_uid: str) -> None:
             state.feed.dismiss(pod_uid)
             state.fleet.forget(pod_uid)
+            state.health.forget(pod_uid)
             state.guarded.forget(pod_uid)
             if state.guarded.tickets.revoke(pod_uid):
                 state.feed.wake_gateways()

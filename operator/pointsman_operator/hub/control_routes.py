@@ -154,6 +154,7 @@ async def fleet(
         "rev": state.fleet.revision,
         "sidecars": [shown(entry) for entry in state.fleet],
         "models": state.models.told(),
+        "down": state.health.told(),
     }
 
 
@@ -171,6 +172,10 @@ async def release(
 def shown(entry: Sidecar) -> dict[str, Any]:
     """One sidecar as the API shows it; what it has not said is left out."""
     facts = asdict(entry.facts)
+    facts["outages"] = {
+        model: {"class": outage.class_, "since": rfc3339(outage.since_ms)}
+        for model, outage in entry.facts.outages.items()
+    }
     told = {name: value for name, value in facts.items() if value or name in ALWAYS}
     return {
         "sidecar": entry.sidecar,

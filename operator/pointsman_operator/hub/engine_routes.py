@@ -21,6 +21,7 @@ from pointsman_operator.hub.callers import (
 from pointsman_operator.hub.decisions import gateway_record
 from pointsman_operator.hub.feed import StreamAnswer, Subscriber
 from pointsman_operator.hub.fleet import Rejected
+from pointsman_operator.hub.health import settled
 from pointsman_operator.hub.messages import Report, StreamQuery
 from pointsman_operator.hub.state import HubState
 from pointsman_operator.hub.targets import Served, parse_labels
@@ -105,14 +106,18 @@ async def reports(state: State, who: Who, report: Report) -> dict[str, str]:
         version=report.version,
         ledger=report.ledger,
         targets=report.targets,
+        outages=settled(entry.facts.outages, report.outages, state.database.clock.now_ms()),
+        told_down=report.told_down,
         credentials=report.credentials,
         last_error=report.last_error,
         csr=report.csr if is_gateway(who) else "",
         waiting=report.waiting if is_gateway(who) else "",
     )
-    table = state.tables.serving(entry.served) if report.endpoints and entry.served else None
+    table = state.tables.serving(entry.served) if entry.served else None
     if table is not None:
-        state.models.take(table.policy, (report.sidecar, report.boot), report.endpoints)
+        if report.endpoints:
+            state.models.take(table.policy, (report.sidecar, report.boot), report.endpoints)
+        state.health.take(table.policy, report.sidecar, report.outages, report.answered)
     # Whose record it is says the token, not the record.
     mine = [record | {"namespace": own} if own else record for record in report.records]
     if serves_guests(who):

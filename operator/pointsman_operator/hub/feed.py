@@ -30,10 +30,10 @@ LEDGER = b'{"event":"ledger"}\n'
 
 
 class News(Protocol):
-    """What sidecars are told of self-hosted models (`engines.models.Models`)."""
+    """What sidecars are told of models (`engines.models.Models`, `health.Health`)."""
 
     def news(self, policy: PolicyName) -> tuple[int, bytes] | None:
-        """Revision and line of the `fleet` event for a policy's sidecars."""
+        """Revision and line of the event for a policy's sidecars; None: there is none."""
         ...
 
 
@@ -41,7 +41,7 @@ class Subscriber:
     """What one sidecar has been told, and what it still has to be told."""
 
     __slots__ = (
-        *("_changed", "_woken", "called", "digest", "epoch", "fleet"),
+        *("_changed", "_woken", "called", "digest", "epoch", "fleet", "health"),
         *("open", "questions", "served", "sidecar", "told"),
     )
 
@@ -51,6 +51,7 @@ class Subscriber:
         self.digest = digest
         self.epoch: tuple[str, str, int] | None = None
         self.fleet: tuple[str, str, int] | None = None
+        self.health: tuple[str, str, int] | None = None
         self.questions: deque[str] = deque(maxlen=limits.QUESTIONS_MAX)
         self.called = False
         """The ledger waits for its sync."""
@@ -83,6 +84,8 @@ class Feed:
     def __init__(self, tables: Tables, tunings: Tunings, guarded: Guarded) -> None:
         self.models: News | None = None
         """Who knows of self-hosted models; None: nobody yet."""
+        self.health: News | None = None
+        """Who knows which targets are down; None: nobody yet."""
         self._tables = tables
         self._tunings = tunings
         self._guarded = guarded
@@ -159,7 +162,7 @@ class Feed:
             lines.append(self._tables.line(table))
             subscriber.digest = table.digest
             # The engine takes a table with the lambdas it was compiled with.
-            subscriber.epoch = subscriber.fleet = None
+            subscriber.epoch = subscriber.fleet = subscriber.health = None
         lines += self._guarded_lines(subscriber, table)
         tuning = self._tunings.of(table.policy) if table else None
         if table and tuning and (*table.policy, tuning.epoch) != subscriber.epoch:
@@ -169,6 +172,10 @@ class Feed:
         if table and news and (*table.policy, news[0]) != subscriber.fleet:
             lines.append(news[1])
             subscriber.fleet = (*table.policy, news[0])
+        news = self.health.news(table.policy) if table and self.health else None
+        if table and news and (*table.policy, news[0]) != subscriber.health:
+            lines.append(news[1])
+            subscriber.health = (*table.policy, news[0])
         while subscriber.questions:
             question = {"event": "explain", "id": subscriber.questions.popleft()}
             lines.append(json.dumps(question).encode() + b"\n")

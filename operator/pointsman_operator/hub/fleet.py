@@ -25,6 +25,15 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """Why a breaker is not closed."""
+
+    class_: str
+    since_ms: int
+    """Unix time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a sidecar last said of itself; comparing two tells whether there is news."""
 
@@ -38,6 +47,10 @@ class Facts:
     """`ok`, or the engine's sentence why not."""
     targets: Mapping[str, str] = field(default_factory=dict)
     """Breaker states by model."""
+    outages: Mapping[str, Outage] = field(default_factory=dict)
+    """Of those that are not closed."""
+    told_down: tuple[str, ...] = ()
+    """Models that it tries last because others find them down."""
     credentials: Mapping[str, str] = field(default_factory=dict)
     """`ok`, `missing` or `host_not_allowed` by `secret/key`."""
     last_error: str = ""

@@ -40,6 +40,27 @@ FLEET_WAIT_S = 30.0
 FACTS_MAX = 1_024
 """Targets and credentials in one report."""
 
+CLAIM_FRESH_S = 30.0
+"""How long a sidecar's word that a target is down counts after its latest failure."""
+EVIDENCE_S = 60.0
+"""A sidecar that was answered within this time is one that calls the target, too."""
+WITNESSES = 2
+"""Sidecars that must find a target down before all are told, where more than one calls it."""
+CONTRADICTED_WITHIN_S = 1.0
+"""How long witnesses' word waits to be contradicted: answers take three quarters to arrive."""
+VERDICT_HOLDS_S = 1.0
+"""Shortest time between two changes of what is told of a target: a flapping one is no storm."""
+JUDGED_EVERY_S = 0.25
+"""Reports of a quarter of a second are judged together."""
+VOICES_MAX = 512
+"""Sidecars whose words on one target are kept, those heard of last: enough to see a majority."""
+TARGETS_MAX = 20_000
+"""Targets of which something is known."""
+AGO_MS_MAX = 10**12
+"""The longest time that a report may speak of."""
+WAVERING_MS = 3_000
+"""Moments that reports reckon from their own clocks are the same within this."""
+
 PING_EVERY_S = 10.0
 SEND_WITHIN_S = 30.0
 """A subscriber that takes nothing for this long is let go; it resumes by its digest."""

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.engines import limits as engines
 from pointsman_operator.hub.engines.routers import Seen
+from pointsman_operator.hub.health import Ago, Reported
 from pointsman_operator.ledger.messages import NO_NUL
 
 Label = Annotated[str, Field(max_length=limits.LABEL_CHARACTERS_MAX, pattern=NO_NUL)]
@@ -61,6 +62,9 @@ class Report(_Message):
     version: Label = ""
     ledger: Sentence = ""
     targets: Facts = {}
+    outages: Annotated[dict[Label, Reported], Field(max_length=limits.FACTS_MAX)] = {}
+    answered: Annotated[dict[Label, Ago], Field(max_length=limits.FACTS_MAX)] = {}
+    told_down: Annotated[tuple[Label, ...], Field(max_length=limits.FACTS_MAX)] = ()
     credentials: Facts = {}
     last_error: Sentence = ""
     endpoints: Annotated[

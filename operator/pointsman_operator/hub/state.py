@@ -15,6 +15,7 @@ from pointsman_operator.hub.engines.pools import Pools
 from pointsman_operator.hub.feed import Feed
 from pointsman_operator.hub.fleet import Fleet
 from pointsman_operator.hub.guarded import Guarded
+from pointsman_operator.hub.health import Health
 from pointsman_operator.hub.metrics import HubMetrics
 from pointsman_operator.hub.newborn import Newborn
 from pointsman_operator.hub.tables import Tables
@@ -43,6 +44,7 @@ class HubState:
     decisions: Decisions
     pools: Pools
     models: Models
+    health: Health
     metrics: HubMetrics
     newborn: Newborn
 
@@ -79,12 +81,13 @@ async def opened(
         state = await _assembled(database, ledger)
         sweeping = asyncio.create_task(_sweep(ledger))
         tending = asyncio.create_task(_tend(state))
+        judging = asyncio.create_task(state.health.run(state.fleet.changed))
         try:
             yield state
         finally:
-            sweeping.cancel()
-            tending.cancel()
-            await asyncio.gather(sweeping, tending, return_exceptions=True)
+            for task in (sweeping, tending, judging):
+                task.cancel()
+            await asyncio.gather(sweeping, tending, judging, return_exceptions=True)
             await state.decisions.close()
             await ledger.close()
     finally:
@@ -120,6 +123,7 @@ async def _assembled(database: Database, ledger: Ledger) -> HubState:
     guarded = Guarded(tickets)
     feed = Feed(tables, tunings, guarded)
     feed.models = models = Models(tables, pools, feed)
+    feed.health = health = Health(tables, feed, database.clock)
     ledger.call = feed.call
     state = HubState(
         database=database,
@@ -132,6 +136,7 @@ async def _assembled(database: Database, ledger: Ledger) -> HubState:
         decisions=Decisions(database, feed),
         pools=pools,
         models=models,
+        health=health,
         metrics=HubMetrics(),
         newborn=Newborn(database, tables),
     )

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, delete, insert, select
@@ -74,6 +74,14 @@ class RouteTable:
         return parsed
 
 
+class TargetOf(NamedTuple):
+    """A model that is called at one fixed address."""
+
+    pool: tuple[str, str]
+    """Namespace and name."""
+    url: str
+
+
 class Tables:
     """All tables in force, in memory and in the database."""
 
@@ -85,6 +93,7 @@ class Tables:
         self._lines: dict[PolicyName, bytes] = {}
         self._accounts: dict[PolicyName, list[Account]] = {}
         self._found_models: dict[PolicyName, tuple[FoundModel, ...]] = {}
+        self._targets: dict[PolicyName, dict[str, TargetOf]] = {}
         self._ways: dict[PolicyName, Ways] = {}
         self._removed: dict[PolicyName, RouteTable] = {}
         self._changing = asyncio.Lock()
@@ -133,6 +142,10 @@ class Tables:
     def found_models(self, policy: PolicyName) -> tuple[FoundModel, ...]:
         """A policy's models whose endpoints the hub finds."""
         return self._found_models.get(policy, ())
+
+    def targets_of(self, policy: PolicyName) -> Mapping[str, TargetOf]:
+        """A policy's models with one fixed address each, by the table's names."""
+        return self._targets.get(policy, {})
 
     def serving(self, served: Served) -> RouteTable | None:
         """A sidecar's table: by its pod's labels; outside a cluster by its workload's name.
@@ -232,6 +245,7 @@ class Tables:
         self._of_namespace.get(policy[0], {}).pop(policy, None)
         self._accounts.pop(policy, None)
         self._found_models.pop(policy, None)
+        self._targets.pop(policy, None)
         self._ways.pop(policy, None)
         for name in forgotten:
             del self._removed[name]
@@ -254,6 +268,7 @@ class Tables:
         content = table.content()
         self._accounts[table.policy] = read_accounts(content)
         self._found_models[table.policy] = _found_models(content)
+        self._targets[table.policy] = _targets(content)
         self._ways[table.policy] = ways_of(content)
 
     def check_fence(self, fence: Fence) -> None:
@@ -298,10 +313,22 @@ def _check(policy: PolicyName, content: bytes) -> None:
 
 def _found_models(content: Mapping[str, Any]) -> tuple[FoundModel, ...]:
     return tuple(
-        (str(model["name"]), (str(model["pool"]["namespace"]), str(model["pool"]["name"])))
+        (str(model["name"]), _pool_of(model))
         for model in content.get("models", ())
         if (model.get("provider") or {}).get("endpoints")
     )
+
+
+def _targets(content: Mapping[str, Any]) -> dict[str, TargetOf]:
+    return {
+        str(model["name"]): TargetOf(_pool_of(model), str(provider["baseURL"]))
+        for model in content.get("models", ())
+        if "baseURL" in (provider := model.get("provider") or {}) and "endpoints" not in provider
+    }
+
+
+def _pool_of(model: Mapping[str, Any]) -> tuple[str, str]:
+    return str(model["pool"]["namespace"]), str(model["pool"]["name"])
 
 
 def _no_float(text: str) -> NoReturn:

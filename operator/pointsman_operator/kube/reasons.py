@@ -176,7 +176,7 @@ class Reason(StrEnum):
     PROVIDER_UNREACHABLE = (
         "ProviderUnreachable",
         "ProvidersReachable",
-        "Every sidecar that reports has stopped calling a model, because its calls fail.",
+        "A model's calls fail: several sidecars found it down, or every one that reports.",
         "look at the provider's status page, the key, the egress rules; calls resume by themselves",
     )
     PROVIDERS_REACHABLE = ("ProvidersReachable", "ProvidersReachable", "All models answer.", "")

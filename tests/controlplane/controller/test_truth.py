@@ -151,6 +151,49 @@ def test_an_unreachable_provider_shows_and_recovers(
     assert status(crds, served, "modelpools/main")["targets"][0]["closed"] == 2
 
 
+def test_an_outage_that_some_found_is_the_pools(
+    crds: ControlPlane, served: str, hub: ClusterHub
+) -> None:
+    """Idle sidecars call it down by the word of two: the status says since when, and for what."""
+    outage = {"main/mini": {"class": "Connect", "since": "2026-11-22T09:59:00Z"}}
+    uid = _uid(crds, served, "one")
+    _report(hub, served, uid, "one", targets={"main/mini": "Open"}, outages=outage)
+    _report(hub, served, _uid(crds, served, "two"), "two", targets={"main/mini": "Closed"})
+    path, wanted = "modelpools/main", {"open": 1, "closed": 1, "error": "Connect"}
+    eventually(lambda: wanted.items() <= _target(crds, served).items())
+    assert verdict(crds, served, path, "ProvidersReachable")[0] == "True", "one of two calls it"
+    since = "2026-11-22T09:59:00+00:00"
+    found = {"namespace": served, "pool": "main", "model": "mini", "class": "Connect"}
+    hub.judge(found | {"since": since})
+    unreachable = ("False", "ProviderUnreachable")
+    eventually(partial(_is, crds, served, path, "ProvidersReachable", unreachable))
+    assert _target(crds, served)["downSince"] == since
+    assert verdict(crds, served, path, "Ready") == ("True", "Ready")
+    hub.judge()
+    _report(hub, served, uid, "one", targets={"main/mini": "Closed"}, outages={})
+    eventually(
+        partial(_is, crds, served, path, "ProvidersReachable", ("True", "ProvidersReachable"))
+    )
+    eventually(lambda: "error" not in _target(crds, served))
+    told = crds.kubectl.within(served)("get", "events", "-o=jsonpath={.items[*].reason}")
+    assert "ProviderUnreachable" in told
+
+
+def test_a_flapping_targets_status_is_written_every_five_seconds_at_most(
+    crds: ControlPlane, served: str, hub: ClusterHub
+) -> None:
+    """Sidecars that report its ups and downs five times a second make no storm."""
+    uid, seen = _uid(crds, served, "one"), set()
+    until_s = time.monotonic() + 11
+    while time.monotonic() < until_s:
+        for state in ("Open", "Closed"):
+            _report(hub, served, uid, "one", targets={"main/mini": state})
+            time.sleep(0.1)
+            held = crds.api.get(f"{API}/{served}/modelpools/main")
+            seen.add(held["metadata"]["resourceVersion"])
+    assert 2 <= len(seen) <= 4, "what was there, one at once, and one every five seconds"
+
+
 def test_a_budgets_status_shows_its_money(crds: ControlPlane, served: str, hub: ClusterHub) -> None:
     """Spent, left, percent, the threshold's action; then the end of the limit."""
     thresholds = [{"percent": 80, "action": "Downgrade", "maxTier": 1}]
@@ -205,6 +248,12 @@ def test_a_budget_is_ready_when_every_sidecar_has_it(
     wanted = ("False", "Updating")
     eventually(lambda: verdict(crds, served, POLICY, "Ready") == wanted)
     assert verdict(crds, served, "budgets/team", "Ready") == ("True", "Ready")
+
+
+def _target(crds: ControlPlane, namespace: str) -> dict[str, Any]:
+    """The pool's one model as its status shows it; empty: not yet."""
+    found: list[dict[str, Any]] = status(crds, namespace, "modelpools/main").get("targets") or [{}]
+    return found[0]
 
 
 def _publish(crds: ControlPlane, hub: ClusterHub, namespace: str, **spec: Any) -> None:

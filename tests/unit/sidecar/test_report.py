@@ -93,6 +93,35 @@ def test_the_hub_learns_what_the_engine_lacks(
     reporting.end()
 
 
+def test_the_hub_learns_which_targets_fail_and_which_answer(
+    hub: ScriptedHub, reporting: Reporting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why and for how long at once when it changes; that time passes is no news."""
+    monkeypatch.setattr(limits, "STATE_EVERY_S", 0.02)
+
+    def state(for_ms: int, class_: str) -> dict[str, object]:
+        outage = {"class": class_, "forMs": for_ms, "failedMs": 40}
+        return {"outages": {"main/a": outage}, "answered": {"main/b": for_ms}, "told_down": []}
+
+    reporting.thread.start()
+    eventually(lambda: hub.reports)
+    assert not {"outages", "answered", "told_down"} & hub.reports[0].keys()
+    reporting.engine.health = state(900, "Connect")
+    eventually(lambda: "outages" in hub.reports[-1])
+    told = len(hub.reports)
+    assert hub.reports[-1]["outages"] == {
+        "main/a": {"class": "Connect", "for_ms": 900, "failed_ms": 40}
+    }
+    assert hub.reports[-1]["answered"] == {"main/b": 900}
+    reporting.engine.health = state(1900, "Connect")
+    beats = reporting.engine.beats
+    eventually(lambda: reporting.engine.beats > beats + 5)
+    assert len(hub.reports) == told
+    reporting.engine.health = state(2900, "Server")
+    eventually(lambda: hub.reports[-1]["outages"]["main/a"]["class"] == "Server")
+    reporting.end()
+
+
 def test_the_hub_learns_whether_a_gateway_takes_calls(
     hub: ScriptedHub, reporting: Reporting, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pointsman_sidecar import limits
 from pointsman_sidecar.files import FileSource
 from pointsman_sidecar.fleet import Fleet
+from pointsman_sidecar.health import Health
 from pointsman_sidecar.hub import Backoff, Hub
 from pointsman_sidecar.passes import Passes
 from pointsman_sidecar.supervisor import HubSource, StreamError, Supervisor, lines
@@ -42,7 +43,13 @@ class Following:
         address = Hub(hub.url, token, None, "uid-1", "boot-1", "demo", "support")
         fleet = Fleet(self.engine, None)
         source = HubSource(
-            address, self.engine, self.tables, fleet, self.asked.append, Passes(self.engine, None)
+            address,
+            self.engine,
+            self.tables,
+            fleet,
+            self.asked.append,
+            Passes(self.engine, None),
+            Health(self.engine),
         )
         self.thread = threading.Thread(target=source.run, args=(self.stop,))
         self.thread.start()
@@ -108,7 +115,13 @@ def test_the_stream_tells_labels_and_follows_them(hub: ScriptedHub, tmp_path: Pa
     address = Hub(hub.url, token, None, "uid-1", "boot-1", "demo", "support", labels)
     engine = RecordingEngine()
     source = HubSource(
-        address, engine, Tables(engine, None), Fleet(engine, None), print, Passes(engine, None)
+        address,
+        engine,
+        Tables(engine, None),
+        Fleet(engine, None),
+        print,
+        Passes(engine, None),
+        Health(engine),
     )
     stop = threading.Event()
     thread = threading.Thread(target=source.run, args=(stop,))

@@ -46,7 +46,7 @@ impl CredentialHealth {
     pub fn rest(&self, class: Class, refused: u64, now_ms: u64, pause_ms: u64) {
         self.barred.store(class == Class::Auth && refused != 0, Relaxed);
         self.refused.store(refused, Relaxed);
-        self.breaker.cool_for(now_ms, pause_ms);
+        self.breaker.cool_for(class, now_ms, pause_ms);
     }
 
     /// How far the provider's clock is ahead of ours, seconds, as far as it matters.

@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::export::Spans;
 use crate::fleet::{self, FleetError};
 use crate::journal::{Journal, JournalError, Recovered};
-use crate::plan::{Breakers, Plan};
+use crate::plan::{Breakers, HealthError, Plan, seen};
 use crate::record::Records;
 use crate::room::Room;
 use crate::secrets::Secrets;
@@ -208,6 +208,14 @@ impl Engine {
         self.shared.breakers.fleet.take(document)
     }
 
+    /// Takes the `down` object of a `health` event: which targets other sidecars find down.
+    ///
+    /// # Errors
+    /// It is no such document; what was told before stays.
+    pub fn hearsay(&self, document: &[u8]) -> Result<(), HealthError> {
+        self.shared.breakers.targets.take(document, self.shared.clock.boot_ms())
+    }
+
     /// What makes this engine a gateway; `None` for a sidecar.
     #[must_use]
     pub fn gateway(&self) -> Option<&Gateway> {
@@ -348,10 +356,6 @@ impl Shared {
     pub fn state(&self) -> serde_json::Value {
         let now_ms = self.clock.boot_ms();
         let plan = self.current.load();
-        let targets = plan
-            .iter()
-            .flat_map(|plan| &plan.models)
-            .map(|model| (model.name.to_string(), json!(format!("{:?}", model.state(now_ms)))));
         let money = self.book.standings().into_iter().map(|at| {
             let standing = json!({
                 "reserved": at.reserved, "free": at.free, "overrun": at.overrun, "percent": at.percent,
@@ -362,13 +366,17 @@ impl Shared {
             let group = model.group.as_ref()?;
             Some((model.name.to_string(), fleet::survey(group)))
         });
+        let health = seen(plan.iter().flat_map(|plan| &plan.models), now_ms);
         json!({
             "boot": self.boot,
             "policy": plan.as_ref().map(|plan| &plan.policy),
             "digest": plan.as_ref().map(|plan| &plan.digest),
             "in_flight": self.room.calls(),
             "supervisor_heartbeat_age_ms": self.stats.heartbeat_age_ms(now_ms),
-            "targets": targets.collect::<serde_json::Map<_, _>>(),
+            "targets": health.targets,
+            "outages": health.outages,
+            "answered": health.answered,
+            "told_down": health.told_down,
             "endpoints": groups.collect::<serde_json::Map<_, _>>(),
             "credentials": self.breakers.credentials.survey(
                 &self.secrets, plan.iter().flat_map(|plan| plan.credentials()), now_ms

@@ -1,10 +1,12 @@
-//! Every bound of the data plane (I6), each with its reason. Nothing else defines one. Those of money and
-//! of attempts stand in files of their own.
+//! Every bound of the data plane (I6), each with its reason. Nothing else defines one. Those of money,
+//! of attempts and of health stand in files of their own.
 
 mod attempts;
+mod health;
 mod money;
 
 pub use attempts::*;
+pub use health::*;
 pub use money::*;
 
 /// Request bodies; above: 413. 64 MiB holds a dozen images as base64.

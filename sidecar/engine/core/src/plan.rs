@@ -2,6 +2,8 @@
 //! handles made once. A Plan never changes but for the lambdas, which `tuning` moves.
 
 mod health;
+mod seen;
+mod targets;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -26,10 +28,14 @@ use crate::table::{Credential, DefaultKind, Model, Priority, Route, RouteTable, 
 use crate::upstream::{Endpoint, Trust};
 use crate::usage::Calibration;
 
+pub use seen::{HealthSeen, seen};
+pub use targets::{HealthError, Targets};
+
 /// Breakers outlive tables: a target that is down stays known as down, and so does a credential.
 #[derive(Debug, Default)]
 pub struct Breakers {
-    targets: Mutex<HashMap<String, Arc<Breaker>>>,
+    /// Of targets with one fixed address.
+    pub targets: Targets,
     /// What targets share.
     pub credentials: Credentials,
     /// Endpoints that the hub tells.
@@ -39,12 +45,6 @@ pub struct Breakers {
 }
 
 impl Breakers {
-    fn of(&self, model: &Model) -> Arc<Breaker> {
-        // A model that moved to another URL begins anew.
-        let key = format!("{} {}", model.name, model.provider.base_url);
-        self.targets.lock().entry(key).or_default().clone()
-    }
-
     fn retries_of(&self, rule: &str) -> Arc<RetryBudget> {
         self.retries.lock().entry(rule.to_owned()).or_default().clone()
     }
@@ -52,7 +52,7 @@ impl Breakers {
     /// Forgets targets and rules that no table names any more.
     fn retain_used(&self) {
         self.retries.lock().retain(|_, budget| Arc::strong_count(budget) > 1);
-        self.targets.lock().retain(|_, breaker| Arc::strong_count(breaker) > 1);
+        self.targets.retain_used();
         self.credentials.retain_used();
         self.fleet.retain_used();
     }
@@ -300,7 +300,7 @@ fn plan_model(
         endpoint: endpoint.trusting(trust),
         group: group.map_err(|message| Rejected::at(path("provider.baseURL"), message))?,
         head,
-        breaker: breakers.of(model),
+        breaker: breakers.targets.of(model),
         credential: model.provider.credential.as_ref().map(|it| breakers.credentials.of(it)),
         calibration: Calibration::default(),
         stats: stats.model(&model.name, &model.provider.label),

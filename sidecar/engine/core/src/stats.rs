@@ -43,6 +43,7 @@ pub struct Stats {
     duration: Seconds,
     first_token: Seconds,
     breakers: Family<ModelLabels, Gauge>,
+    told_down: Family<ModelLabels, Gauge>,
     overflows: Family<OverflowLabels, Counter>,
     endpoints: Family<LevelLabels, Gauge>,
     refusals: Family<RefusalLabels, Counter>,
@@ -91,6 +92,7 @@ impl Stats {
             duration: Family::new_with_constructor(seconds_histogram),
             first_token: Family::new_with_constructor(seconds_histogram),
             breakers: Family::default(),
+            told_down: Family::default(),
             overflows: Family::default(),
             endpoints: Family::default(),
             refusals: Family::default(),
@@ -134,6 +136,11 @@ impl Stats {
             self.first_token.clone(),
         );
         registry.register("breaker_open", "1 while a target is taken out", self.breakers.clone());
+        registry.register(
+            "told_down",
+            "1 while other sidecars find a target down and this one has seen nothing else",
+            self.told_down.clone(),
+        );
         registry.register(
             "overflow",
             "Calls that passed a self-hosted model over for the state of its endpoints",
@@ -197,6 +204,7 @@ impl Stats {
             duration: self.duration.get_or_create(&labels).clone(),
             first_token: self.first_token.get_or_create(&labels).clone(),
             breaker: self.breakers.get_or_create(&labels).clone(),
+            told_down: self.told_down.get_or_create(&labels).clone(),
             labels,
         }
     }
@@ -296,6 +304,7 @@ impl Stats {
             self.duration.remove(&labels);
             self.first_token.remove(&labels);
             self.breakers.remove(&labels);
+            self.told_down.remove(&labels);
         }
     }
 
@@ -348,6 +357,8 @@ pub struct ModelStats {
     pub first_token: Histogram,
     /// 1 while taken out.
     pub breaker: Gauge,
+    /// 1 while others find it down.
+    pub told_down: Gauge,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pointsman_core::error::Class;
 use pointsman_core::fleet::{Group, Load, Member, Occupied, Slot, Told, pick};
 use pointsman_core::limits::{ENDPOINTS_KNOWN, FULL_LEVEL};
 use pointsman_core::table::EndpointSource;
@@ -20,7 +21,7 @@ fn slots(shapes: &[Shape]) -> (Vec<Slot>, Vec<Occupied>) {
         let member = Arc::new(Member::new(&format!("http://10.0.0.{place}:80"), "/v1").unwrap());
         calls.extend((0..*in_flight).map(|_| Occupied::new(member.clone())));
         if *cooling {
-            member.breaker.on_unreachable(0);
+            member.breaker.on_unreachable(Class::Connect, 0);
         }
         Slot { level: *level, member }
     };
@@ -139,7 +140,7 @@ fn load_says_what_the_best_endpoint_offers() {
     }
     tell(&group, &listing(&urls, FULL_LEVEL));
     assert_eq!(group.load(0), Load::Saturated);
-    group.slots().iter().for_each(|slot| slot.member.breaker.on_unreachable(0));
+    group.slots().iter().for_each(|slot| slot.member.breaker.on_unreachable(Class::Connect, 0));
     assert_eq!(group.load(1), Load::Cooling);
     let mut mixed = listing(&urls, FULL_LEVEL);
     mixed.endpoints.extend(listing(&["http://10.0.0.9:8000".to_owned()], 3).endpoints);

@@ -99,6 +99,13 @@ impl Engine {
         py.detach(|| core.fleet(document)).map_err(|error| EngineError::new_err(error.to_string()))
     }
 
+    /// Takes the `down` object of a `health` event.
+    fn hearsay(&self, py: Python<'_>, document: &[u8]) -> PyResult<()> {
+        let core = self.core()?;
+        let taken = py.detach(|| core.hearsay(document));
+        taken.map_err(|error| EngineError::new_err(error.to_string()))
+    }
+
     /// A gateway's request for a certificate (PEM).
     fn certificate_request(&self) -> PyResult<String> {
         self.gateway()?.certificate.request().map_err(EngineError::new_err)

@@ -41,6 +41,8 @@ AILING = FINE | {
     "rejected": {"digest": "sha256:new", "reason": "minReader 9 is too new"},
     "ledger": "no lease [30 s]",
     "targets": {"main/gpt-4o": "Open", "main/claude": "HalfOpen"},
+    "outages": {"main/gpt-4o": {"class": "Connect", "since": "2026-11-22T11:58:55+00:00"}},
+    "told_down": ["main/mini"],
     "credentials": {"pointsman-credentials/api-key": "host_not_allowed"},
     "last_error": "hub: connection refused",
 }
@@ -60,7 +62,7 @@ def test_a_sidecar_that_is_well_takes_one_line() -> None:
         assert part in told, part
     assert "0123456789abc" not in told
     assert "not current" not in told
-    assert list(troubles(FINE)) == []
+    assert list(troubles(FINE, NOW)) == []
 
 
 def test_what_ails_a_sidecar_is_told_whole() -> None:
@@ -68,6 +70,7 @@ def test_what_ails_a_sidecar_is_told_whole() -> None:
     told = shown(AILING)
     for part in (
         *("not current", "minReader 9 is too new", "no lease [30 s]", "main/gpt-4o: Open"),
+        *("Open for 1m (Connect)", "tries main/mini last: other sidecars find it down"),
         *("main/claude: HalfOpen", "host not allowed", "hub: connection refused", "0 of 1"),
     ):
         assert part in told, part
@@ -82,7 +85,7 @@ def test_without_a_policy_nothing_is_current() -> None:
 
 def test_a_gateway_that_waits_says_for_what() -> None:
     """It runs its table and takes no calls all the same."""
-    (told,) = troubles(FINE | {"waiting": "a certificate"})
+    (told,) = troubles(FINE | {"waiting": "a certificate"}, NOW)
     assert told == "takes no calls yet: waits for a certificate"
 
 

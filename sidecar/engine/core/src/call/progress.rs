@@ -139,7 +139,8 @@ impl Call {
                     credential.rest(failure.class, self.key_sent, self.now_ms(), pause_ms);
                 }
                 _ => {
-                    planned.own(self.target.as_deref()).cool_for(self.now_ms(), pause_ms);
+                    let own = planned.own(self.target.as_deref());
+                    own.cool_for(failure.class, self.now_ms(), pause_ms);
                 }
             }
         }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::document::{State, Told};
 use super::member::{Member, Occupied};
 use super::pick::{Slot, pick};
-use crate::breaker;
+use crate::breaker::{self, Breaker, Outage};
 use crate::limits;
 use crate::table::EndpointSource;
 
@@ -155,6 +155,22 @@ impl Group {
         let current = self.current.load();
         let states = current.slots.iter().map(|slot| slot.member.breaker.state(now_ms));
         states.min().unwrap_or(breaker::State::Closed)
+    }
+
+    /// Why none of its endpoints is well; `None`: one is, or there is none.
+    #[must_use]
+    pub fn outage(&self, now_ms: u64) -> Option<Outage> {
+        let current = self.current.load();
+        let breakers = current.slots.iter().map(|slot| &slot.member.breaker);
+        breakers.min_by_key(|breaker| breaker.state(now_ms)).and_then(Breaker::outage)
+    }
+
+    /// When the attempt began that one of them answered last, boot clock; 0: none.
+    #[must_use]
+    pub fn answered_ms(&self) -> u64 {
+        let current = self.current.load();
+        let answered = current.slots.iter().map(|slot| slot.member.breaker.answered_ms());
+        answered.max().unwrap_or(0)
     }
 
     /// What the hub says of why there is no endpoint.

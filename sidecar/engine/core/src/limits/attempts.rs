@@ -4,6 +4,8 @@
 pub const BREAKER_FIRST_PAUSE_MS: u64 = 1_000;
 /// See above: the line returns within ten seconds of recovery.
 pub const BREAKER_LONGEST_PAUSE_MS: u64 = 8_000;
+/// A pause is shorter by up to this part, drawn at random: a quarter.
+pub const PAUSE_JITTER: u64 = 4;
 /// Server errors in a row that open a breaker.
 pub const BREAKER_FAILURES: u32 = 5;
 /// The longest cooldown of a target, whatever asked for it.

@@ -2,7 +2,7 @@
 //! and of the credential that it shares with others.
 
 use super::PlannedModel;
-use crate::breaker::{Breaker, State};
+use crate::breaker::{Breaker, Outage, State};
 use crate::error::Class;
 use crate::fleet::{Load, Member};
 
@@ -34,6 +34,24 @@ impl PlannedModel {
             None => self.breaker.state(now_ms),
         };
         self.shared().map_or(own, |breaker| own.max(breaker.state(now_ms)))
+    }
+
+    /// Why it is not closed, and since when; of several endpoints that are not, the one that is nearest
+    /// to being called again.
+    #[must_use]
+    pub fn outage(&self, now_ms: u64) -> Option<Outage> {
+        let resting = self.shared().filter(|breaker| breaker.state(now_ms) == self.state(now_ms));
+        let own = || match &self.group {
+            Some(group) => group.outage(now_ms),
+            None => self.breaker.outage(),
+        };
+        resting.and_then(Breaker::outage).or_else(own)
+    }
+
+    /// When the attempt began that it answered last, boot clock; 0: none.
+    #[must_use]
+    pub fn answered_ms(&self) -> u64 {
+        self.group.as_ref().map_or_else(|| self.breaker.answered_ms(), |group| group.answered_ms())
     }
 
     /// Whether the other target uses the same credential.
@@ -72,9 +90,9 @@ impl PlannedModel {
     pub fn on_failed(&self, endpoint: Option<&Member>, class: Class, now_ms: u64) {
         let breaker = self.own(endpoint);
         if class == Class::Connect {
-            breaker.on_unreachable(now_ms);
+            breaker.on_unreachable(class, now_ms);
         } else if class.counts_toward_breaker() {
-            breaker.on_failure(now_ms);
+            breaker.on_failure(class, now_ms);
         } else {
             breaker.on_neutral();
         }
