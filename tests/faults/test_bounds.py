@@ -146,7 +146,10 @@ def test_i6_a_slow_reader_holds_its_provider_back_and_not_our_memory(single: Lin
 
 
 def test_a_caller_that_stops_sending_its_request_is_let_go(single: Line) -> None:
-    """A body that pauses for 30 s: 408 in the native shape; a head that takes 15 s: closed."""
+    """A body that pauses for 30 s: 408 in the native shape; a head that takes 15 s: closed.
+
+    A connection that lies idle in between is kept; the head of its next request has 15 s again.
+    """
 
     def body() -> tuple[bytes, float]:
         with closing(dial(single)) as peer:
@@ -160,13 +163,33 @@ def test_a_caller_that_stops_sending_its_request_is_let_go(single: Line) -> None
             began = time.monotonic()
             return read_all(peer), time.monotonic() - began
 
-    with ThreadPoolExecutor(2) as pool:
+    def nothing() -> float:
+        with closing(dial(single)) as peer:
+            began = time.monotonic()
+            assert read_all(peer) == b""
+            return time.monotonic() - began
+
+    def idle() -> float:
+        with closing(dial(single)) as peer:
+            for _ in range(2):
+                peer.sendall(request())
+                assert peer.recv(65536).startswith(b"HTTP/1.1 200 ")
+                time.sleep(17)
+            peer.sendall(HEAD.encode())
+            began = time.monotonic()
+            assert read_all(peer) == b""
+            return time.monotonic() - began
+
+    with ThreadPoolExecutor(4) as pool:
         slow_body, slow_head = pool.submit(body), pool.submit(head)
+        mute, kept = pool.submit(nothing), pool.submit(idle)
         said, took = slow_body.result()
         assert said.startswith(b"HTTP/1.1 408 ")
         assert json.loads(said.split(b"\r\n\r\n", 1)[1])["error"]["code"] == "request_too_slow"
         assert 28 < took < 40
         assert 13 < slow_head.result()[1] < 25
+        assert 13 < mute.result() < 25
+        assert 13 < kept.result() < 25
     assert single.sidecar.state()["in_flight"] == 0
     assert single.chat().status_code == 200
 

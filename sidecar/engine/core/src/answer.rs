@@ -11,12 +11,14 @@ use tokio::time::Instant;
 
 use crate::large::Large;
 use crate::relay::{Cut, Relay};
+use crate::serve::Ended;
 
 /// What goes down to the app, and by when it must have gone.
 #[derive(Debug, Default)]
 pub struct Answer {
     content: Content,
     until: Option<Instant>,
+    ended: Ended,
 }
 
 #[derive(Debug)]
@@ -39,7 +41,7 @@ impl Answer {
     /// A whole document of our own.
     #[must_use]
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { content: Content::Whole(Some(bytes.into())), until: None }
+        Self { content: Content::Whole(Some(bytes.into())), ..Self::default() }
     }
 
     /// A whole document to a call that may take until `deadline`.
@@ -51,19 +53,24 @@ impl Answer {
     /// A document too large to be buffered.
     #[must_use]
     pub fn large(large: Large, deadline: Instant) -> Self {
-        Self { content: Content::Large(Box::new(large)), until: Some(deadline) }
+        Self { content: Content::Large(Box::new(large)), until: Some(deadline), ..Self::default() }
     }
 
     /// Server-sent events as they come.
     #[must_use]
     pub fn stream(relay: Relay, deadline: Instant) -> Self {
-        Self { content: Content::Stream(Box::new(relay)), until: Some(deadline) }
+        Self { content: Content::Stream(Box::new(relay)), until: Some(deadline), ..Self::default() }
     }
 
     /// When the call's time is over; `None` for an answer of our own.
     #[must_use]
     pub const fn until(&self) -> Option<Instant> {
         self.until
+    }
+
+    /// What is to go with it: its end lets the next request begin.
+    pub fn tell_end(&mut self, ended: Ended) {
+        self.ended = ended;
     }
 }
 

@@ -51,8 +51,13 @@ pub const HTTP_BUFFER_BYTES: usize = 512 << 10;
 /// Headers of one request; above: 431. Hyper's own bound is the same: one that is set there costs two
 /// large allocations a request.
 pub const REQUEST_HEADERS: usize = 100;
-/// How long a caller may take over its request head.
+/// How long a caller may take over its request head, a new connection's first one counted from its begin.
 pub const HEADER_READ_TIMEOUT_MS: u64 = 15_000;
+/// How long an app's connection may be idle between two requests: clients that keep theirs for long (Go's: 90 s)
+/// close them first, so that none sends a request on one that is just being closed.
+pub const IDLE_CALLER_MS: u64 = 120_000;
+/// The same at a gateway, where load balancers keep theirs for up to ten minutes (Google's; Amazon's: one).
+pub const IDLE_GUEST_MS: u64 = 630_000;
 /// Between two ticks of a data thread's nearest timer; shorter than any timeout of a request.
 pub const NEAR_TIMER_MS: u64 = 250;
 /// How long a caller may pause within its request body.

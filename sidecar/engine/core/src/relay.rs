@@ -299,7 +299,7 @@ impl Relay {
 
 impl Drop for Relay {
     /// A caller that does not read is never told, because nobody asks for the next frame: its socket
-    /// gives up at the deadline (`serve::unread`), or the drain does. It has not left, so it is cut.
+    /// gives up at the deadline (`serve::patient`), or the drain does. It has not left, so it is cut.
     fn drop(&mut self) {
         if !self.running() {
             return;

@@ -3,11 +3,10 @@
 //! the ledger client and the signals. `Engine::run` parks the caller until the drain is over.
 
 mod malformed;
-
-mod unread;
+mod patient;
+mod turn;
 mod wire;
 
-use std::cell::Cell;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,8 +34,9 @@ use crate::limits;
 use crate::surface;
 use crate::upstream::TlsRoots;
 use malformed::Worded;
-
-use unread::{Until, WriteUntil};
+use patient::Patient;
+pub use turn::Ended;
+use turn::Turn;
 use wire::Wire;
 
 /// Where the engine is in its life.
@@ -159,18 +159,19 @@ async fn serve_connection(
         return; // closed already
     }
     let Some(socket) = open(stream, &worker.shared).await else { return };
-    let until = Rc::new(Cell::new(None));
+    let idle_ms = match worker.shared.gateway {
+        Some(_) => limits::IDLE_GUEST_MS,
+        None => limits::IDLE_CALLER_MS,
+    };
+    let turn = Rc::new(Turn::default());
     let service =
-        service_fn(|request: Request<Incoming>| guarded(worker.clone(), until.clone(), request));
+        service_fn(|request: Request<Incoming>| guarded(worker.clone(), turn.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(limits::HEADER_READ_TIMEOUT_MS))
+        .header_read_timeout(Duration::from_millis(idle_ms))
         .max_buf_size(limits::HTTP_BUFFER_BYTES)
         .half_close(false)
-        .serve_connection(
-            TokioIo::new(Worded::new(WriteUntil::new(socket, until.clone()))),
-            service,
-        );
+        .serve_connection(TokioIo::new(Worded::new(Patient::new(socket, turn.clone()))), service);
     let mut connection = pin!(connection);
     // A connection's own errors (resets, garbage) concern nobody else.
     tokio::select! {
@@ -200,9 +201,10 @@ async fn open(stream: TcpStream, shared: &Shared) -> Option<Wire> {
 /// `handle`, with a panic turned into a 500 and a counter, and a call that outlives the drain into a 503.
 async fn guarded(
     worker: Rc<Worker>,
-    until: Until,
+    turn: Rc<Turn>,
     request: Request<Incoming>,
 ) -> Result<Reply, std::convert::Infallible> {
+    turn.on_request();
     let dialect = surface::dialect_of(request.uri(), request.headers());
     let mut future = Box::pin(handle(worker.clone(), request));
     let ended = std::future::poll_fn(|cx| {
@@ -215,14 +217,15 @@ async fn guarded(
     })
     .await;
     drop(future); // with its call, which says what became of it
-    let reply = ended.unwrap_or_else(|refusal| {
+    let mut reply = ended.unwrap_or_else(|refusal| {
         if refusal == Refusal::Internal {
             worker.shared.stats.panics.inc();
         }
         stand_in(&worker, &refusal, dialect)
     });
     let own = || Instant::now() + Duration::from_millis(limits::ANSWER_WRITE_MS);
-    until.set(Some(reply.body().until().unwrap_or_else(own)));
+    let until = reply.body().until().unwrap_or_else(own);
+    reply.body_mut().tell_end(turn.on_answer(until));
     Ok(reply)
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::unread::WriteUntil;
+use super::patient::Patient;
 use crate::error::Refusal;
 use crate::limits;
 
@@ -18,13 +18,13 @@ const BARE: &[u8] = b"\r\ncontent-length: 0\r\n";
 /// A caller's connection.
 #[derive(Debug)]
 pub(super) struct Worded {
-    tcp: WriteUntil,
+    tcp: Patient,
     /// Our answer in place of hyper's.
     answer: Bytes,
 }
 
 impl Worded {
-    pub(super) fn new(tcp: WriteUntil) -> Self {
+    pub(super) fn new(tcp: Patient) -> Self {
         Self { tcp, answer: Bytes::new() }
     }
 
