@@ -154,3 +154,64 @@ def test_retries_on_a_failing_target_are_a_share_of_the_calls(tmp_path: Path, th
         floor = time.monotonic() - began + 1
         retried = made.providers["a"].stats()["requests"] - 200
         assert 1 <= retried <= 20 + floor + 1
+
+
+def test_all_rules_share_what_may_be_retried_at_a_target_and_keep_it_over_tables(
+    tmp_path: Path,
+) -> None:
+    """Five rules to one failing model, two retries a second each: it sees two a second in all."""
+    few = {"maxAttempts": 3, "budgetPercent": 0, "minPerSecond": 2}
+    names = [f"r{number}" for number in range(5)]
+
+    def many(made: Line) -> dict[str, Any]:
+        rules = [
+            {"name": name, "when": {"models": [name]}, "route": route("a", retries=few)}
+            for name in names
+        ]
+        return table([model("a", made.url("a"))], rules)
+
+    with line(tmp_path, "a", build=many) as made:
+        made.script("a", {"status": 500})
+        began = time.monotonic()
+        for turn in range(20):
+            if turn % 5 == 4:
+                made.swap({**many(made), "catalogue": f"sha256:{turn}"})
+            assert {made.chat(model=name).status_code for name in names} == {502}
+        floor = 2 * (time.monotonic() - began + 1)
+        retried = made.providers["a"].stats()["requests"] - 20 * len(names)
+        assert 2 <= retried <= floor, (retried, floor)
+
+
+def test_a_call_that_reaches_nobody_waits_for_who_restarts(pair: Line) -> None:
+    """Both providers are gone for half a second: the call is answered, and nobody saw it twice."""
+    pair.script("a")
+    addresses = {name: one.address for name, one in pair.providers.items()}
+    for provider in pair.providers.values():
+        provider.kill()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(pair.chat)
+        eventually(lambda: pair.sidecar.state()["in_flight"] == 1)
+        time.sleep(0.5)
+        back = Simulator(pair.folder, "again", listen=addresses["b"])
+        with ended(back):
+            answer = waiting.result()
+            assert answer.status_code == 200, answer.text
+            record = pair.sidecar.record(answer.headers["x-pointsman-request-id"])
+            rows = [(row["model"], row["class"]) for row in record["attempts"]]
+            assert rows[:3] == [("main/a", "Connect"), ("main/a", "Connect"), ("main/b", "Connect")]
+            assert rows[-1] == ("main/b", "ok")
+            assert back.stats()["requests"] == 1
+
+
+def test_who_stays_away_is_waited_for_three_seconds_and_no_longer(pair: Line) -> None:
+    """Seven tries at a provider that refuses connections, then one error that is final."""
+    pair.providers["a"].kill()
+    began = time.monotonic()
+    answer = pair.chat(model="only")
+    took = time.monotonic() - began
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_unreachable")
+    assert answer.headers["x-should-retry"] == "false"
+    record = pair.sidecar.record(answer.headers["x-pointsman-request-id"])
+    assert [row["class"] for row in record["attempts"]] == ["Connect"] * 7
+    assert record["cost"] == 0
+    assert 2.5 <= took < 6

@@ -129,6 +129,7 @@ _FULL_POLICY = make.policy(
             "candidates": [{"model": "main/mini", "weight": 3}],
             "retries": {"maxAttempts": 2, "budgetPercent": 10, "minPerSecond": 1},
             "timeouts": {"firstToken": "5s", "streamIdle": "10s", "total": "1m"},
+            "holdBack": {"tokens": 40, "ms": 500},
             "overflow": {"onSaturated": False, "onColdStart": False, "onError": False},
             "priority": "Low",
             "untranslatable": "Refuse",

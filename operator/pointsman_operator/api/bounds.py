@@ -93,6 +93,10 @@ ATTEMPTS = 10
 """Attempts of one request over all candidates."""
 RETRIES_PER_SECOND = 10_000
 """Retries that are always allowed."""
+HELD_TOKENS = 200
+"""Tokens of a stream that are held back: their events fill the 64 KiB that the engine holds."""
+HELD_MS = 10_000
+"""How long they are: whoever reads along waits."""
 
 LIMIT_USD = 9_000_000
 """A limit in dollars: its picodollars fit a signed 64-bit integer with room for the overrun."""

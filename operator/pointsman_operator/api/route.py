@@ -44,7 +44,8 @@ class Retries(Struct):
     budget_percent: Percent = 20
     """Retries as a share of requests; above it failures go to the caller at once."""
     min_per_second: Annotated[int, Field(ge=0, le=bounds.RETRIES_PER_SECOND)] = 3
-    """Retries that are allowed however few requests there are."""
+    """Retries that are allowed however few requests there are. All routes to a model share what
+    they may try again there."""
 
 
 class Timeouts(Struct):
@@ -75,6 +76,25 @@ class Overflow(Struct):
     """A self-hosted model sleeps, or its pods are starting. `false`: its callers wait for it."""
     on_error: bool = True
     """A call failed and may be tried again. `false`: only the same model is tried again."""
+
+
+class HoldBack(Struct):
+    """How much of a stream waits, so that what breaks in it is tried again unseen."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="has(self.tokens) || has(self.ms)",
+            message="at least one of tokens and ms",
+            holds=lambda h: h.tokens is not None or h.ms is not None,
+        ),
+    )
+
+    tokens: Annotated[int, Field(ge=1, le=bounds.HELD_TOKENS)] | None = None
+    """Until about so many tokens have come, by the length that the model's tokens usually have; or
+    64 KiB, or the answer's end."""
+    ms: Annotated[int, Field(ge=1, le=bounds.HELD_MS)] | None = None
+    """Until so many milliseconds have passed since the first content. With both, whichever is
+    first."""
 
 
 class Route(Struct):
@@ -129,6 +149,9 @@ class Route(Struct):
     """Attempts."""
     timeouts: Timeouts = Timeouts()
     """Limits on waiting."""
+    hold_back: HoldBack | None = None
+    """How much of a stream is held back: a provider that breaks off meanwhile costs the caller
+    nothing but time. Default: nothing beyond the first content."""
     overflow: Overflow = Overflow()
     """When another candidate takes over."""
     priority: Literal["Low", "Normal", "High"] = "Normal"

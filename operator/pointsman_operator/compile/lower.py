@@ -7,9 +7,10 @@ from pointsman_operator.api.budget import Budget, Subject
 from pointsman_operator.api.durations import milliseconds
 from pointsman_operator.api.meta import HeaderMatch
 from pointsman_operator.api.policy import Signal, When
-from pointsman_operator.api.route import Candidate, Overflow, Retries, Timeouts
+from pointsman_operator.api.route import Candidate, HoldBack, Overflow, Retries, Timeouts
 from pointsman_operator.compile.table import (
     TableCandidate,
+    TableHoldBack,
     TableOverflow,
     TableRetries,
     TableSignal,
@@ -84,6 +85,11 @@ def lower_timeouts(timeouts: Timeouts) -> TableTimeouts:
         stream_idle_ms=milliseconds(timeouts.stream_idle),
         total_ms=milliseconds(timeouts.total),
     )
+
+
+def lower_hold_back(hold: HoldBack | None) -> TableHoldBack | None:
+    """How much of a stream is held back."""
+    return None if hold is None else TableHoldBack(tokens=hold.tokens, ms=hold.ms)
 
 
 def lower_attribution(subject: Subject) -> TableHeader | None:

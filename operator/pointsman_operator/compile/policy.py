@@ -156,6 +156,7 @@ def lower_route(scope: PolicyScope, route: Route, path: str) -> TableRoute:
         quality=_aim(scope, route, candidates),
         retries=lower.lower_retries(route.retries),
         timeouts=lower.lower_timeouts(route.timeouts),
+        hold_back=lower.lower_hold_back(route.hold_back),
         overflow=lower.lower_overflow(route.overflow),
         priority=None if route.priority == "Normal" else route.priority,
         untranslatable="Refuse" if route.untranslatable == "Refuse" else None,

@@ -230,6 +230,13 @@ class TableOverflow(Part):
     on_error: bool
 
 
+class TableHoldBack(Part):
+    """Whichever is first; at least one is there."""
+
+    tokens: Count | None = None
+    ms: Count | None = None
+
+
 class TableRoute(Part):
     """Candidates in order; without any, requests that come here are refused."""
 
@@ -238,6 +245,8 @@ class TableRoute(Part):
     quality: TableAim | None = None
     retries: TableRetries
     timeouts: TableTimeouts
+    hold_back: TableHoldBack | None = None
+    """Of a stream after its first content. Absent: nothing."""
     overflow: TableOverflow | None = None
     """Absent: always."""
     priority: Literal["Low", "High"] | None = None
@@ -268,7 +277,7 @@ class TableGateway(Part):
     """Other namespaces; none: all."""
 
 
-Reader = Literal[1, 2, 3, 4]
+Reader = Literal[1, 2, 3, 4, 5]
 """Versions of reading. Older sidecars go on with every table that does not need the newer one."""
 FIRST_TYPES = frozenset({"OpenAI", "OpenAICompatible", "SelfHosted"})
 """What readers before 3 speak."""
@@ -278,8 +287,12 @@ def least_reader(models: Iterable[TableModel], routes: Iterable[TableRoute] = ()
     """The oldest reader that does what the table says.
 
     2: models by pod selector, or by a gateway (it has no ticket). 3: types with formats of their
-    own, dated versions of Azure's API, refusals in place of losses. 4: workload identity.
+    own, dated versions of Azure's API, refusals in place of losses. 4: workload identity. 5:
+    streams that are held back.
     """
+    routes = tuple(routes)
+    if any(route.hold_back is not None for route in routes):
+        return 5
     ways = [model.provider for model in models]
     if TableIdentity() in [way.credential for way in ways]:
         return 4

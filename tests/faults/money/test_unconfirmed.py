@@ -20,6 +20,7 @@ GIVEN_UP: dict[str, dict[str, Any]] = {
     "timed-out": {"firstTokenMs": 60_000},
     "cut-early": {"cutAtByte": 40},
     "bad-json": {"garbageAtEvent": 0},
+    "cut-while-held-back": {"outputTokens": 40, "cutAtEvent": 4},
 }
 PROMPT = {"onLedgerUnavailable": "Allow", "outageHorizonSeconds": 6}
 """A short horizon makes renewals, and so reports, frequent."""
@@ -50,7 +51,9 @@ def assert_agrees(world: MoneyWorld) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("kind", GIVEN_UP)
 async def test_given_up_attempts_stand_under_their_own_model(world: MoneyWorld, kind: str) -> None:
     """The first model's attempt is unconfirmed, the second's answer is spent; it is one request."""
-    rules = [{"name": "all", "when": {}, "route": route("gpt", "cheap", timeouts=SHORT)}]
+    once = {"maxAttempts": 3, "budgetPercent": 0, "minPerSecond": 0}
+    to = route("gpt", "cheap", timeouts=SHORT, retries=once, holdBack={"tokens": 200})
+    rules = [{"name": "all", "when": {}, "route": to}]
     world.put(a_budget(DOLLAR), names=("gpt", "cheap"), rules=rules)
     url = world.start_sidecar().url
     world.sim.script({"match": {"model": "gpt-2026"}, "do": GIVEN_UP[kind]})
@@ -60,7 +63,9 @@ async def test_given_up_attempts_stand_under_their_own_model(world: MoneyWorld, 
     assert got.headers["x-pointsman-model"] == "main/cheap"
     world.finish()
     rows = assert_agrees(world)
-    assert rows["main/gpt"]["unconfirmed"] > 0
+    billed = {name.rpartition(".")[2]: row["cost"] for name, row in world.sim.bill().items()}
+    assert rows["main/gpt"]["unconfirmed"] >= max(billed.get("1", 0), 1)
+    assert rows["main/cheap"]["cost"] == billed["2"]
     assert (rows["main/gpt"]["cost"], rows["main/gpt"]["requests"]) == (0, 0)
     assert rows["main/cheap"]["cost"] > 0
     assert (rows["main/cheap"]["unconfirmed"], rows["main/cheap"]["requests"]) == (0, 1)

@@ -1,8 +1,11 @@
 //! Which target to try next: a sans-I/O state machine over the closed error classes (wire.md A10).
 //! `handle` drives it; the order of candidates comes from `select`.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+mod budget;
+
 use std::time::Duration;
+
+pub use budget::{RetryBudget, Waiting};
 
 use crate::error::Class;
 use crate::limits;
@@ -13,6 +16,13 @@ use crate::table::Retries;
 pub enum Step {
     /// Try the target at this place in the order, after a pause.
     Try {
+        /// Place in the order of candidates.
+        place: usize,
+        /// Pause before it.
+        pause: Duration,
+    },
+    /// The same where nobody was reached, for as long as there is room for another call that waits.
+    Wait {
         /// Place in the order of candidates.
         place: usize,
         /// Pause before it.
@@ -33,6 +43,23 @@ pub enum Again {
     Nobody,
 }
 
+/// A failed attempt, as far as the next one depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Failed {
+    /// Of the taxonomy.
+    pub class: Class,
+    /// What the target asked for.
+    pub retry_after: Option<Duration>,
+    /// What the same candidate still offers.
+    pub again: Again,
+    /// The place of the next candidate that may do better, if this failure allows one.
+    pub next: Option<usize>,
+    /// Nothing of the request went out, so that another try costs no provider anything.
+    pub unsent: bool,
+    /// The candidate is the way to a gateway: several pods under one name, one of which may be gone.
+    pub to_gateway: bool,
+}
+
 /// The attempts of one request.
 #[derive(Debug)]
 pub struct Attempts {
@@ -41,13 +68,27 @@ pub struct Attempts {
     made: u8,
     same: u8,
     moved: bool,
+    /// Nobody has had a byte of the request yet.
+    nobody_reached: bool,
+    /// When the first attempt failed that reached nobody.
+    unreached_since_ms: Option<u64>,
+    waits: usize,
 }
 
 impl Attempts {
     /// A request whose first attempt is at place 0 of its order.
     #[must_use]
     pub const fn new(retries: Retries) -> Self {
-        Self { retries, place: 0, made: 1, same: 0, moved: false }
+        Self {
+            retries,
+            place: 0,
+            made: 1,
+            same: 0,
+            moved: false,
+            nobody_reached: true,
+            unreached_since_ms: None,
+            waits: 0,
+        }
     }
 
     /// The place of the current attempt.
@@ -56,23 +97,26 @@ impl Attempts {
         self.place
     }
 
-    /// Attempts made so far, the current one included.
+    /// Attempts made so far, the current one included, but for those that `Step::Wait` added.
     #[must_use]
     pub const fn made(&self) -> u8 {
         self.made
     }
 
-    /// The reaction to a failure of the current attempt. `retry_after` is what the target asked for,
-    /// `next` the place of the next candidate that may do better, if this failure allows one, `again`
-    /// what the same candidate still offers.
-    pub fn after(
-        &mut self,
-        class: Class,
-        retry_after: Option<Duration>,
-        (again, next): (Again, Option<usize>),
-        budget: &RetryBudget,
-        now_ms: u64,
-    ) -> Step {
+    /// The reaction to a failure of the current attempt; `budget` is its target's.
+    pub fn after(&mut self, failed: &Failed, budget: &RetryBudget, now_ms: u64) -> Step {
+        self.nobody_reached &= failed.unsent;
+        if failed.unsent {
+            self.unreached_since_ms.get_or_insert(now_ms);
+        }
+        match self.within_attempts(failed, budget, now_ms) {
+            Step::GiveUp if failed.unsent => self.wait(failed, now_ms),
+            step => step,
+        }
+    }
+
+    fn within_attempts(&mut self, failed: &Failed, budget: &RetryBudget, now_ms: u64) -> Step {
+        let Failed { class, again, next, .. } = *failed;
         if self.made >= self.retries.max_attempts {
             return Step::GiveUp;
         }
@@ -86,7 +130,7 @@ impl Attempts {
             // Neither now nor after a pause.
         } else if class == Class::RateLimit {
             let patience = Duration::from_millis(limits::RATE_LIMIT_PATIENCE_MS);
-            let wait = retry_after.unwrap_or(patience);
+            let wait = failed.retry_after.unwrap_or(patience);
             if next.is_none()
                 && self.same == 0
                 && wait <= patience
@@ -111,237 +155,26 @@ impl Attempts {
         self.same += 1;
         Step::Try { place: self.place, pause }
     }
-}
 
-/// Bounds retries on the same target over all requests of a rule, whichever thread serves them: a
-/// share of requests plus a floor, so that a fleet of routers does not finish off a provider that is
-/// down. Lock-free; kept across tables.
-#[derive(Debug, Default)]
-pub struct RetryBudget {
-    /// Hundredths of a retry earned by requests.
-    earned: AtomicU64,
-    /// The second in which the floor was last used, and how often, in the high and the low half.
-    floor: AtomicU64,
-}
-
-impl RetryBudget {
-    /// Every request earns a share of a retry.
-    pub fn earn(&self, retries: &Retries) {
-        let share = u64::from(retries.budget_percent);
-        let more = |earned: u64| {
-            (earned < limits::RETRIES_EARNED_CENTI)
-                .then(|| (earned + share).min(limits::RETRIES_EARNED_CENTI))
+    /// A pod that has just ended still stands in its Service for a second or two, and a provider that
+    /// restarts refuses connections as long: where nobody was reached the caller gets a few tries more.
+    fn wait(&mut self, failed: &Failed, now_ms: u64) -> Step {
+        let Some(pause_ms) = limits::UNREACHED_PAUSES_MS.get(self.waits) else {
+            return Step::GiveUp;
         };
-        // Nothing to do where the most is saved up already.
-        let _full = self.earned.fetch_update(Relaxed, Relaxed, more);
-    }
-
-    fn spend(&self, retries: &Retries, now_ms: u64) -> bool {
-        let second = (now_ms / 1_000) << 32;
-        let of_floor = |floor: u64| {
-            // A thread that is late by a second takes from the newer second's.
-            let used = if floor >> 32 < second >> 32 { second } else { floor };
-            (used & u64::from(u32::MAX) < u64::from(retries.min_per_second)).then_some(used + 1)
-        };
-        self.floor.fetch_update(Relaxed, Relaxed, of_floor).is_ok()
-            || self.earned.fetch_update(Relaxed, Relaxed, |earned| earned.checked_sub(100)).is_ok()
+        let pause_ms = pause_ms + fastrand::u64(0..=pause_ms / 4);
+        let since_ms = self.unreached_since_ms.unwrap_or(now_ms);
+        let over = now_ms.saturating_sub(since_ms) + pause_ms > limits::UNREACHED_PATIENCE_MS;
+        if over || failed.again == Again::Nobody || !(failed.to_gateway || self.nobody_reached) {
+            return Step::GiveUp;
+        }
+        self.waits += 1;
+        // All in turn where all were unreachable; else the gateway that was asked last.
+        let first = if self.nobody_reached { 0 } else { self.place };
+        self.place = failed.next.unwrap_or(first);
+        Step::Wait { place: self.place, pause: Duration::from_millis(pause_ms) }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn retries(max_attempts: u8) -> Retries {
-        Retries { max_attempts, budget_percent: 20, min_per_second: 3 }
-    }
-
-    fn place(step: Step) -> Option<usize> {
-        match step {
-            Step::Try { place, .. } => Some(place),
-            Step::GiveUp => None,
-        }
-    }
-
-    fn following(attempts: &Attempts, targets: usize) -> Option<usize> {
-        Some(attempts.place() + 1).filter(|next| *next < targets)
-    }
-
-    #[test]
-    fn connect_failure_is_retried_once_on_the_same_target_then_falls_back() {
-        let (mut attempts, budget) = (Attempts::new(retries(5)), RetryBudget::default());
-        assert_eq!(
-            place(attempts.after(
-                Class::Connect,
-                None,
-                (Again::Same, following(&attempts, 2)),
-                &budget,
-                0
-            )),
-            Some(0)
-        );
-        assert_eq!(
-            place(attempts.after(
-                Class::Connect,
-                None,
-                (Again::Same, following(&attempts, 2)),
-                &budget,
-                0
-            )),
-            Some(1)
-        );
-        assert_eq!(
-            place(attempts.after(
-                Class::Connect,
-                None,
-                (Again::Same, following(&attempts, 2)),
-                &budget,
-                0
-            )),
-            Some(1)
-        );
-        assert_eq!(
-            place(attempts.after(
-                Class::Connect,
-                None,
-                (Again::Same, following(&attempts, 2)),
-                &budget,
-                0
-            )),
-            None
-        );
-    }
-
-    #[test]
-    fn a_silent_target_is_never_retried() {
-        let (mut attempts, budget) = (Attempts::new(retries(5)), RetryBudget::default());
-        assert_eq!(
-            place(attempts.after(
-                Class::SlowFirstToken,
-                None,
-                (Again::Same, following(&attempts, 2)),
-                &budget,
-                0
-            )),
-            Some(1)
-        );
-        assert_eq!(
-            place(attempts.after(
-                Class::SlowFirstToken,
-                None,
-                (Again::Same, following(&attempts, 2)),
-                &budget,
-                0
-            )),
-            None
-        );
-    }
-
-    #[test]
-    fn a_callers_bad_request_is_final() {
-        let (mut attempts, budget) = (Attempts::new(retries(5)), RetryBudget::default());
-        assert_eq!(
-            attempts.after(Class::BadRequest, None, (Again::Same, None), &budget, 0),
-            Step::GiveUp
-        );
-    }
-
-    #[test]
-    fn a_rate_limit_falls_back_and_waits_only_as_the_last_resort() {
-        let budget = RetryBudget::default();
-        let wait = Duration::from_millis(1_500);
-        let mut two = Attempts::new(retries(5));
-        assert_eq!(
-            place(two.after(Class::RateLimit, Some(wait), (Again::Same, Some(1)), &budget, 0)),
-            Some(1)
-        );
-        let mut last = Attempts::new(retries(5));
-        assert_eq!(
-            last.after(Class::RateLimit, Some(wait), (Again::Same, None), &budget, 0),
-            Step::Try { place: 0, pause: wait }
-        );
-        assert_eq!(
-            last.after(Class::RateLimit, Some(wait), (Again::Same, None), &budget, 0),
-            Step::GiveUp,
-            "once"
-        );
-        let mut long = Attempts::new(retries(5));
-        assert_eq!(
-            long.after(Class::RateLimit, Some(wait * 10), (Again::Same, None), &budget, 0),
-            Step::GiveUp
-        );
-    }
-
-    #[test]
-    fn attempts_never_exceed_their_maximum() {
-        let (mut attempts, budget) = (Attempts::new(retries(3)), RetryBudget::default());
-        let mut tried = 1;
-        while place(attempts.after(
-            Class::Server,
-            None,
-            (Again::Same, following(&attempts, 9)),
-            &budget,
-            0,
-        ))
-        .is_some()
-        {
-            tried += 1;
-        }
-        assert_eq!((tried, attempts.made()), (3, 3));
-    }
-
-    #[test]
-    fn another_endpoint_comes_first_once_and_costs_no_budget() {
-        let (mut attempts, budget) = (Attempts::new(retries(4)), RetryBudget::default());
-        let none = Retries { budget_percent: 0, min_per_second: 0, ..retries(4) };
-        attempts.retries = none;
-        let after = |attempts: &mut Attempts, again, next| {
-            attempts.after(Class::Connect, None, (again, next), &budget, 0)
-        };
-        let at_once = |place| Step::Try { place, pause: Duration::ZERO };
-        assert_eq!(after(&mut attempts, Again::Other, Some(1)), at_once(0));
-        assert_eq!(after(&mut attempts, Again::Other, Some(1)), at_once(1));
-        assert_eq!(after(&mut attempts, Again::Other, None), at_once(1));
-        assert_eq!(after(&mut attempts, Again::Other, None), Step::GiveUp, "four in all");
-        let mut alone = Attempts::new(none);
-        assert_eq!(after(&mut alone, Again::Nobody, None), Step::GiveUp);
-        let mut prompt = Attempts::new(none);
-        let too_long = prompt.after(Class::ContextTooLong, None, (Again::Other, None), &budget, 0);
-        assert_eq!(too_long, Step::GiveUp, "every endpoint says so");
-    }
-
-    #[test]
-    fn retries_are_a_share_of_requests_plus_a_floor() {
-        let (budget, retries) = (RetryBudget::default(), retries(3));
-        for _ in 0..100 {
-            budget.earn(&retries);
-        }
-        let spent = (0..1_000).filter(|_| budget.spend(&retries, 500)).count();
-        assert_eq!(spent, 3 + 20, "three a second, and 20 % of a hundred requests");
-        assert!(budget.spend(&retries, 1_000), "the next second has its floor again");
-    }
-
-    #[test]
-    fn threads_share_one_budget() {
-        let (budget, retries) = (RetryBudget::default(), retries(3));
-        let spent = AtomicU64::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..100 {
-                        budget.earn(&retries);
-                    }
-                });
-            }
-        });
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    let mine = (0..1_000).filter(|_| budget.spend(&retries, 500)).count();
-                    spent.fetch_add(mine as u64, Relaxed);
-                });
-            }
-        });
-        assert_eq!(spent.into_inner(), 3 + 80, "three a second, and 20 % of four hundred requests");
-    }
-}
+mod tests;

@@ -145,6 +145,9 @@ fn route(table: &RouteTable, route: &Route, path: &str) -> Result<(), Rejected> 
     if route.retries.max_attempts == 0 {
         return Err(Rejected::at(format!("{path}.retries.maxAttempts"), "must be at least 1"));
     }
+    if route.hold_back.is_some_and(|hold| hold.tokens.is_none() && hold.ms.is_none()) {
+        return Err(Rejected::at(format!("{path}.holdBack"), "names neither tokens nor ms"));
+    }
     for (index, candidate) in route.candidates.iter().enumerate() {
         if !table.models.iter().any(|model| model.name == candidate.model) {
             let path = format!("{path}.candidates[{index}].model");

@@ -7,6 +7,7 @@ mod authorize;
 mod clock;
 mod edits;
 mod failure;
+mod hold;
 mod request;
 
 use std::collections::VecDeque;
@@ -115,7 +116,14 @@ pub async fn attempt(
         // Boxed: calls to one fixed address would be larger by what these hold.
         Some(leaving) => Box::pin(unless_left(call, request, limit, leaving)).await,
     };
-    exchanged.unwrap_or_else(|_| Attempted::Failed(Failure::new(Class::SlowFirstToken, 0, true)))
+    let attempted = exchanged
+        .unwrap_or_else(|_| Attempted::Failed(Failure::new(Class::SlowFirstToken, 0, true)));
+    let Attempted::Stream(opened) = attempted else { return attempted };
+    match call.route().and_then(|route| route.route.hold_back) {
+        None => Attempted::Stream(opened),
+        // Boxed: few routes hold anything back.
+        Some(hold) => Box::pin(hold::hold(call, opened, hold, deadline)).await,
+    }
 }
 
 /// An exchange that is given up where its endpoint leaves; until it commits the call has lost nothing.

@@ -3,6 +3,7 @@
 
 mod kept;
 mod reply;
+mod tries;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,27 +12,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::admission::Guest;
 use crate::answer::Answer;
-use crate::attempt::{Attempts, Step};
 use crate::call::Call;
 use crate::choose;
-use crate::dispatch::{self, Attempted, Failure};
+use crate::dispatch::Attempted;
 use crate::engine::Shared;
-use crate::error::{CallerNo, Cooldown, Refusal};
+use crate::error::{CallerNo, Refusal};
 use crate::intake;
 use crate::kept::Kept;
 use crate::limits;
 use crate::models;
 use crate::plan::Plan;
-use crate::reserve;
 use crate::scan::ScanOptions;
 use crate::surface::{self, Asked};
 use crate::upstream::{Pool, TlsRoots};
+
+use tries::try_candidates;
 
 use reply::{answer, counted, failed, large, refused, stream, turn_away};
 pub use reply::{refuse, stand_in};
@@ -184,80 +185,6 @@ async fn prepare(
     call.stages.choose = call.elapsed_us() - call.stages.scan;
     call.leave_stage();
     Ok(intake.pieces)
-}
-
-/// Tries candidates in order until one answers or none is left to try.
-async fn try_candidates(
-    call: &mut Call,
-    pieces: &[Bytes],
-    head: &HeaderMap,
-    deadline: Instant,
-) -> Result<Attempted, Refusal> {
-    let Some(route) = call.route() else { return Err(Refusal::Internal) };
-    let retries = route.route.retries;
-    let budget = route.retry_budget.clone();
-    budget.earn(&retries);
-    let usable = call.rows.iter().filter(|row| row.usable()).count();
-    let mut attempts = Attempts::new(retries);
-    loop {
-        call.choose(attempts.place());
-        let attempted = if call.take_endpoint(deadline).await {
-            let reserving = call.elapsed_us();
-            call.enter_stage("budget");
-            reserve::reserve(call, head).await?;
-            call.stages.budget += call.elapsed_us() - reserving;
-            call.leave_stage();
-            let translated = if call.is_reworded() {
-                Box::pin(call.translated(pieces)).await?
-            } else {
-                call.dropped = None;
-                None
-            };
-            call.begin_attempt();
-            let more = attempts.made() < retries.max_attempts;
-            let leaving = more.then(|| call.leaving(attempts.place() + 1 < usable)).flatten();
-            dispatch::attempt(call, (pieces, translated), head, deadline, leaving).await
-        } else {
-            call.begin_attempt();
-            Attempted::Failed(Failure::no_endpoint())
-        };
-        let Attempted::Failed(failure) = attempted else { return Ok(attempted) };
-        call.attempt_failed(&failure);
-        let next = next_place(call, &failure, attempts.place(), usable);
-        let chances = (call.again(&failure), next);
-        let now_ms = call.worker().shared.clock.boot_ms();
-        match attempts.after(failure.class, failure.retry_after, chances, &budget, now_ms) {
-            Step::Try { pause, .. } if Instant::now() + pause < deadline => {
-                tokio::time::sleep(pause).await;
-            }
-            _ => return Ok(Attempted::Failed(failure)),
-        }
-    }
-}
-
-/// The next candidate that this failure allows and that may do better: a prompt that was too long
-/// needs a larger window, a key that was refused is refused to all who use it.
-fn next_place(call: &Call, failure: &Failure, place: usize, usable: usize) -> Option<usize> {
-    let stays = if failure.left {
-        !call.may_overflow()
-    } else {
-        call.route().is_some_and(|route| !route.route.overflow.on_error)
-    };
-    if stays || (!failure.class.fall_back() && !failure.capability_gap) {
-        return None;
-    }
-    let window = |place: usize| {
-        let row = call.rows.get(place)?;
-        Some(call.plan.table.models[call.model_of(row)].context_window)
-    };
-    let larger =
-        |next: &usize| !failure.class.larger_window_only() || window(*next) > window(place);
-    let planned = |place: usize| Some(&call.plan.models[call.model_of(call.rows.get(place)?)]);
-    let same_key = |next: usize| {
-        planned(place).zip(planned(next)).is_some_and(|(one, two)| one.shares_credential(two))
-    };
-    let key_rests = matches!(failure.cooldown(), Cooldown::Credential(_));
-    (place + 1..usable).filter(larger).find(|next| !(key_rests && same_key(*next)))
 }
 
 /// Bounds that hold before a body is read, and the Plan; at a gateway also who calls.

@@ -16,7 +16,7 @@ use crate::error::Refusal;
 use crate::limits;
 use crate::scan::{Profile, Scan, ScanError, ScanOptions, Scanner};
 
-/// Request bytes counted against the process's bound for as long as this lives.
+/// Bytes of requests, and of streams that are held back, counted against the process's bound for as long as this lives.
 #[derive(Debug)]
 pub struct HeldBytes {
     shared: Arc<Shared>,
@@ -28,9 +28,21 @@ impl HeldBytes {
     /// Counts what a head announces before it comes: of bodies that come together, those that will
     /// not fit are refused unread, and the others need not fear them.
     fn announced(shared: &Arc<Shared>, bytes: u64) -> Result<Self, Refusal> {
-        let mut held = Self { shared: shared.clone(), counted: 0, received: 0 };
+        let mut held = Self::none(shared);
         held.count(bytes)?;
         Ok(held)
+    }
+
+    /// Of a call that holds nothing yet.
+    #[must_use]
+    pub fn none(shared: &Arc<Shared>) -> Self {
+        Self { shared: shared.clone(), counted: 0, received: 0 }
+    }
+
+    /// Counts more bytes; false where there is no room for them.
+    #[must_use]
+    pub fn more(&mut self, bytes: u64) -> bool {
+        self.count(bytes).is_ok()
     }
 
     fn receive(&mut self, bytes: u64) -> Result<(), Refusal> {

@@ -40,16 +40,18 @@ pub struct Breakers {
     pub credentials: Credentials,
     /// Endpoints that the hub tells.
     pub fleet: Fleet,
-    /// By rule.
+    /// By target, like `targets`.
     retries: Mutex<HashMap<String, Arc<RetryBudget>>>,
 }
 
 impl Breakers {
-    fn retries_of(&self, rule: &str) -> Arc<RetryBudget> {
-        self.retries.lock().entry(rule.to_owned()).or_default().clone()
+    fn retries_of(&self, model: &Model) -> Arc<RetryBudget> {
+        // A model that moved to another URL begins anew.
+        let target = format!("{} {}", model.name, model.provider.base_url);
+        self.retries.lock().entry(target).or_default().clone()
     }
 
-    /// Forgets targets and rules that no table names any more.
+    /// Forgets targets that no table names any more.
     fn retain_used(&self) {
         self.retries.lock().retain(|_, budget| Arc::strong_count(budget) > 1);
         self.targets.retain_used();
@@ -100,6 +102,8 @@ pub struct PlannedModel {
     pub head: Option<Head>,
     /// Health; each endpoint of a group has its own.
     pub breaker: Arc<Breaker>,
+    /// Further tries at it, over all rules, threads and tables.
+    pub retry_budget: Arc<RetryBudget>,
     /// Health of its credential, shared with all who use it.
     pub credential: Option<Arc<CredentialHealth>>,
     /// Tokens per byte of its answers.
@@ -123,8 +127,6 @@ pub struct PlannedRoute {
     pub route: Route,
     /// Places in `Plan::models`, in the order of `route.candidates`.
     pub candidates: Vec<usize>,
-    /// Retries on the same target, over all threads and tables of this rule.
-    pub retry_budget: Arc<RetryBudget>,
     /// The candidate of the highest quality (`Quality::prior`; of equals the cheaper one): what its
     /// calls would cost without a choice. `None`: no candidates.
     pub best: Option<usize>,
@@ -204,7 +206,6 @@ impl Plan {
                 route: route.clone(),
                 best: best_of(&table, &candidates),
                 candidates,
-                retry_budget: breakers.retries_of(name),
                 lambda: AtomicI64::new(route.quality.lambda0),
             }
         };
@@ -301,6 +302,7 @@ fn plan_model(
         group: group.map_err(|message| Rejected::at(path("provider.baseURL"), message))?,
         head,
         breaker: breakers.targets.of(model),
+        retry_budget: breakers.retries_of(model),
         credential: model.provider.credential.as_ref().map(|it| breakers.credentials.of(it)),
         calibration: Calibration::default(),
         stats: stats.model(&model.name, &model.provider.label),

@@ -13,12 +13,12 @@ pub use budget::{
 };
 pub use credential::{Cloud, Credential};
 pub use route::{
-    Candidate, DefaultAction, DefaultKind, Overflow, Priority, QualityTarget, Retries, Route, Rule,
-    Strategy, Timeouts, Untranslatable, When,
+    Candidate, DefaultAction, DefaultKind, HoldBack, Overflow, Priority, QualityTarget, Retries,
+    Route, Rule, Strategy, Timeouts, Untranslatable, When,
 };
 
 /// The newest table version that this engine reads.
-pub const READER_VERSION: u32 = 4;
+pub const READER_VERSION: u32 = 5;
 
 /// One policy's slice of the world: what may be called, how to choose, what it may cost.
 #[derive(Debug, Clone, Deserialize)]

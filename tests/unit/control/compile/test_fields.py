@@ -55,7 +55,7 @@ ELSEWHERE = {
     *(
         f"RoutingPolicy.default.route.{member}"
         for member in (
-            *("quality", "retries", "timeouts", "candidates.weight", "overflow"),
+            *("quality", "retries", "timeouts", "candidates.weight", "overflow", "holdBack"),
             *("priority", "untranslatable"),
         )
     ),

@@ -14,6 +14,7 @@ from pointsman_operator.compile.learnt import read_learnt
 from pointsman_operator.compile.resolve import ResolvedPool, resolve_pool
 from pointsman_operator.compile.table import (
     TableCredential,
+    TableHoldBack,
     TableModel,
     TableRetries,
     TableRoute,
@@ -92,6 +93,8 @@ def test_every_type_without_a_server_of_ones_own_needs_a_newer_reader() -> None:
     )
     assert least(old, [refuses]) == 3
     assert least([by_gateway(model) for model in new]) == 2
+    holds = refuses.model_copy(update={"hold_back": TableHoldBack(tokens=40)})
+    assert least(old, [holds]) == 5
 
 
 def test_a_pods_own_identity_needs_no_secret_and_goes_to_its_cloud_alone() -> None:

@@ -66,6 +66,7 @@ impl Call {
     /// An attempt at the chosen model goes out.
     pub fn begin_attempt(&mut self) {
         let start_us = self.elapsed_us();
+        self.first_content_us = 0;
         let Some((_, planned)) = self.model() else { return };
         planned.on_dispatch(self.target.as_deref(), self.now_ms());
         let row = AttemptRow {
@@ -182,8 +183,11 @@ impl Call {
         }
     }
 
-    /// The first content is here.
+    /// The first content is here; the second time does nothing.
     pub fn first_token(&mut self) {
+        if self.first_content_us > 0 {
+            return;
+        }
         self.measure_first_token();
         if let Some((_, planned)) = self.model() {
             planned.on_first_token(self.target.as_deref(), self.attempt_began_ms());

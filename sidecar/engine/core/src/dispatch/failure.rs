@@ -49,6 +49,12 @@ impl Failure {
         Self::new(Class::Connect, 0, false)
     }
 
+    /// Nothing of the request went out.
+    #[must_use]
+    pub fn unsent(&self) -> bool {
+        self.class == Class::Connect && !self.billable
+    }
+
     /// Who rests because of it: as its class says, but for what this target alone lacks.
     pub const fn cooldown(&self) -> Cooldown {
         if !self.target_alone {

@@ -18,7 +18,14 @@ pub const KEY_WATCH_MS: u64 = 500;
 pub const PROBE_MS: u64 = 10_000;
 /// How long a caller may be kept waiting for a rate limit to pass when nothing else can serve it.
 pub const RATE_LIMIT_PATIENCE_MS: u64 = 2_000;
-/// Hundredths of a retry that requests may save up for each rule: 100 retries.
+/// Hundredths of a retry that requests may save up for each target: 100 retries.
 pub const RETRIES_EARNED_CENTI: u64 = 10_000;
 /// Jittered pause before a retry on the same target.
 pub const RETRY_PAUSE_MS: std::ops::Range<u64> = 20..120;
+/// Pauses before further tries where nobody was reached, a quarter of each at random besides: a Service
+/// names a pod that has ended for a second or two.
+pub const UNREACHED_PAUSES_MS: [u64; 5] = [100, 200, 400, 800, 1_000];
+/// All of that together, from the first failure on: who takes longer to refuse is not waited for.
+pub const UNREACHED_PATIENCE_MS: u64 = 3_200;
+/// Calls that wait so for one target at once: a target that is gone must not fill the room of others.
+pub const UNREACHED_WAITERS: u64 = 256;

@@ -32,6 +32,7 @@ pub struct When {
 
 /// Candidates and how to choose and try them.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Route {
     /// How to order candidates.
     pub strategy: Strategy,
@@ -55,6 +56,8 @@ pub struct Route {
     /// Who is refused first where room is short.
     #[serde(default)]
     pub priority: Priority,
+    /// How much of a stream's beginning is held back.
+    pub hold_back: Option<HoldBack>,
 }
 
 impl Route {
@@ -70,6 +73,7 @@ impl Route {
             overflow: Overflow::default(),
             untranslatable: Untranslatable::default(),
             priority: Priority::default(),
+            hold_back: None,
         }
     }
 
@@ -179,6 +183,16 @@ pub enum Priority {
     Normal,
     /// Refused when nothing is left.
     High,
+}
+
+/// How much of a stream is held back after its first content, whichever is reached first; what breaks
+/// there is tried again as if nothing had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct HoldBack {
+    /// About so many tokens.
+    pub tokens: Option<u32>,
+    /// Milliseconds.
+    pub ms: Option<u64>,
 }
 
 /// Attempts of one request and of all requests.

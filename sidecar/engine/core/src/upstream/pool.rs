@@ -112,9 +112,20 @@ impl Pool {
         mut request: Request<Pieces>,
     ) -> Result<Exchange, SendError> {
         let per_origin = self.origin(origin);
+        let mut closed = false;
         loop {
             if let Some(shared) = per_origin.shared_with_room() {
-                return send_http2(shared, request).await;
+                match per_origin.send_http2(shared, request).await {
+                    Ok(exchange) => return Ok(exchange),
+                    // Once: the next connection is a new one.
+                    Err(Unsent::Request(unsent)) if !closed => request = *unsent,
+                    Err(Unsent::Request(_)) => {
+                        return Err(SendError::Unreachable(CLOSED.to_owned()));
+                    }
+                    Err(Unsent::No(why)) => return Err(SendError::Broken(why)),
+                }
+                closed = true;
+                continue;
             }
             let (mut sender, fresh) = match per_origin.take_idle() {
                 Some(sender) => (sender, false),
@@ -125,7 +136,7 @@ impl Pool {
             };
             if sender.ready().await.is_err() {
                 if fresh {
-                    return Err(SendError::Broken("closed at once after connecting".to_owned()));
+                    return Err(SendError::Unreachable(CLOSED.to_owned()));
                 }
                 continue;
             }
@@ -138,13 +149,16 @@ impl Pool {
                         connection: Connection::Http1(sender, per_origin),
                     });
                 }
-                // An idle connection that the peer had closed: nothing of the request went out.
+                // A connection that the peer had closed: nothing of the request went out.
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if !fresh => {
                         request = unsent;
                         *request.uri_mut() = absolute;
                     }
-                    _ => return Err(SendError::Broken(error.into_error().to_string())),
+                    Some(_) => {
+                        return Err(SendError::Unreachable(error.into_error().to_string()));
+                    }
+                    None => return Err(SendError::Broken(error.into_error().to_string())),
                 },
             }
         }
@@ -222,6 +236,8 @@ impl Pool {
     }
 }
 
+const CLOSED: &str = "closed at once after connecting";
+
 /// The request line's target in HTTP/1.1: servers need not know the absolute form (llama.cpp's
 /// answers it with 404), HTTP/2 needs it.
 fn origin_form(absolute: &Uri) -> Uri {
@@ -256,15 +272,34 @@ impl PerOrigin {
             |one: &&Shared| one.in_use.get() < one.peer_limit.get().min(limits::HTTP2_STREAMS);
         shared.iter().filter(room).min_by_key(|one| one.in_use.get()).cloned()
     }
+
+    async fn send_http2(
+        &self,
+        mut shared: Shared,
+        request: Request<Pieces>,
+    ) -> Result<Exchange, Unsent> {
+        shared.in_use.set(shared.in_use.get() + 1);
+        let slot = StreamSlot(shared.in_use.clone());
+        match shared.sender.try_send_request(request).await {
+            Ok(response) => Ok(Exchange { response, connection: Connection::Http2(slot) }),
+            Err(mut error) => match error.take_message() {
+                // The connection had ended: it takes no other request either.
+                Some(unsent) => {
+                    self.shared.borrow_mut().retain(|it| !Rc::ptr_eq(&it.in_use, &shared.in_use));
+                    Err(Unsent::Request(Box::new(unsent)))
+                }
+                None => Err(Unsent::No(error.into_error().to_string())),
+            },
+        }
+    }
 }
 
-async fn send_http2(mut shared: Shared, request: Request<Pieces>) -> Result<Exchange, SendError> {
-    shared.in_use.set(shared.in_use.get() + 1);
-    let slot = StreamSlot(shared.in_use.clone());
-    match shared.sender.send_request(request).await {
-        Ok(response) => Ok(Exchange { response, connection: Connection::Http2(slot) }),
-        Err(error) => Err(SendError::Broken(error.to_string())),
-    }
+/// What failed to be sent on a shared connection.
+enum Unsent {
+    /// Nothing of it went out.
+    Request(Box<Request<Pieces>>),
+    /// It may have arrived.
+    No(String),
 }
 
 async fn handshake_http2(connected: Connected) -> Result<Shared, hyper::Error> {

@@ -32,10 +32,11 @@ use origin::{Fault, Origin};
 const MOST_POLLS: usize = 2_000;
 
 fn engine(origin: &Origin) -> Engine {
-    engine_with(origin, &json!({}))
+    engine_with(origin, &json!({}), &json!({}))
 }
 
-fn engine_with(origin: &Origin, changes: &Value) -> Engine {
+/// `changes` to the model's provider, and more members of the route.
+fn engine_with(origin: &Origin, changes: &Value, more: &Value) -> Engine {
     let free = json!({"address": "127.0.0.1:0", "debugAddress": "127.0.0.1:0"});
     let config = json!({"data": {"address": "127.0.0.1:0"}, "admin": free});
     let engine = Engine::new(config.to_string().as_bytes()).unwrap();
@@ -53,13 +54,15 @@ fn engine_with(origin: &Origin, changes: &Value) -> Engine {
         "enforcement": {"mode": "Audit", "onLedgerUnavailable": "Allow",
                         "outageHorizonSeconds": 900, "defaultMaxTokens": 100}
     });
+    let mut route = json!({
+        "strategy": "Failover", "candidates": [{"model": "main/m"}],
+        "retries": {"maxAttempts": 3, "budgetPercent": 100, "minPerSecond": 1000}
+    });
+    route.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let table = json!({
         "version": 1, "minReader": 1, "policy": {"namespace": "demo", "name": "p"},
         "models": [model], "default": {"action": "Deny"}, "budgets": [budget],
-        "rules": [{"name": "all", "route": {
-            "strategy": "Failover", "candidates": [{"model": "main/m"}],
-            "retries": {"maxAttempts": 3, "budgetPercent": 100, "minPerSecond": 1000}
-        }}]
+        "rules": [{"name": "all", "route": route}]
     });
     engine.load(table.to_string().as_bytes()).unwrap();
     engine
@@ -165,11 +168,20 @@ fn i11_a_call_that_is_retried_dropped_at_every_poll() {
 }
 
 #[test]
+fn i11_a_stream_that_is_held_back_dropped_at_every_poll() {
+    run(async {
+        let origin = Origin::start(Fault::EveryOtherCut).await;
+        let engine = engine_with(&origin, &json!({}), &json!({"holdBack": {"tokens": 200}}));
+        drop_calls(true, &origin, &engine).await;
+    });
+}
+
+#[test]
 fn i11_a_call_to_an_endpoint_dropped_at_every_poll() {
     run(async {
         let origin = Origin::start(Fault::EveryOther).await;
         let pods = json!({"endpoints": "Pods", "baseURL": "http://endpoints.invalid:1/v1"});
-        let engine = engine_with(&origin, &pods);
+        let engine = engine_with(&origin, &pods, &json!({}));
         let told = json!([{"url": format!("http://{}", origin.address), "level": 0}]);
         let fleet = json!({"main/m": {"state": "Ready", "endpoints": told}});
         engine.fleet(fleet.to_string().as_bytes()).unwrap();

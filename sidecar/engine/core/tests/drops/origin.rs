@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     None,
     /// Every other request gets a 500.
     EveryOther,
+    /// Every other stream ends before its end.
+    EveryOtherCut,
 }
 
 /// The provider.
@@ -65,7 +67,8 @@ async fn answer(
     let asked = request.into_body().collect().await.unwrap_or_default().to_bytes();
     tokio::task::yield_now().await;
     origin.requests.set(origin.requests.get() + 1);
-    let failing = origin.fault == Fault::EveryOther && origin.requests.get() % 2 == 1;
+    let first = origin.requests.get() % 2 == 1;
+    let failing = origin.fault == Fault::EveryOther && first;
     let (status, kind, text) = if failing {
         (
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -73,7 +76,9 @@ async fn answer(
             "{\"error\":{\"message\":\"x\"}}".to_owned(),
         )
     } else if memchr::memmem::find(&asked, b"\"stream\":true").is_some() {
-        (StatusCode::OK, "text/event-stream", stream())
+        let (whole, cut) = (stream(), origin.fault == Fault::EveryOtherCut && first);
+        let end = if cut { whole.rfind("data: {").unwrap_or_default() } else { whole.len() };
+        (StatusCode::OK, "text/event-stream", whole[..end].to_owned())
     } else {
         (StatusCode::OK, "application/json", plain())
     };

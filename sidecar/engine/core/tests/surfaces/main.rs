@@ -5,6 +5,7 @@
 
 mod chat_to_messages;
 mod embeddings;
+mod hold_back;
 mod names;
 mod origin;
 mod pairs;
