@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from harness import apps
+from harness import apps, outage
 from harness.calls import short_calls
 from harness.fixtures import fresh_namespace
 from harness.installation import Installation
@@ -37,6 +37,9 @@ KEY = "sk-of-the-owner-alone"
 OVERLAP = {"name": "POINTSMAN_CONTROLLER_OVERLAP_SECONDS", "value": "12"}
 """Between the steps of a root's rotation: ten minutes by default."""
 ROTATED_WITHIN_S = 180.0
+RETURNED_WITHIN_S = 120.0
+"""A container that has just ended for the second time waits ten seconds, twenty the next time, and
+so on; the kubelet looks at it once in a while."""
 UNREACHABLE = "unreachable"
 """What `with_key` says where nobody takes its connection."""
 
@@ -143,6 +146,25 @@ def test_a_root_is_rotated_while_guests_call(
     assert set(said.models()) == {"sim-m0"}, str(said)
 
 
+def test_without_a_hub_a_killed_container_of_a_gateway_costs_no_call(
+    installed: Installation, places: Places, guests: Guests, tmp_path: Path
+) -> None:
+    """Its pod stands in the Service for a while: who meets it there tries again, and it returns."""
+    guests.rolled_out()
+    place = str(guests.gateways()[0]["metadata"]["name"])
+    before = _container(guests.owner, place)["restartCount"]
+    with (
+        outage.scaled_down(installed, outage.HUB),
+        short_calls(guests.guest, guests.pod["metadata"]["name"], tmp_path / "said") as said,
+    ):
+        said.go_on()
+        installed.cluster.kill_container(places.owner, place, "gateway")
+        eventually(lambda: _returned(guests.owner, place, before), RETURNED_WITHIN_S)
+        said.go_on()
+    assert set(said.models()) == {"sim-m0"}, str(said)
+    installed.kubectl("rollout", "status", outage.HUB, "--timeout=180s")
+
+
 def test_a_pool_that_is_closed_again_answers_no_guest(places: Places, guests: Guests) -> None:
     """As if it were not there, and its gateway goes."""
     owner, guest = guests.owner, guests.guest
@@ -194,6 +216,18 @@ def _roots(installed: Installation) -> list[str]:
     """Whom workloads are to trust."""
     bundle = installed.kubectl.json("get", "configmap", "pointsman-ca")["data"]["ca.crt"]
     return re.findall("-----BEGIN CERTIFICATE-----[^-]+", bundle)
+
+
+def _returned(kubectl: Kubectl, pod: str, restarts: int) -> bool:
+    """Whether a gateway's container was started again since and takes calls."""
+    container = _container(kubectl, pod)
+    return bool(container["restartCount"] > restarts and container["ready"])
+
+
+def _container(kubectl: Kubectl, pod: str) -> dict[str, Any]:
+    """How the only container of a gateway's pod is."""
+    (container,) = kubectl.json("get", "pod", pod)["status"]["containerStatuses"]
+    return dict(container)
 
 
 def _asked(kubectl: Kubectl, *models: str) -> list[str]:
