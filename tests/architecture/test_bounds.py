@@ -11,9 +11,12 @@ from pathlib import Path
 from support.tree import ROOT, shown, tracked
 
 CORE = "sidecar/engine/core/src/"
-ENGINE_HOMES = (
-    f"{CORE}limits.rs",
-    *(f"{CORE}limits/{name}.rs" for name in ("attempts", "health", "money")),
+ENGINE_HOMES = tuple(
+    f"{CORE}{name}"
+    for name in (
+        *("limits.rs", "limits/attempts.rs", "limits/health.rs", "limits/media.rs"),
+        "limits/money.rs",
+    )
 )
 HOMES = {
     *ENGINE_HOMES,
@@ -54,6 +57,7 @@ FACTS = {
     "headers.rs": {"VALUE_BYTES"},
     "journal/layout.rs": {"*"},
     "price.rs": {"USD"},
+    "media/form.rs": {"WAV_HEAD"},
     "scan/keep.rs": {"SIDE_BYTES", "TAIL_BYTES", "FIRST_BYTES"},
     "scan/word.rs": {"WORD_BYTES"},
     "scan/number.rs": {"FIRST_LARGE_EXPONENT"},
@@ -67,8 +71,10 @@ FACTS = {
     "trace.rs": {"KNOWN_FLAGS", "SAMPLED"},
     "usage.rs": {"START", "RANGE", "LEAST_BYTES"},
     "wire/cursor.rs": {"SHORT"},
-    "api/money.py": {"PICODOLLARS_PER_USD", "TOKENS_PER_MTOK", "SECONDS_PER_HOUR"},
-    "compile/resolve.py": {"TYPICAL_ANSWER_TOKENS"},
+    "api/money.py": {
+        *("PICODOLLARS_PER_USD", "TOKENS_PER_MTOK", "SECONDS_PER_HOUR", "SECONDS_PER_MINUTE"),
+    },
+    "compile/resolve.py": {"TYPICAL_ANSWER_TOKENS", "TYPICAL_MEDIA_TOKENS"},
     "controller/__main__.py": {
         *("EXIT_USAGE", "EXIT_UNAVAILABLE", "EXIT_DEFECT", "EXIT_REPLACED"),
     },

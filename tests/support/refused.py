@@ -84,6 +84,19 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
         "maxOutputTokens must not be above contextWindow",
         make.pool(make.hosted(contextWindow=10, maxOutputTokens=11)),
     ),
+    (
+        "pricing.media.unit needs what is counted in capabilities",
+        make.pool(
+            make.hosted(
+                capabilities=["chat"],
+                pricing={
+                    "inputPerMTok": "0",
+                    "outputPerMTok": "0",
+                    "media": {"unit": {"per": "Minute", "price": "0.006"}},
+                },
+            )
+        ),
+    ),
     ("names belongs to from: Names", make.pool(allowedNamespaces={"from": "Names"})),
     ("names belongs to from: Names", make.pool(allowedNamespaces={"names": ["a"]})),
     (

@@ -64,7 +64,7 @@ DIGEST_LENGTH = 80
 """`sha256:` and 64 hexadecimal digits."""
 SECRET_KEY_LENGTH = 253
 """Kubernetes' own bound on the keys of a Secret."""
-CAPABILITIES = 8
+CAPABILITIES = 12
 """Capabilities of one model: more than there are."""
 
 TOKENS = 100_000_000

@@ -18,6 +18,7 @@ PICODOLLARS_PER_USD = 10**12
 TOKENS_PER_MTOK = 10**6
 """Prices are written per this many tokens."""
 SECONDS_PER_HOUR = 3600
+SECONDS_PER_MINUTE = 60
 
 USD_PATTERN = r"^[0-9]{1,7}(\.[0-9]{1,12})?$"
 PRICE_PATTERN = r"^[0-9]{1,7}(\.[0-9]{1,6})?$"
@@ -46,6 +47,11 @@ def picodollars_per_token(usd_per_mtok: str) -> int:
         message = f"{usd_per_mtok} has more than 6 decimals"
         raise ValueError(message)
     return per_mtok // TOKENS_PER_MTOK
+
+
+def picodollars_per_second(usd_per_minute: str) -> int:
+    """Picodollars a second of a decimal string of dollars a minute, rounded up."""
+    return -(-picodollars(usd_per_minute) // SECONDS_PER_MINUTE)
 
 
 def gpu_hour_price(gpu_hour_usd: str, gpus: int, tokens_per_second: int) -> int:

@@ -24,7 +24,40 @@ from pointsman_operator.api.provider import Provider
 from pointsman_operator.api.rules import Rule, first_repeated
 from pointsman_operator.api.self_hosted import SelfHosted
 
-Capability = Literal["chat", "json", "tools", "vision", "audio", "embeddings"]
+Capability = Literal[
+    "chat",
+    "json",
+    "tools",
+    "vision",
+    "audio",
+    "embeddings",
+    "transcription",
+    "speech",
+    "images",
+]
+COUNTED_FOR = {"Minute": "transcription", "MCharacters": "speech", "Image": "images"}
+"""What a model does that is billed by what is counted, by the unit's name."""
+
+
+class UnitPrice(Struct):
+    """A price by what is counted instead of by the token."""
+
+    per: Literal["Minute", "MCharacters", "Image"]
+    """A minute of sound that is written down, a million characters that are read aloud, an image
+    that is made."""
+    price: PriceUsd
+    """Dollars, as a decimal string."""
+
+
+class MediaPricing(Struct):
+    """What sound and images cost, where that is not what text costs."""
+
+    input_per_mtok: Annotated[PriceUsd | None, Field(alias="inputPerMTok")] = None
+    """Their tokens in what is sent; default: pricing.inputPerMTok."""
+    output_per_mtok: Annotated[PriceUsd | None, Field(alias="outputPerMTok")] = None
+    """Their tokens in what is made; default: pricing.outputPerMTok."""
+    unit: UnitPrice | None = None
+    """For models that are not billed by the token, beside token prices of 0."""
 
 
 class Pricing(Struct):
@@ -44,6 +77,8 @@ class Pricing(Struct):
     )
     """The same for an hour; default: twice inputPerMTok for Claude at Anthropic and Bedrock,
     cacheWritePerMTok for others."""
+    media: MediaPricing | None = None
+    """Sound and images."""
 
 
 class PercentByTask(Struct):
@@ -99,6 +134,20 @@ class PoolModel(Struct):
                 m.max_output_tokens is None
                 or m.context_window is None
                 or m.max_output_tokens <= m.context_window
+            ),
+        ),
+        Rule(
+            cel="!has(self.pricing) || !has(self.pricing.media) || !has(self.pricing.media.unit) "
+            "|| (has(self.capabilities) && (self.pricing.media.unit.per == 'Minute' "
+            "? 'transcription' : self.pricing.media.unit.per == 'Image' ? 'images' : 'speech') "
+            "in self.capabilities)",
+            message="pricing.media.unit needs what is counted in capabilities: transcription for "
+            "Minute, speech for MCharacters, images for Image",
+            holds=lambda m: (
+                m.pricing is None
+                or m.pricing.media is None
+                or m.pricing.media.unit is None
+                or COUNTED_FOR[m.pricing.media.unit.per] in (m.capabilities or ())
             ),
         ),
     )

@@ -33,6 +33,13 @@ class Entry:
     """The same for an hour."""
     output: int
     """Picodollars an answer token."""
+    media_input: int | None
+    """Picodollars a token of sound or images that is sent; None: as text's."""
+    media_output: int | None
+    """The same of one that is made."""
+    unit: int | None
+    """Picodollars a second that is written down, a character that is read aloud or an image that is
+    made; None: tokens are billed."""
     context_window: int | None
     """Tokens of prompt and answer together, up to where the price holds."""
     max_output_tokens: int | None
@@ -88,6 +95,9 @@ def _entry(model: str, fields: dict[str, Any], as_of: dict[str, str]) -> Entry:
         cache_write=fields.get("cacheWrite"),
         cache_write_long=fields.get("cacheWriteLong"),
         output=fields["output"],
+        media_input=fields.get("mediaInput"),
+        media_output=fields.get("mediaOutput"),
+        unit=fields.get("unit"),
         context_window=fields.get("context"),
         max_output_tokens=fields.get("maxOutput"),
         capabilities=tuple(fields["capabilities"]),

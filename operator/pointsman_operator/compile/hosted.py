@@ -24,8 +24,15 @@ CHAT = frozenset({"OpenAI", "OpenAICompatible", "SelfHosted"})
 """Types whose simulator, as many a server, asks for no key, but for calls of its other formats."""
 SIMULATED_KEY = TableCredential(secret="pointsman-simulated", key="api-key", env="")  # noqa: S106
 """What simulators are shown: no key of anybody's."""
-WITHOUT_EMBEDDINGS = frozenset({"Anthropic", "Bedrock", "Gemini", "Vertex"})
-"""Types whose formats are translated for conversations only."""
+WITHOUT_MEDIA = frozenset({"Anthropic", "Bedrock", "Gemini", "Vertex"})
+"""Types without OpenAI's interface for sound and images."""
+
+
+def has_embeddings(given: Provider) -> bool:
+    """Whether models of the type and name can be asked for vectors."""
+    if given.type == "Bedrock":
+        return "titan-embed" in given.model or "cohere.embed" in given.model
+    return given.type != "Anthropic"
 
 
 def hosted_label(given: Provider) -> str:

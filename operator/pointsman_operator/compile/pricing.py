@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from pointsman_operator.api import money
-from pointsman_operator.api.pool import Pricing
+from pointsman_operator.api.pool import MediaPricing, Pricing, UnitPrice
 from pointsman_operator.api.provider import Provider
 from pointsman_operator.catalog.catalogue import Entry
 from pointsman_operator.compile.hosted import caches_nothing, is_claude
-from pointsman_operator.compile.table import TablePricing
+from pointsman_operator.compile.table import TableMedia, TablePricing
 
 
 def pool_pricing(own: Pricing, given: Provider | None) -> TablePricing:
@@ -20,6 +20,7 @@ def pool_pricing(own: Pricing, given: Provider | None) -> TablePricing:
         money.picodollars_per_token(own.output_per_mtok),
         (_optional(own.cache_write_per_mtok), _optional(own.cache_write_long_per_mtok)),
         claude=given is not None and is_claude(given),
+        media=_pool_media(own.media),
         source="pool",
     )
 
@@ -33,6 +34,7 @@ def catalogue_pricing(entry: Entry, given: Provider) -> TablePricing:
         entry.output,
         written,
         claude=is_claude(given),
+        media=TableMedia(input=entry.media_input, output=entry.media_output, unit=entry.unit),
         source="catalogue",
         as_of=entry.as_of,
     )
@@ -45,6 +47,7 @@ def _pricing(
     written: tuple[int | None, int | None],
     *,
     claude: bool,
+    media: TableMedia | None,
     source: Literal["catalogue", "pool"],
     as_of: str | None = None,
 ) -> TablePricing:
@@ -61,9 +64,31 @@ def _pricing(
         cache_write=write,
         cache_write_long=long,
         output=output,
+        media=None if media == TableMedia() else media,
         source=source,
         as_of=as_of,
     )
+
+
+def _pool_media(own: MediaPricing | None) -> TableMedia | None:
+    if own is None:
+        return None
+    return TableMedia(
+        input=_optional(own.input_per_mtok),
+        output=_optional(own.output_per_mtok),
+        unit=None if own.unit is None else _unit(own.unit),
+    )
+
+
+def _unit(price: UnitPrice) -> int:
+    """Picodollars a second, a character or an image."""
+    match price.per:
+        case "Minute":
+            return money.picodollars_per_second(price.price)
+        case "MCharacters":
+            return money.picodollars_per_token(price.price)
+        case "Image":
+            return money.picodollars(price.price)
 
 
 def _optional(usd_per_mtok: str | None) -> int | None:

@@ -169,13 +169,24 @@ def identity_astray(ref: ObjectRef, path: str, host: str) -> Problem:
 
 
 def no_embeddings(ref: ObjectRef, path: str, kind: str) -> Problem:
-    """Formats other than OpenAI's are translated for conversations."""
+    """Neither Anthropic nor most models of Bedrock's make vectors."""
     return Problem(
         ProblemCode.NOT_OFFERED,
         ref,
         f"{path}.type",
-        f"embeddings are not offered at type {kind} yet: the model is refused",
-        "use type OpenAI, AzureOpenAI or OpenAICompatible, or a self-hosted model, for embeddings",
+        f"this model's embeddings are not offered at type {kind}: the model is refused",
+        "use another type, Titan or Cohere at Bedrock, or a self-hosted model, for embeddings",
+    )
+
+
+def no_media(ref: ObjectRef, path: str, kind: str) -> Problem:
+    """Sound and images pass through in OpenAI's format; nobody else has it."""
+    return Problem(
+        ProblemCode.NOT_OFFERED,
+        ref,
+        f"{path}.type",
+        f"transcription, speech and images are not offered at type {kind}: the model is refused",
+        "use type OpenAI, AzureOpenAI or OpenAICompatible, or a self-hosted model, for them",
     )
 
 

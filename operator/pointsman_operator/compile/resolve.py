@@ -8,14 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pointsman_operator.api.meta import ObjectRef
-from pointsman_operator.api.pool import ModelPool, PoolModel
+from pointsman_operator.api.pool import COUNTED_FOR, ModelPool, PoolModel
 from pointsman_operator.api.problems import Problem
 from pointsman_operator.api.provider import Provider
 from pointsman_operator.catalog.catalogue import Catalogue, Entry
 from pointsman_operator.catalog.providers import host_of
 from pointsman_operator.compile import problems, residency
 from pointsman_operator.compile.hosted import (
-    WITHOUT_EMBEDDINGS,
+    WITHOUT_MEDIA,
+    has_embeddings,
     hosted_label,
     hosted_provider,
     listed_ids,
@@ -41,6 +42,10 @@ from pointsman_operator.compile.table import (
     TableQuality,
 )
 
+MEDIA = frozenset(COUNTED_FOR.values())
+"""What models do that make or hear sound, or make images."""
+TYPICAL_MEDIA_TOKENS = 32_000
+"""Context of a model that does nothing else, where no list says it: what OpenAI's have or less."""
 TYPICAL_ANSWER_TOKENS = 300
 """Expected answer length where nothing was learnt: the median of the recorded answers."""
 
@@ -93,7 +98,7 @@ class _Resolution:
         """The model as the table has it; None where something essential is not known."""
         model = self._model
         pricing, provider = self._pricing(), self._provider()
-        context = model.context_window or (self._entry.context_window if self._entry else None)
+        context = self._context()
         if context is None:
             self.problems.append(problems.unknown_limit(self._ref, self._path))
         abroad = residency.model_problem(self._pool, model, self._path)
@@ -116,6 +121,11 @@ class _Resolution:
             output_tokens=self._length(),
             head=self._head(),
         )
+
+    def _context(self) -> int | None:
+        listed = self._entry.context_window if self._entry else None
+        typical = TYPICAL_MEDIA_TOKENS if set(self._capabilities()) <= MEDIA else None
+        return self._model.context_window or listed or typical
 
     def _unfound(self, provider: TableProvider) -> Problem | None:
         if self._knowledge.cluster or provider.endpoints is None:
@@ -161,8 +171,10 @@ class _Resolution:
         if given is None:
             return None
         where = f"{self._path}.provider"
-        if given.type in WITHOUT_EMBEDDINGS and self._capabilities() == ("embeddings",):
+        if self._capabilities() == ("embeddings",) and not has_embeddings(given):
             return problems.no_embeddings(self._ref, where, given.type)
+        if given.type in WITHOUT_MEDIA and MEDIA.intersection(self._model.capabilities or ()):
+            return problems.no_media(self._ref, where, given.type)
         return None
 
     def _pricing(self) -> TablePricing | None:

@@ -103,6 +103,17 @@ class TableProvider(Part):
         return self.credential.name(self.type) if self.credential is not None else ""
 
 
+class TableMedia(Part):
+    """Picodollars of sound and images."""
+
+    input: Picodollars | None = None
+    """A token that is sent; absent: as text's."""
+    output: Picodollars | None = None
+    """A token that is made; absent: as text's."""
+    unit: Picodollars | None = None
+    """A second that is written down, a character that is read aloud, an image that is made."""
+
+
 class TablePricing(Part):
     """Picodollars a token."""
 
@@ -113,6 +124,8 @@ class TablePricing(Part):
     cache_write_long: Picodollars | None = None
     """For an hour; there exactly where `cacheWrite` is."""
     output: Picodollars
+    media: TableMedia | None = None
+    """Sound and images; absent: they are billed as text."""
     source: Literal["catalogue", "pool", "gpuHour"]
     as_of: str | None = None
 

@@ -11,7 +11,7 @@ import re
 from importlib import resources
 from typing import Any
 
-from pointsman_operator.generate.offers import GENAI, LABELS, LITELLM, MODELS_DEV, Offer
+from pointsman_operator.generate.offers import GENAI, LABELS, LITELLM, MEDIA, MODELS_DEV, Offer
 from pointsman_operator.generate.offers import genai as genai_offers
 from pointsman_operator.generate.offers import litellm as litellm_offers
 from pointsman_operator.generate.offers import models_dev as models_dev_offers
@@ -56,7 +56,9 @@ def _models(label: str, settlements: dict[str, dict[str, Any]]) -> dict[str, dic
 
 def _merge(offers: list[Offer], settlement: dict[str, Any] | None) -> dict[str, Any] | None:
     """One entry; None for what nobody sells: a price of nothing is never assumed."""
-    sold = [offer for offer in offers if offer.input > 0]
+    # Only one list tells what sound and images cost apart; the others' prices are their text's.
+    apart = [offer for offer in offers if offer.capabilities & MEDIA]
+    sold = [offer for offer in apart or offers if offer.input > 0 or offer.unit]
     if not sold:
         return None
     taken = [offer for offer in sold if settlement and offer.source == settlement.get("take")]
@@ -96,6 +98,12 @@ def _entry(chosen: Offer, offers: list[Offer]) -> dict[str, Any]:
         "cacheWriteLong": next((it.cache_write_long for it in same if it.cache_write_long), None),
     }
     entry |= {name: price for name, price in writes.items() if price and price >= chosen.input}
+    media = {
+        "mediaInput": chosen.media_input,
+        "mediaOutput": chosen.media_output,
+        "unit": chosen.unit,
+    }
+    entry |= {name: price for name, price in media.items() if price}
     context = _context(offers)
     if context is not None:
         entry["context"] = context

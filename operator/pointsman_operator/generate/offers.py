@@ -56,6 +56,23 @@ LABELS = {
 """By our label."""
 
 
+HAVE_MEDIA = {"openai", "azure", "groq"}
+"""Providers whose sound and images are asked for as OpenAI's are."""
+MODES = {
+    "audio_transcription": "transcription",
+    "audio_speech": "speech",
+    "image_generation": "images",
+    "image_edit": "images",
+}
+"""What we call LiteLLM's modes."""
+MEDIA = frozenset(MODES.values())
+_UNITS = {
+    "transcription": "input_cost_per_second",
+    "speech": "input_cost_per_character",
+    "images": "input_cost_per_image",
+}
+
+
 @dataclass(frozen=True)
 class Offer:
     """What one list says of one model."""
@@ -72,6 +89,12 @@ class Offer:
     """Prompt tokens above which the whole call costs more; None: the price always holds."""
     max_output: int | None
     capabilities: frozenset[str]
+    media_input: int | None = None
+    """A token of sound or images that is sent."""
+    media_output: int | None = None
+    """A token of them that is made."""
+    unit: int | None = None
+    """A second, a character or an image, where those are billed."""
 
     @property
     def price(self) -> tuple[int, int]:
@@ -80,17 +103,20 @@ class Offer:
 
 
 def litellm(label: str) -> dict[str, Offer]:
-    """LiteLLM's chat and embedding models of a provider, by the id that is sent upstream."""
+    """LiteLLM's models of a provider, by the id that is sent upstream."""
     names = LABELS[label]
     found: dict[str, Offer] = {}
     for key, model in _document("litellm_model_prices").items():
         if model.get("litellm_provider") not in names.litellm:
             continue
+        name = key.removeprefix(names.prefix)
+        if label in HAVE_MEDIA and model.get("mode") in MODES and "/" not in name:
+            found[name] = _media_offer(model)
         if model.get("mode") not in {"chat", "embedding"}:
             continue
         if "input_cost_per_token" not in model or key.startswith("ft:"):
             continue
-        found[key.removeprefix(names.prefix)] = _litellm_offer(model)
+        found[name] = _litellm_offer(model)
     return found
 
 
@@ -149,6 +175,29 @@ def _litellm_offer(model: dict[str, Any]) -> Offer:
         min(steps, default=None),
         1 if embedding else _count(model.get("max_output_tokens")),
         frozenset(capabilities),
+    )
+
+
+def _media_offer(model: dict[str, Any]) -> Offer:
+    """By the token where there is a price for that; else by what is counted."""
+    kind = MODES[model["mode"]]
+    text = model.get("input_cost_per_token") or 0
+    sent = model.get("input_cost_per_audio_token") or model.get("input_cost_per_image_token")
+    made = model.get("output_cost_per_audio_token") or model.get("output_cost_per_image_token")
+    return Offer(
+        LITELLM,
+        _per_token(text),
+        _optional(model.get("cache_read_input_token_cost")),
+        None,
+        None,
+        _per_token(model.get("output_cost_per_token") or 0),
+        _count(model.get("max_input_tokens")),
+        None,
+        _count(model.get("max_output_tokens")),
+        frozenset({kind}),
+        _optional(sent),
+        _optional(made),
+        None if text else _optional(model.get(_UNITS[kind])),
     )
 
 

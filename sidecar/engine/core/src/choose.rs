@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::error::{NoCandidate, Refusal};
 use crate::features::{FeatureInput, Features, Task, extract};
 use crate::fleet::Load;
+use crate::media::Medium;
 use crate::plan::Taken;
 use crate::rules::Facts;
 use crate::scan::ResponseFormat;
@@ -153,11 +154,12 @@ fn seen(load: Load, overflow: Overflow) -> Load {
 
 fn need(call: &Call, max_tier: Option<u8>) -> Need {
     Need {
-        chat: !call.surface.embeds(),
+        chat: !call.surface.embeds() && call.surface.medium().is_none(),
         tools: call.scan.has_tools,
         vision: call.scan.image_parts > 0,
         json: call.scan.response_format != ResponseFormat::Text,
         embeddings: call.surface.embeds(),
+        media: call.surface.medium().map(Medium::capability).zip(call.media.as_deref().copied()),
         prompt_tokens: call.prompt_tokens,
         output_tokens_cap: call.output_cap(),
         max_tier,
@@ -195,6 +197,7 @@ fn explain(reason: Filtered, call: &Call, tier: Option<Tier>, need: &Need) -> No
                 (need.tools, "tools"),
                 (need.vision, "vision"),
                 (need.json, "json"),
+                (need.media.is_some(), need.media.map_or("", |(capability, _)| capability)),
                 (reason == Filtered::Floor, "the route's quality floor"),
             ];
             let names: Vec<&str> =

@@ -26,9 +26,10 @@ use crate::error::{CallerNo, Refusal};
 use crate::intake;
 use crate::kept::Kept;
 use crate::limits;
+use crate::media;
 use crate::models;
 use crate::plan::Plan;
-use crate::scan::ScanOptions;
+use crate::scan::{ScanOptions, Scanner};
 use crate::surface::{self, Asked};
 use crate::upstream::{Pool, TlsRoots};
 
@@ -156,17 +157,26 @@ async fn prepare(
     let options = ScanOptions { detect_pii: needs.pii, keep_text: call.plan.needs_text };
     let shared = call.worker().shared.clone();
     call.enter_stage("scan");
-    let intake = intake::read(&shared, head, body, (call.surface.profile(), options)).await?;
-    call.scan = intake.scan;
+    let pieces = if let Some(medium) = call.surface.medium() {
+        // Boxed: few calls are of the kind.
+        let read = Box::pin(media::read(&shared, head, body, (medium, options))).await?;
+        (call.scan, call.held) = (read.scan, Some(read.held));
+        call.media = Some(Box::new(read.asked));
+        read.pieces
+    } else {
+        let how = (call.surface.profile(), options);
+        let read = intake::read::<Scanner>(&shared, head, body, how).await?;
+        (call.scan, call.held) = (read.said, Some(read.held));
+        read.pieces
+    };
     call.scan.note_path(model, call.surface.streams());
-    call.held = Some(intake.held);
     call.stages.scan = call.elapsed_us();
     if !call.may_ask() {
         return Err(Refusal::Caller(CallerNo::Model { model: call.requested().to_owned() }));
     }
     call.enter_stage("choose");
     if call.may_carry() {
-        Box::pin(call.note_carried(&intake.pieces)).await?;
+        Box::pin(call.note_carried(&pieces)).await?;
     }
     let mut chosen = choose::choose(call, &head.headers);
     if let Some((group, until)) = call.unheard() {
@@ -179,12 +189,12 @@ async fn prepare(
     call.keep_pinned()?;
     if call.may_be_translated() && !call.surface.counts() {
         // Boxed: few calls are.
-        Box::pin(call.keep_translatable(&intake.pieces)).await?;
+        Box::pin(call.keep_translatable(&pieces)).await?;
     }
     call.count_overflow();
     call.stages.choose = call.elapsed_us() - call.stages.scan;
     call.leave_stage();
-    Ok(intake.pieces)
+    Ok(pieces)
 }
 
 /// Bounds that hold before a body is read, and the Plan; at a gateway also who calls.

@@ -64,13 +64,53 @@ impl Drop for HeldBytes {
 
 /// A request body and what it says.
 #[derive(Debug)]
-pub struct Intake {
+pub struct Intake<Said> {
     /// In order of arrival.
     pub pieces: Vec<Bytes>,
     /// What the path needs to know.
-    pub scan: Scan,
+    pub said: Said,
     /// Keeps the bytes counted.
     pub held: HeldBytes,
+}
+
+/// Reads a body as it arrives.
+pub trait Reads: Sized {
+    /// What it must know beforehand.
+    type How;
+    /// What it has read.
+    type Read;
+
+    /// Nothing has arrived yet.
+    fn begin(how: Self::How) -> Self;
+
+    /// Reads on.
+    ///
+    /// # Errors
+    /// It is not of the form that is read.
+    fn push(&mut self, piece: &[u8]) -> Result<(), Refusal>;
+
+    /// The body has ended.
+    ///
+    /// # Errors
+    /// It is not whole.
+    fn finish(self) -> Result<Self::Read, Refusal>;
+}
+
+impl Reads for Scanner {
+    type How = (Profile, ScanOptions);
+    type Read = Scan;
+
+    fn begin((profile, options): Self::How) -> Self {
+        Self::of(profile, options)
+    }
+
+    fn push(&mut self, piece: &[u8]) -> Result<(), Refusal> {
+        Self::push(self, piece).map_err(|error| refusal(&error))
+    }
+
+    fn finish(self) -> Result<Scan, Refusal> {
+        Self::finish(self).map_err(|error| refusal(&error))
+    }
 }
 
 /// Refuses a head that is too large, before any of the body is read.
@@ -90,16 +130,16 @@ pub fn check_head(head: &Parts) -> Result<(), Refusal> {
     }
 }
 
-/// Reads and scans the body.
+/// Reads the body.
 ///
 /// # Errors
-/// Too large, too slow, broken off, or no JSON object that we can read.
-pub async fn read(
+/// Too large, too slow, broken off, or nothing that its reader can read.
+pub async fn read<R: Reads>(
     shared: &Arc<Shared>,
     head: &Parts,
     body: &mut Incoming,
-    (profile, options): (Profile, ScanOptions),
-) -> Result<Intake, Refusal> {
+    how: R::How,
+) -> Result<Intake<R::Read>, Refusal> {
     let limit = largest(shared);
     let announced =
         head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -108,7 +148,7 @@ pub async fn read(
         return Err(Refusal::BodyTooLarge { limit });
     }
     let mut held = HeldBytes::announced(shared, announced)?;
-    let mut scanner = Scanner::of(profile, options);
+    let mut reader = R::begin(how);
     let mut pieces = Vec::with_capacity(4);
     let began = Instant::now();
     let mut length = 0;
@@ -123,11 +163,10 @@ pub async fn read(
             return Err(Refusal::BodyTooLarge { limit });
         }
         held.receive(piece.len() as u64)?;
-        push_in_slices(&mut scanner, &piece).await.map_err(|error| refusal(&error))?;
+        push_in_slices(&mut reader, &piece).await?;
         pieces.push(piece);
     }
-    let scan = scanner.finish().map_err(|error| refusal(&error))?;
-    Ok(Intake { pieces, scan, held })
+    Ok(Intake { pieces, said: reader.finish()?, held })
 }
 
 /// Reads on what the caller still sends of a request that is refused, and throws it away: a connection
@@ -163,19 +202,19 @@ fn largest(shared: &Shared) -> usize {
 }
 
 /// No step holds the thread longer than 500 us: large pieces are scanned in slices.
-async fn push_in_slices(scanner: &mut Scanner, piece: &[u8]) -> Result<(), ScanError> {
+async fn push_in_slices(reader: &mut impl Reads, piece: &[u8]) -> Result<(), Refusal> {
     let mut slices = piece.chunks(limits::SCAN_SLICE_BYTES);
     if let Some(first) = slices.next() {
-        scanner.push(first)?;
+        reader.push(first)?;
     }
     for slice in slices {
         tokio::task::yield_now().await;
-        scanner.push(slice)?;
+        reader.push(slice)?;
     }
     Ok(())
 }
 
-fn refusal(error: &ScanError) -> Refusal {
+pub(crate) fn refusal(error: &ScanError) -> Refusal {
     match error {
         ScanError::DuplicateKey { key } => Refusal::DuplicateKey { key: key.to_string() },
         ScanError::WrongType { key, expected } => Refusal::BadValue {

@@ -17,10 +17,13 @@ use crate::decode::Decoder;
 use crate::dispatch::Begun;
 use crate::error::Class;
 use crate::limits;
+use crate::media::Medium;
+use crate::pin::Account;
 use crate::relay::{Cut, OVERDUE};
 use crate::surface::Surface;
 use crate::upstream::Connection;
 use crate::usage::Usage;
+use crate::wire::media;
 
 /// One large answer on its way.
 #[derive(Debug)]
@@ -31,6 +34,10 @@ pub struct Large {
     decoder: Option<Decoder>,
     /// The last bytes that went down: usage stands at the end.
     tail: Vec<u8>,
+    /// Who keeps what it refers to, where anybody does.
+    keeper: Option<Account>,
+    /// What may still be the half of an id that wants the keeper's mark.
+    unmarked: Vec<u8>,
     deadline: Pin<Box<Sleep>>,
 }
 
@@ -38,7 +45,10 @@ impl Large {
     /// Takes over an answer that has begun, and its call.
     #[must_use]
     pub fn new(call: Box<Call>, begun: Begun, deadline: Instant) -> Self {
+        let keeper = call.account().filter(|_| call.surface == Surface::Responses);
         let mut large = Self {
+            keeper,
+            unmarked: Vec::new(),
             call,
             first: None,
             upstream: Some((begun.body, begun.connection)),
@@ -47,7 +57,7 @@ impl Large {
             deadline: Box::pin(tokio::time::sleep_until(deadline)),
         };
         large.remember(&begun.first);
-        large.first = Some(begun.first);
+        large.first = Some(large.marked(begun.first));
         large
     }
 
@@ -81,11 +91,23 @@ impl Large {
                     Err(_) => return Poll::Ready(Some(Err(self.cut()))),
                 },
             };
+            self.remember(&decoded);
+            let decoded = self.marked(decoded);
             if !decoded.is_empty() {
-                self.remember(&decoded);
                 return Poll::Ready(Some(Ok(Frame::data(decoded))));
             }
         }
+    }
+
+    /// The bytes with the keeper's marks, as far as no id goes on in what is to come. Between an id's name
+    /// and its end no comma stands, so nothing is cut in two behind one.
+    fn marked(&mut self, piece: Bytes) -> Bytes {
+        let Some(keeper) = self.keeper else { return piece };
+        self.unmarked.extend_from_slice(&piece);
+        let whole = memchr::memrchr(b',', &self.unmarked).map_or(0, |at| at + 1);
+        // Where no comma comes, there is a long text and no id, but at its very end.
+        let whole = whole.max(self.unmarked.len().saturating_sub(limits::LARGE_TAIL_BYTES));
+        keeper.mark(self.unmarked.drain(..whole).collect::<Vec<u8>>().into())
     }
 
     fn remember(&mut self, piece: &[u8]) {
@@ -97,14 +119,19 @@ impl Large {
     }
 
     fn finish(&mut self) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(keeper) = self.keeper.filter(|_| !self.unmarked.is_empty()) {
+            let rest = keeper.mark(std::mem::take(&mut self.unmarked).into());
+            return Poll::Ready(Some(Ok(Frame::data(rest))));
+        }
         let whole = self.decoder.as_ref().is_none_or(|decoder| decoder.finish().is_ok());
-        // A file may end as it likes; its own length says whether it is whole.
-        let ended = self.call.surface.keeps() || self.tail.trim_ascii_end().ends_with(b"}");
+        // A file or sound may end as it likes; its own length says whether it is whole.
+        let free = self.call.surface.keeps() || self.call.surface.medium() == Some(Medium::Speech);
+        let ended = free || self.tail.trim_ascii_end().ends_with(b"}");
         if !whole || !ended {
             return Poll::Ready(Some(Err(self.cut())));
         }
         if let Some(usage) = usage_at_end(&self.tail, self.call.surface) {
-            self.call.book_reported(usage);
+            self.call.book_large(usage);
         } // else the bound that was booked at dispatch stands: never a zero bill
         self.call.note_upstream("");
         self.call.target_answered();
@@ -168,6 +195,7 @@ fn usage_at_end(tail: &[u8], surface: Surface) -> Option<Usage> {
     match surface {
         Surface::Chat => Usage::of_chat(usage),
         Surface::Embeddings => Usage::of_embeddings(usage),
+        Surface::Media(medium) => media::usage(medium, usage),
         // Of these a bound is booked.
         _ => None,
     }

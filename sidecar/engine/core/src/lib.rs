@@ -38,6 +38,7 @@ pub mod large;
 pub mod lease;
 pub mod ledger;
 pub mod limits;
+pub mod media;
 pub mod models;
 pub mod pin;
 pub mod plan;

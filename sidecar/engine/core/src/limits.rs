@@ -1,12 +1,14 @@
 //! Every bound of the data plane (I6), each with its reason. Nothing else defines one. Those of money,
-//! of attempts and of health stand in files of their own.
+//! of attempts, of health and of sound and images stand in files of their own.
 
 mod attempts;
 mod health;
+mod media;
 mod money;
 
 pub use attempts::*;
 pub use health::*;
+pub use media::*;
 pub use money::*;
 
 /// Request bodies; above: 413. 64 MiB holds a dozen images as base64.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::table::Pricing;
+use crate::table::{MediaPricing, Pricing};
 use crate::usage::Usage;
 
 /// Picodollars in one USD.
@@ -17,6 +17,9 @@ pub fn cost(pricing: &Pricing, usage: &Usage) -> u64 {
     let long = usage.cache_write_long.min(usage.input - cached);
     let written = usage.cache_write.min(usage.input - cached - long);
     let write = pricing.cache_write.unwrap_or(pricing.input);
+    if let Some(media) = &pricing.media {
+        return cost_with_media(pricing, media, usage);
+    }
     total(&[
         (usage.input - cached - long - written, pricing.input),
         (cached, pricing.cached_input.unwrap_or(pricing.input)),
@@ -26,13 +29,34 @@ pub fn cost(pricing: &Pricing, usage: &Usage) -> u64 {
     ])
 }
 
+/// The same of a call with sound or images, which have prices of their own. Those that came out of a cache
+/// count as text's do.
+fn cost_with_media(pricing: &Pricing, media: &MediaPricing, usage: &Usage) -> u64 {
+    let (sent, made) = (usage.media_input.min(usage.input), usage.media_output.min(usage.output));
+    let cached = usage.cached_input.min(usage.input);
+    let sent = sent.min(usage.input - cached);
+    let text = Usage { input: usage.input - sent, output: usage.output - made, ..*usage };
+    let apart = total(&[
+        (sent, media.input.unwrap_or(pricing.input)),
+        (made, media.output.unwrap_or(pricing.output)),
+        (usage.units, media.unit.unwrap_or(0)),
+    ]);
+    cost(&Pricing { media: None, ..*pricing }, &text).saturating_add(apart)
+}
+
+/// The dearest token of an answer.
+fn dearest_output(pricing: &Pricing) -> u64 {
+    pricing.media.and_then(|media| media.output).map_or(pricing.output, |it| it.max(pricing.output))
+}
+
 /// The most that a call of at most so many tokens can cost, whatever part is read from or written to a
 /// cache.
 #[must_use]
 pub fn upper_bound(pricing: &Pricing, input_tokens: u64, output_tokens: u64) -> u64 {
-    let of_cache = [pricing.cached_input, pricing.cache_write, pricing.cache_write_long];
-    let input = of_cache.into_iter().flatten().fold(pricing.input, u64::max);
-    total(&[(input_tokens, input), (output_tokens, pricing.output)])
+    let heard = pricing.media.and_then(|media| media.input);
+    let apart = [pricing.cached_input, pricing.cache_write, pricing.cache_write_long, heard];
+    let input = apart.into_iter().flatten().fold(pricing.input, u64::max);
+    total(&[(input_tokens, input), (output_tokens, dearest_output(pricing))])
 }
 
 /// Answer tokens that `picodollars` pay for after the dearest prompt of `input_tokens`;
@@ -40,7 +64,7 @@ pub fn upper_bound(pricing: &Pricing, input_tokens: u64, output_tokens: u64) -> 
 #[must_use]
 pub fn affordable_output(pricing: &Pricing, input_tokens: u64, picodollars: u64) -> Option<u64> {
     let rest = picodollars.checked_sub(upper_bound(pricing, input_tokens, 0))?;
-    Some(rest.checked_div(pricing.output).unwrap_or(u64::MAX))
+    Some(rest.checked_div(dearest_output(pricing)).unwrap_or(u64::MAX))
 }
 
 fn total(lines: &[(u64, u64)]) -> u64 {

@@ -36,7 +36,10 @@ pub async fn reserve(call: &mut Call, head: &HeaderMap) -> Result<(), Refusal> {
     call.meter = meter(call);
     let worst = worst_case(call, &pricing);
     let mut wanted = worst;
-    if call.wants_stream() && !call.worker().shared.book.near_end(&accounts, worst) {
+    if call.wants_stream()
+        && call.media.is_none()
+        && !call.worker().shared.book.near_end(&accounts, worst)
+    {
         call.capped = None;
         call.meter = uncapped;
         wanted = worst_case(call, &pricing).min(first_step(call, &pricing));
@@ -55,7 +58,8 @@ pub async fn reserve(call: &mut Call, head: &HeaderMap) -> Result<(), Refusal> {
 /// # Errors
 /// The Budget has no more: the stream must be cut.
 pub fn top_up(call: &mut Call, seen: &Seen) -> Result<(), Refusal> {
-    if call.charge.is_none() {
+    // Sound and images are reserved for whole: what they cost does not show while they come.
+    if call.charge.is_none() || call.media.is_some() {
         return Ok(());
     }
     let Some((model, planned)) = call.model() else { return Ok(()) };
@@ -105,6 +109,9 @@ fn default_cap(call: &Call, accounts: &AccountSet) -> Option<u64> {
 }
 
 fn worst_case(call: &Call, pricing: &Pricing) -> u64 {
+    if let Some(usage) = call.media_bound() {
+        return price::cost(pricing, &usage);
+    }
     let output = call.meter.output_cap.unwrap_or(u64::MAX);
     price::upper_bound(pricing, call.meter.input_bound, output)
 }

@@ -5,6 +5,8 @@
 use crate::features::{Features, Task};
 use crate::fleet::Load;
 use crate::limits::EXPECTED_OUTPUT_TOKENS;
+use crate::media::Asked;
+use crate::price;
 use crate::score::{self, Head, MICRO};
 use crate::table::{Model, QualityTarget, Strategy};
 use std::cmp::Reverse;
@@ -24,6 +26,8 @@ pub struct Need {
     pub json: bool,
     /// Embeddings: no answer tokens.
     pub embeddings: bool,
+    /// Sound or images: the capability, and the most that the answer can be billed for.
+    pub media: Option<(&'static str, Asked)>,
     /// Estimate for the whole prompt.
     pub prompt_tokens: u64,
     /// The caller's own cap on the answer.
@@ -203,6 +207,9 @@ pub fn passed_over(strategy: Strategy, rows: &[Row]) -> impl Iterator<Item = &Ro
 /// model usually has for this task, within the caller's cap and the model's own.
 #[must_use]
 pub fn expected_cost(model: &Model, need: &Need, task: Task) -> u64 {
+    if let Some((_, asked)) = &need.media {
+        return price::cost(&model.pricing, &asked.bound(model));
+    }
     let input = u128::from(need.prompt_tokens) * u128::from(model.pricing.input);
     let output = if need.embeddings {
         0
@@ -244,6 +251,7 @@ fn filter(
         (need.vision, "vision"),
         (need.json, "json"),
         (need.embeddings, "embeddings"),
+        (need.media.is_some(), need.media.map_or("", |(capability, _)| capability)),
     ];
     let lacks = |name: &str| !model.capabilities.iter().any(|has| has == name);
     if uses.into_iter().any(|(used, name)| used && lacks(name)) {

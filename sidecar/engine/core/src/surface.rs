@@ -5,6 +5,7 @@ use http::header::UPGRADE;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use crate::headers::{ANTHROPIC_VERSION, X_GOOG_API_KEY};
+use crate::media::Medium;
 use crate::scan::Profile;
 use crate::wire::Dialect;
 
@@ -43,6 +44,8 @@ pub enum Surface {
     Files,
     /// `/v1/batches`.
     Batches,
+    /// Sound and images.
+    Media(Medium),
 }
 
 /// A request line that is one of ours.
@@ -66,6 +69,7 @@ impl Surface {
             Self::Conversations => "conversations",
             Self::Files => "files",
             Self::Batches => "batches",
+            Self::Media(medium) => medium.as_str(),
             Self::Messages => "messages",
             Self::MessagesCount | Self::GeminiCount => "count_tokens",
             Self::Generate | Self::GenerateEvents | Self::GenerateArray => "generate_content",
@@ -93,6 +97,7 @@ impl Surface {
             Self::Conversations => "/v1/conversations",
             Self::Files => "/v1/files",
             Self::Batches => "/v1/batches",
+            Self::Media(medium) => medium.path(),
         }
     }
 
@@ -109,6 +114,7 @@ impl Surface {
             Self::Conversations => "conversations",
             Self::Files => "files",
             Self::Batches => "batches",
+            Self::Media(medium) => medium.as_str(),
         }
     }
 
@@ -130,6 +136,7 @@ impl Surface {
             }
             Self::GeminiEmbed => Dialect::GeminiEmbed,
             Self::GeminiEmbedBatch => Dialect::GeminiEmbedBatch,
+            Self::Media(_) => Dialect::Media,
         }
     }
 
@@ -143,16 +150,34 @@ impl Surface {
             Dialect::Gemini | Dialect::GeminiEmbed | Dialect::GeminiEmbedBatch => Profile::Gemini,
             Dialect::Chat
             | Dialect::Embeddings
+            | Dialect::Media
             | Dialect::Converse
             | Dialect::Titan
-            | Dialect::Cohere => Profile::Chat,
+            | Dialect::Cohere
+            | Dialect::VertexContents
+            | Dialect::VertexPredict => Profile::Chat,
         }
     }
 
     /// Whether answers are text that a model makes, of which there can be more or less.
     #[must_use]
     pub const fn generates(self) -> bool {
-        !self.embeds() && !self.counts() && !self.keeps()
+        !self.embeds() && !self.counts() && !self.keeps() && self.medium().is_none()
+    }
+
+    /// Whether an answer can come as a stream, where its request says so.
+    #[must_use]
+    pub const fn can_stream(self) -> bool {
+        self.generates() || self.medium().is_some()
+    }
+
+    /// What is done with sound or images.
+    #[must_use]
+    pub const fn medium(self) -> Option<Medium> {
+        match self {
+            Self::Media(medium) => Some(medium),
+            _ => None,
+        }
     }
 
     /// Whether it is for what a provider keeps, which is asked for nothing new.
@@ -196,7 +221,10 @@ pub fn find(path: &str, query: Option<&str>) -> Option<Asked> {
         "/v1/messages/count_tokens" => Surface::MessagesCount,
         "/v1/responses" => Surface::Responses,
         "/v1/completions" => Surface::Completions,
-        _ => return of_gemini(path, query),
+        _ => match Medium::find(path) {
+            Some(medium) => Surface::Media(medium),
+            None => return of_gemini(path, query),
+        },
     };
     Some(Asked { surface, model: None })
 }
@@ -270,7 +298,10 @@ mod tests {
             Surface::Responses,
             Surface::Messages,
             Surface::MessagesCount,
-        ] {
+        ]
+        .into_iter()
+        .chain(Medium::ALL.map(Surface::Media))
+        {
             assert_eq!(at(surface.path(), Some("beta=true")), Some((surface, None)));
         }
         let flash = || Some("main/flash".to_owned());

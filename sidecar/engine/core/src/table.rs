@@ -247,6 +247,21 @@ pub struct Pricing {
     pub cache_write: Option<u64>,
     /// The same for an hour or longer; absent: twice input at Anthropic, else as `cache_write`.
     pub cache_write_long: Option<u64>,
+    /// Sound and images; absent: they are billed as text.
+    pub media: Option<MediaPricing>,
+}
+
+/// What sound and images cost, where that is not what text costs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MediaPricing {
+    /// Their tokens in what is sent; absent: as text's.
+    pub input: Option<u64>,
+    /// Their tokens in what is made; absent: as text's.
+    pub output: Option<u64>,
+    /// A second of sound that is written down, a character that is read aloud, an image that is made, by
+    /// what the model does; absent: nothing is billed so.
+    pub unit: Option<u64>,
 }
 
 impl Pricing {

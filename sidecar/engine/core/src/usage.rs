@@ -35,6 +35,12 @@ pub struct Usage {
     pub output: u64,
     /// The part of `output` that the caller does not see.
     pub reasoning: u64,
+    /// The part of `input` that is sound or images.
+    pub media_input: u64,
+    /// The part of `output` that is.
+    pub media_output: u64,
+    /// Seconds, characters or images, where those are billed.
+    pub units: u64,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +58,7 @@ struct Details {
     cached_tokens: Option<u64>,
     cache_write_tokens: Option<u64>,
     reasoning_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
 }
 
 impl Usage {
@@ -64,7 +71,9 @@ impl Usage {
         let output = wire.completion_tokens.or_else(from_total)?;
         let cached = wire.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
         let cached = cached.or(wire.prompt_cache_hit_tokens).unwrap_or(0);
+        let heard = wire.prompt_tokens_details.as_ref().and_then(|details| details.audio_tokens);
         let written = wire.prompt_tokens_details.and_then(|details| details.cache_write_tokens);
+        let said = wire.completion_tokens_details.as_ref().and_then(|it| it.audio_tokens);
         let reasoning = wire.completion_tokens_details.and_then(|details| details.reasoning_tokens);
         Self {
             input: wire.prompt_tokens,
@@ -73,6 +82,9 @@ impl Usage {
             cache_write_long: 0,
             output,
             reasoning: reasoning.unwrap_or(0).min(output),
+            media_input: heard.unwrap_or(0).min(wire.prompt_tokens),
+            media_output: said.unwrap_or(0).min(output),
+            units: 0,
         }
         .credible()
     }
@@ -96,13 +108,16 @@ impl Usage {
             cache_write_long: long,
             output: tokens.output,
             reasoning: tokens.reasoning.min(tokens.output),
+            media_input: tokens.audio_input.min(tokens.input),
+            media_output: tokens.audio_output.min(tokens.output),
+            units: tokens.units,
         }
         .credible()
     }
 
     /// No call has a thousand million tokens: such a report is a fault, not a bill.
-    fn credible(self) -> Option<Self> {
-        (self.input.max(self.output) <= limits::CALL_TOKENS).then_some(self)
+    pub(crate) fn credible(self) -> Option<Self> {
+        (self.input.max(self.output).max(self.units) <= limits::CALL_TOKENS).then_some(self)
     }
 }
 

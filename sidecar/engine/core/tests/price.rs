@@ -12,6 +12,7 @@ const MINI: Pricing = Pricing {
     output: 600_000,
     cache_write: None,
     cache_write_long: None,
+    media: None,
 };
 
 /// Cached prompt tokens have their own price; without one they cost as any.

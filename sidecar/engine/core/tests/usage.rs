@@ -11,6 +11,7 @@ const PRICE: Pricing = Pricing {
     output: 600_000,
     cache_write: None,
     cache_write_long: None,
+    media: None,
 };
 
 fn chat(json: &str) -> Option<Usage> {

@@ -25,8 +25,10 @@ pub mod gemini;
 mod json;
 pub mod openai_chat;
 pub mod openai_completions;
+pub mod openai_media;
 pub mod openai_responses;
 pub mod portable;
+pub mod vertex_embed;
 
 /// What a writer of answers needs to know that no provider says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -52,7 +52,10 @@ def test_a_good_document_becomes_an_object() -> None:
             "    capabilities: [chatting]",
             ProblemCode.INVALID_VALUE,
             "spec.models[0].capabilities[0]",
-            "did you mean chat? Use 'chat', 'json', 'tools', 'vision', 'audio' or 'embeddings'",
+            (
+                "did you mean chat? Use 'chat', 'json', 'tools', 'vision', 'audio', 'embeddings', "
+                "'transcription', 'speech' or 'images'"
+            ),
         ),
     ],
 )

@@ -42,6 +42,26 @@ def test_known_prices(label: str, model: str, input_price: int, output_price: in
     assert (entry.input, entry.output) == (input_price, output_price)
 
 
+@pytest.mark.parametrize(
+    ("label", "model", "capability", "apart"),
+    [
+        ("openai", "whisper-1", "transcription", (None, None, 100_000_000)),
+        ("openai", "tts-1", "speech", (None, None, 15_000_000)),
+        ("openai", "gpt-image-1", "images", (10_000_000, 40_000_000, None)),
+        ("azure", "gpt-4o-transcribe", "transcription", (6_000_000, None, None)),
+        ("groq", "whisper-large-v3-turbo", "transcription", (None, None, 11_110_000)),
+    ],
+)
+def test_known_prices_of_sound_and_images(
+    label: str, model: str, capability: str, apart: tuple[int | None, int | None, int | None]
+) -> None:
+    """By the token, or by the second and the character; such a model does nothing else."""
+    entry = bundled().lookup(label, model)
+    assert entry is not None
+    assert entry.capabilities == (capability,)
+    assert (entry.media_input, entry.media_output, entry.unit) == apart
+
+
 def test_a_dated_id_counts_as_its_undated_one() -> None:
     """A snapshot that no list names has the price of its model; a foreign name has none."""
     catalogue = bundled()
@@ -55,7 +75,7 @@ def test_a_dated_id_counts_as_its_undated_one() -> None:
 def test_no_entry_is_free_and_every_entry_says_since_when() -> None:
     """A price of nothing is never assumed; cached tokens never cost more than fresh ones."""
     for (label, model), entry in bundled().entries.items():
-        assert entry.input > 0, (label, model)
+        assert entry.input > 0 or (entry.unit or 0) > 0, (label, model)
         assert entry.cached_input is None or entry.cached_input <= entry.input
         assert (entry.cache_write or entry.input) >= entry.input
         assert (entry.cache_write_long or entry.input) >= entry.input

@@ -4,6 +4,7 @@
 mod carried;
 mod ending;
 mod endpoint;
+mod media;
 mod progress;
 mod report;
 mod traced;
@@ -25,6 +26,7 @@ use crate::headers::{CLIENT_REQUEST_ID, value_of};
 use crate::identity::Attribution;
 use crate::intake::HeldBytes;
 use crate::kept::Kept;
+use crate::media::Asked;
 use crate::pin::Carried;
 use crate::plan::{Plan, PlannedModel, PlannedRoute, Taken};
 use crate::record::{AttemptRow, StageRow};
@@ -151,6 +153,8 @@ pub struct Call {
     pub stages: StageRow,
     /// Class of the last failure.
     pub class: Option<Class>,
+    /// What is asked of sound or images.
+    pub media: Option<Box<Asked>>,
     /// Request bytes that stay counted.
     pub held: Option<HeldBytes>,
     /// At a gateway: who calls.
@@ -205,6 +209,7 @@ impl Call {
             booked: Booked::default(),
             stages: StageRow::default(),
             class: None,
+            media: None,
             held: None,
             guest: None,
             ended_by: None,
@@ -263,7 +268,7 @@ impl Call {
     /// Whether the caller wants a stream.
     #[must_use]
     pub fn wants_stream(&self) -> bool {
-        self.surface.generates() && self.scan.stream.as_ref().is_some_and(|stream| stream.value)
+        self.surface.can_stream() && self.scan.stream.as_ref().is_some_and(|stream| stream.value)
     }
 
     /// Microseconds since the call began.

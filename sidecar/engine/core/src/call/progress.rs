@@ -88,7 +88,9 @@ impl Call {
     /// From dispatch on the call may be billed whatever becomes of it: until the answer says what it
     /// cost, its bound is booked.
     fn book_in_flight(&mut self) {
-        if self.wants_stream() {
+        if self.media.is_some() {
+            self.book_media_bound();
+        } else if self.wants_stream() {
             self.book_seen(&Seen::default(), Ending::Cut);
         } else {
             let output = self.meter.output_cap.unwrap_or(0);
@@ -213,6 +215,9 @@ impl Call {
 
     /// Books the most that a stream can have cost so far; what is booked when it is cut now.
     pub fn book_seen(&mut self, seen: &Seen, ending: Ending) {
+        if self.media.is_some() {
+            return self.book_media(seen.reported.filter(|_| ending == Ending::Complete));
+        }
         let usage = self.meter.bound(seen, ending);
         self.book_reported(usage);
         self.booked.reported = ending == Ending::Complete && seen.reported.is_some();
@@ -226,6 +231,7 @@ impl Call {
         match answer.usage {
             // What was booked when it went out stands: the most that it can cost.
             _ if answer.pending => {}
+            usage if self.media.is_some() => self.book_media(usage),
             Some(usage) => {
                 self.book_reported(usage);
                 let seen =

@@ -16,11 +16,13 @@ use crate::collect::{Collected, collect};
 use crate::decode::Decoder;
 use crate::error::{Class, classify};
 use crate::limits;
+use crate::media::Medium;
 use crate::sse::{ChatStream, Stream, StreamOptions, Watched};
+use crate::surface::Surface;
 use crate::table::Provider;
 use crate::upstream::{Connection, Exchange};
-use crate::wire::Dialect;
 use crate::wire::openai_chat::Answer as Read;
+use crate::wire::{Dialect, media};
 
 /// Reads an answer up to the point where it may go down.
 pub(super) async fn answer(call: &Call, exchange: Exchange) -> Attempted {
@@ -49,6 +51,9 @@ pub(super) async fn answer(call: &Call, exchange: Exchange) -> Attempted {
         return open(call, head.headers, body, connection, decoder).await;
     }
     let (mut body, mut decoder) = (body, decoder);
+    if call.surface == Surface::Media(Medium::Speech) {
+        return sound(head.headers, body, connection, decoder).await;
+    }
     let collected = collect(&mut body, decoder.as_mut(), limits::PLAIN_ANSWER_BYTES).await;
     match collected {
         Err(class) => failed(class),
@@ -68,17 +73,52 @@ pub(super) async fn answer(call: &Call, exchange: Exchange) -> Attempted {
     }
 }
 
+/// Sound goes down as it comes, once some of it is there.
+async fn sound(
+    headers: HeaderMap,
+    mut body: Incoming,
+    connection: Connection,
+    mut decoder: Option<Decoder>,
+) -> Attempted {
+    let failed = |class| Attempted::Failed(Failure::new(class, 200, true));
+    let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    if ["application/json", "text/"].iter().any(|other| kind.starts_with(other.as_bytes())) {
+        return failed(Class::TruncatedEarly); // whatever it is, nobody can play it
+    }
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return failed(Class::TruncatedEarly) };
+        let Ok(piece) = frame.into_data() else { continue };
+        let first = match &mut decoder {
+            None => piece,
+            Some(decoder) => match decoder.push(&piece) {
+                Ok(piece) => piece,
+                Err(fault) => return failed(fault.class(false)),
+            },
+        };
+        if !first.is_empty() {
+            let begun = Begun { headers, first, body, connection, decoder };
+            return Attempted::Large(Box::new(begun));
+        }
+    }
+    failed(Class::TruncatedEarly)
+}
+
+/// Whether an answer says that it is JSON.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.starts_with(b"application/json"))
+}
+
 /// A plain answer in the caller's dialect, and what it says; `None`: it is none.
 fn whole(call: &Call, headers: &HeaderMap, body: Bytes) -> Option<(Bytes, Read)> {
     let (own, spoken) = (call.surface.dialect(), call.spoken());
     let read = match spoken {
         _ if call.surface.counts() => Read::count(&body)?,
         _ if call.surface.keeps() => {
-            let json = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-            let json = json.is_some_and(|kind| kind.starts_with(b"application/json"));
-            let body = if json { call.account()?.mark(body) } else { body };
+            let body = if is_json(headers) { call.account()?.mark(body) } else { body };
             return Some((body, Read::default()));
         }
+        Dialect::Media => media::read(call.surface.medium()?, &body, is_json(headers)).ok()?,
         Dialect::Chat if own == spoken => Read::chat(&body).ok()?,
         Dialect::Embeddings if own == spoken => Read::embeddings(&body).ok()?,
         _ if spoken.embeds() => {
@@ -156,6 +196,8 @@ fn begin(call: &Call, provider: &Provider) -> Option<Stream> {
     let mut watched = Watched::new(reader, writer, call.scan.body_len);
     if spoken.has_messages() {
         watched = watched.of_messages();
+    } else if own == Dialect::Media {
+        watched = watched.of_media();
     } else if !call.is_rewritten() && own == Dialect::Responses {
         watched = watched.kept_by(call.account()?);
     } else if spoken == Dialect::Completions && call.scan.include_usage != Some(true) {

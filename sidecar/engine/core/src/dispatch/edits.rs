@@ -21,9 +21,15 @@ fn edits(call: &Call) -> Vec<Edit> {
     if call.taken != Taken::PassThrough && call.requested() != model.provider.model {
         // Where the path names it, the body does not.
         let requested = call.scan.model.as_ref().filter(|it| !it.span.is_empty());
-        edits.extend(requested.map(|requested| Edit {
-            at: requested.span.clone(),
-            with: planned.upstream_name.clone(),
+        edits.extend(requested.map(|requested| {
+            // In a form names stand without quotes.
+            let bare = requested.span.len() == requested.value.len();
+            let with = if bare {
+                Bytes::copy_from_slice(model.provider.model.as_bytes())
+            } else {
+                planned.upstream_name.clone()
+            };
+            Edit { at: requested.span.clone(), with }
         }));
     }
     if let Some(cap) = call.capped {

@@ -97,6 +97,7 @@ fn target(call: &Call, model: &Model, upstream: &Endpoint) -> Option<Uri> {
         Dialect::Chat => "/chat/completions".to_owned(),
         Dialect::Embeddings => "/embeddings".to_owned(),
         Dialect::Completions => "/completions".to_owned(),
+        Dialect::Media => call.surface.medium()?.below_base().to_owned(),
         Dialect::Responses => "/responses".to_owned(),
         Dialect::Messages if call.surface.counts() => "/messages/count_tokens".to_owned(),
         Dialect::Messages => "/messages".to_owned(),
@@ -111,6 +112,12 @@ fn target(call: &Call, model: &Model, upstream: &Endpoint) -> Option<Uri> {
         Dialect::GeminiEmbed => format!("/models/{}:embedContent", gemini_name(call, model)),
         Dialect::GeminiEmbedBatch => {
             format!("/models/{}:batchEmbedContents", gemini_name(call, model))
+        }
+        Dialect::VertexPredict => format!("/models/{}:predict", gemini_name(call, model)),
+        Dialect::VertexContents => {
+            let one = call.wish().vectors == 1;
+            let method = if one { "embedContent" } else { "batchEmbedContents" };
+            format!("/models/{}:{method}", gemini_name(call, model))
         }
         Dialect::Titan | Dialect::Cohere => {
             format!("/model/{}/invoke", segment(call.asked_of(model)))

@@ -38,6 +38,8 @@ pub struct Watched {
     silent: usize,
     /// How many of them are borne.
     patience: usize,
+    /// Bytes of the largest event.
+    largest: usize,
     events: Vec<Event>,
     /// What the writer has made of the piece at hand.
     written: Vec<u8>,
@@ -63,6 +65,7 @@ impl Watched {
             held: Vec::new(),
             silent: 0,
             patience: limits::STREAM_HOLD_BYTES + limits::STREAM_ECHOES * echoed,
+            largest: limits::STREAM_EVENT_BYTES,
             events: Vec::new(),
             written: Vec::new(),
             progress: Progress::Waiting,
@@ -75,6 +78,12 @@ impl Watched {
     #[must_use]
     pub fn of_messages(self) -> Self {
         Self { messages: Some(Decoder::default()), ..self }
+    }
+
+    /// The same, of images and sound, whose events are large.
+    #[must_use]
+    pub fn of_media(self) -> Self {
+        Self { largest: limits::MEDIA_EVENT_BYTES, ..self }
     }
 
     /// The same, without the events that tell usage and nothing else.
@@ -141,7 +150,7 @@ impl Watched {
         }
         delivered?;
         if self.progress != Progress::Done {
-            if self.tail.len() + piece.len() - at > limits::STREAM_EVENT_BYTES {
+            if self.tail.len() + piece.len() - at > self.largest {
                 return Err(StreamFault::EventTooLarge);
             }
             self.tail.extend_from_slice(&piece[at..]);

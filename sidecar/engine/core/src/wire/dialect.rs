@@ -5,7 +5,7 @@ use pointsman_wire::form::{
 };
 use pointsman_wire::{
     Facts, Fault, anthropic_messages, bedrock_converse, gemini, openai_chat, openai_completions,
-    openai_responses,
+    openai_media, openai_responses,
 };
 
 use crate::error::{Class, Refusal};
@@ -37,6 +37,12 @@ pub enum Dialect {
     Titan,
     /// Cohere's embedding models at Bedrock.
     Cohere,
+    /// Gemini's embedding models at Vertex AI.
+    VertexContents,
+    /// Its older ones.
+    VertexPredict,
+    /// OpenAI's sound and images, which only pass through.
+    Media,
 }
 
 /// Calls `$call` of the module of a dialect that callers speak; dialects of embeddings, which have readers
@@ -64,7 +70,13 @@ macro_rules! of_surface {
                 use openai_completions as $module;
                 $call
             }
-            Dialect::Converse | Dialect::Embeddings | Dialect::Titan | Dialect::Cohere => $other,
+            Dialect::Converse
+            | Dialect::Embeddings
+            | Dialect::Titan
+            | Dialect::Cohere
+            | Dialect::VertexContents
+            | Dialect::VertexPredict
+            | Dialect::Media => $other,
         }
     };
 }
@@ -108,6 +120,7 @@ impl Dialect {
         }
         match own {
             _ if own.embeds() => Self::embedding(provider, own),
+            Self::Media => (main == Self::Chat).then_some(own),
             Self::Responses if provider.surfaces.iter().any(|it| it == "Responses") => Some(own),
             Self::Completions if provider.surfaces.iter().any(|it| it == "Completions") => {
                 Some(own)
@@ -167,6 +180,9 @@ impl Dialect {
         if self == Self::Chat && end == StreamEnd::Eof {
             return Some(Box::new(openai_chat::stream::Reader::ending_with_body()));
         }
+        if self == Self::Media {
+            return Some(Box::new(openai_media::Reader::default()));
+        }
         if self == Self::Gemini {
             let choices = usize::try_from(choices).unwrap_or(usize::MAX);
             return Some(Box::new(gemini::stream::Reader::of(choices)));
@@ -208,7 +224,10 @@ impl Dialect {
     /// Whether errors look as OpenAI's do.
     #[must_use]
     pub const fn has_openai_errors(self) -> bool {
-        matches!(self, Self::Embeddings | Self::Chat | Self::Completions | Self::Responses)
+        matches!(
+            self,
+            Self::Embeddings | Self::Chat | Self::Completions | Self::Responses | Self::Media
+        )
     }
 
     /// Whether streams come as event-stream messages, and not as server-sent events.
@@ -220,6 +239,6 @@ impl Dialect {
     /// Whether streams break off as OpenAI's chat does.
     #[must_use]
     pub const fn has_chat_streams(self) -> bool {
-        matches!(self, Self::Embeddings | Self::Chat | Self::Completions)
+        matches!(self, Self::Embeddings | Self::Chat | Self::Completions | Self::Media)
     }
 }

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use pointsman_wire::form::{
     Cannot, EmbeddingReply, EmbeddingRequest, Encoding, Garbled, Tokens, Unreadable, Written,
 };
-use pointsman_wire::{Facts, bedrock_embed, embeddings, gemini};
+use pointsman_wire::{Facts, bedrock_embed, embeddings, gemini, vertex_embed};
 
 use super::Dialect;
 use crate::table::{Provider, ProviderType};
@@ -38,6 +38,8 @@ impl Dialect {
                 | Self::GeminiEmbedBatch
                 | Self::Titan
                 | Self::Cohere
+                | Self::VertexContents
+                | Self::VertexPredict
         )
     }
 
@@ -48,7 +50,9 @@ impl Dialect {
             ProviderType::Gemini => Some(Self::GeminiEmbedBatch),
             ProviderType::Bedrock if provider.model.contains("titan-embed") => Some(Self::Titan),
             ProviderType::Bedrock if provider.model.contains("cohere.embed") => Some(Self::Cohere),
-            ProviderType::Bedrock | ProviderType::Vertex | ProviderType::Anthropic => None,
+            ProviderType::Vertex if provider.model.contains("gemini") => Some(Self::VertexContents),
+            ProviderType::Vertex => Some(Self::VertexPredict),
+            ProviderType::Bedrock | ProviderType::Anthropic => None,
             ProviderType::OpenAI
             | ProviderType::OpenAICompatible
             | ProviderType::SelfHosted
@@ -77,6 +81,8 @@ impl Dialect {
             }
             Self::Titan => bedrock_embed::titan::write(asked, model),
             Self::Cohere => bedrock_embed::cohere::write(asked),
+            Self::VertexContents => vertex_embed::contents::write(asked),
+            Self::VertexPredict => vertex_embed::predict::write(asked),
             _ => embeddings::request::write(asked, model),
         }
     }
@@ -94,6 +100,8 @@ impl Dialect {
             Self::GeminiEmbed | Self::GeminiEmbedBatch => gemini::embed::answer::read(body),
             Self::Titan => bedrock_embed::titan::read(body),
             Self::Cohere => bedrock_embed::cohere::read(body),
+            Self::VertexContents => vertex_embed::contents::read(body),
+            Self::VertexPredict => vertex_embed::predict::read(body),
             _ => embeddings::answer::read(body),
         }?;
         if reply.usage.is_none() {

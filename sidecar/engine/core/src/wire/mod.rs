@@ -3,6 +3,7 @@
 mod cursor;
 mod dialect;
 mod embeddings;
+pub mod media;
 pub mod openai_chat;
 mod translation;
 

@@ -152,6 +152,46 @@ fn bedrock() {
     });
 }
 
+/// Vertex AI's models named Gemini are asked by contents, one or several; older ones by instances.
+#[test]
+fn vertex() {
+    run(async {
+        let (origin, gemini) = world("Vertex", "gemini-embedding-001").await;
+        let usage = json!({"promptTokenCount": 4, "totalTokenCount": 4});
+        let reply = json!({"embedding": {"values": [1, 2]}, "usageMetadata": usage});
+        origin.say(Says::json(200, &reply));
+        let answer = gemini.post(OPENAI, &input(json!("a"))).await;
+        billed(&gemini, &answer, 4).await;
+        assert_eq!(answer.json()["data"][0]["embedding"], json!([1.0, 2.0]));
+        let asked = origin.asked();
+        assert_eq!(asked.line, "POST /v1/models/gemini-embedding-001:embedContent HTTP/1.1");
+        assert_eq!(asked.body, json!({"content": {"parts": [{"text": "a"}]}}));
+        let reply =
+            json!({"embeddings": [{"values": [1]}, {"values": [2]}], "usageMetadata": usage});
+        origin.say(Says::json(200, &reply));
+        let answer = gemini.post(BATCH, &batch(&["a", "b"])).await;
+        billed(&gemini, &answer, 4).await;
+        assert_eq!(answer.json()["embeddings"][1]["values"], json!([2.0]));
+        let line = "POST /v1/models/gemini-embedding-001:batchEmbedContents HTTP/1.1";
+        assert_eq!(origin.asked().line, line);
+        let (origin, older) = world("Vertex", "text-embedding-005").await;
+        let told = |values: Value| json!({"embeddings": {"values": values, "statistics": {"token_count": 3}}});
+        let reply = json!({"predictions": [told(json!([1])), told(json!([2]))]});
+        origin.say(Says::json(200, &reply));
+        let answer = older.post(OPENAI, &input(json!(["a", "b"]))).await;
+        billed(&older, &answer, 6).await;
+        let asked = origin.asked();
+        assert_eq!(asked.line, "POST /v1/models/text-embedding-005:predict HTTP/1.1");
+        assert_eq!(asked.body["instances"], json!([{"content": "a"}, {"content": "b"}]));
+        origin.say(Says::json(200, &json!({"predictions": [told(json!([1, 2]))]})));
+        let one = json!({"content": {"parts": [{"text": "a"}]}, "taskType": "CLUSTERING"});
+        let answer = older.post(ONE, &one).await;
+        billed(&older, &answer, 3).await;
+        assert_eq!(answer.json()["embedding"]["values"], json!([1.0, 2.0]));
+        assert_eq!(origin.asked().body["instances"][0]["task_type"], "CLUSTERING");
+    });
+}
+
 /// A provider without vectors is no candidate, an answer with too few of them is none, and what nobody
 /// billed is booked by its bound.
 #[test]

@@ -6,6 +6,7 @@
 mod chat_to_messages;
 mod embeddings;
 mod hold_back;
+mod media;
 mod names;
 mod origin;
 mod pairs;

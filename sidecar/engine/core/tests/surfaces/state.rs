@@ -72,6 +72,31 @@ fn a_response_is_continued_where_it_is() {
     });
 }
 
+/// An answer too large to be buffered bears the marks as well, wherever its pieces end, and changes in
+/// nothing else.
+#[test]
+fn large_answers_bear_the_mark() {
+    run(async {
+        let (first, _second, world) = two().await;
+        let mut reply = response("resp_a", "completed");
+        let one = reply["output"][0].clone();
+        let more = vec![one; 120_000];
+        reply["output"].as_array_mut().unwrap().extend(more);
+        let text = reply["output"][1]["content"][0].as_object_mut().unwrap();
+        text.insert("text".to_owned(), json!("x".repeat(1 << 20)));
+        assert!(reply.to_string().len() > pointsman_core::limits::PLAIN_ANSWER_BYTES);
+        first.say(Says::json(200, &reply));
+        let answer = world.post(RESPONSES, &ask(&json!({}))).await;
+        let kept = id(&answer);
+        let mark = kept.strip_prefix("resp_a").unwrap().to_owned();
+        assert_eq!(mark.len(), 11, "{kept}");
+        let marked = reply.to_string().replace("\"rs_1\"", &format!("\"rs_1{mark}\""));
+        let marked = marked.replace("\"resp_a\"", &format!("\"{kept}\""));
+        assert!(answer.body == marked, "{} {}", answer.body.len(), marked.len());
+        assert_eq!(world.record().await["outcome"], "ok");
+    });
+}
+
 /// An id that another account keeps, or two, is refused with what to do; one that does not say whose it is
 /// goes to one provider alone.
 #[test]

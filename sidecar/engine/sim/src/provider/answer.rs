@@ -145,6 +145,7 @@ impl Answer {
             cache_write_long,
             output: said + thinking,
             thinking,
+            ..Tokens::default()
         };
         let scripted = action.usage.as_ref();
         let tokens = scripted.map_or(counted, |usage| dialect.billed(usage, counted));

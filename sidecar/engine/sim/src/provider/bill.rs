@@ -35,6 +35,12 @@ pub(crate) struct Tokens {
     pub(crate) output: u64,
     /// Output tokens of thinking.
     pub(crate) thinking: u64,
+    /// Input tokens that are sound or images.
+    pub(crate) media_input: u64,
+    /// Output tokens that are.
+    pub(crate) media_output: u64,
+    /// Seconds, characters or images, where those are billed.
+    pub(crate) units: u64,
 }
 
 #[derive(Serialize)]
@@ -51,6 +57,12 @@ struct Line<'a> {
     output: u64,
     #[serde(skip_serializing_if = "is_zero")]
     thinking: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    media_input: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    media_output: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    units: u64,
     /// Picodollars; null where the model has no price.
     cost: Option<u64>,
     end: bool,
@@ -80,14 +92,19 @@ impl Bill {
         let cached = tokens.cached.min(tokens.input);
         let written = tokens.cache_write.min(tokens.input - cached);
         let written_long = tokens.cache_write_long.min(tokens.input - cached - written);
-        let fresh = tokens.input - cached - written - written_long;
+        let sent = tokens.media_input.min(tokens.input - cached - written - written_long);
+        let fresh = tokens.input - cached - written - written_long - sent;
+        let made = tokens.media_output.min(tokens.output);
         let write = price.cache_write.unwrap_or(price.input);
         Some(
             fresh * price.input
                 + cached * price.cached_input.unwrap_or(price.input)
                 + written * write
                 + written_long * price.cache_write_long.unwrap_or(write)
-                + tokens.output * price.output,
+                + sent * price.media_input.unwrap_or(price.input)
+                + (tokens.output - made) * price.output
+                + made * price.media_output.unwrap_or(price.output)
+                + tokens.units * price.unit.unwrap_or(0),
         )
     }
 
@@ -168,6 +185,9 @@ impl Call {
             cache_write_long: tokens.cache_write_long,
             output: tokens.output,
             thinking: tokens.thinking,
+            media_input: tokens.media_input,
+            media_output: tokens.media_output,
+            units: tokens.units,
             cost: self.bill.cost(&self.model, tokens),
             end,
         });
@@ -193,6 +213,9 @@ mod tests {
             cache_write: Some(187_500),
             cache_write_long: Some(300_000),
             output: 600_000,
+            media_input: Some(1_000_000),
+            media_output: Some(4_000_000),
+            unit: Some(7_000_000),
         };
         Arc::new(Bill::open(Some(path), BTreeMap::from([("m".to_owned(), price)])).unwrap())
     }
@@ -232,6 +255,7 @@ mod tests {
             cache_write_long: 6,
             output: 3,
             thinking: 2,
+            ..Tokens::default()
         });
         drop(call);
         let lines = lines(&path);
@@ -239,6 +263,23 @@ mod tests {
         let input = 5 * 150_000 + 4 * 75_000 + 5 * 187_500 + 6 * 300_000;
         assert_eq!(lines[0]["cost"], input + 3 * 600_000);
         assert_eq!((&lines[0]["cache_write_long"], &lines[0]["thinking"]), (&6.into(), &2.into()));
+    }
+
+    /// So do sound and images, by the token or by what is counted of them.
+    #[test]
+    fn sound_and_images_have_their_own_prices() {
+        let path = std::env::temp_dir().join(format!("sim-bill-{}-m", std::process::id()));
+        let mut call = Call::open(bill(&path), Arc::new(Stats::default()), "id.1".into(), "m");
+        let (media_input, media_output) = (4, 6);
+        let counted =
+            Tokens { input: 5, output: 8, media_input, media_output, ..Tokens::default() };
+        call.settle(Tokens { units: 2, ..counted });
+        drop(call);
+        let lines = lines(&path);
+        std::fs::remove_file(&path).unwrap();
+        let text = 150_000 + 2 * 600_000;
+        assert_eq!(lines[0]["cost"], text + 4 * 1_000_000 + 6 * 4_000_000 + 2 * 7_000_000);
+        assert_eq!((&lines[0]["units"], &lines[0]["media_output"]), (&2.into(), &6.into()));
     }
 
     /// A call dropped in the middle is counted as cancelled and its line is closed.

@@ -69,6 +69,12 @@ pub(crate) struct Price {
     pub(crate) cache_write_long: Option<u64>,
     /// An output token.
     pub(crate) output: u64,
+    /// An input token of sound or images; default: as `input`.
+    pub(crate) media_input: Option<u64>,
+    /// An output token of them; default: as `output`.
+    pub(crate) media_output: Option<u64>,
+    /// A second, a character or an image, where those are billed.
+    pub(crate) unit: Option<u64>,
 }
 
 /// How fast answers come.

@@ -21,6 +21,7 @@ use super::capture::Capture;
 use super::compress::compress;
 use super::config::Pace;
 use super::identity::Identity;
+use super::openai::form;
 use super::player::{CutShort, Player};
 use super::replay::Replay;
 use super::socket::Switch;
@@ -73,7 +74,7 @@ pub(crate) async fn answer(
         capture.keep(&head, &body)?;
     }
     let surface = Surface::of(&head);
-    let parsed = parse(&body).filter(|_| head.method == Method::POST);
+    let parsed = parse(&head, &body).filter(|_| head.method == Method::POST);
     let named = parsed.as_ref().and_then(|body| body["model"].as_str());
     let model = surface.model.as_deref().or(named).unwrap_or_default();
     let sequence = provider.sequence.fetch_add(1, Ordering::Relaxed);
@@ -207,8 +208,11 @@ fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
     response
 }
 
-/// The body's JSON object.
-fn parse(body: &[u8]) -> Option<Value> {
+/// The body's JSON object, or what a form says as one.
+fn parse(head: &Parts, body: &[u8]) -> Option<Value> {
+    if let Some(form) = form::read(&head.headers, body) {
+        return Some(form);
+    }
     serde_json::from_slice::<Value>(body).ok().filter(Value::is_object)
 }
 

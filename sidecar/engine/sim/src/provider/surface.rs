@@ -11,6 +11,7 @@ use super::gemini::Gemini;
 use super::openai::azure::Azure;
 use super::openai::chat::Chat;
 use super::openai::completions::Completions;
+use super::openai::media::Media;
 use super::responses::Responses;
 
 static AZURE_CHAT: Azure = Azure { inner: &Chat, versioned: false, filtered: true };
@@ -31,6 +32,8 @@ pub(crate) enum Operation {
     Count,
     /// Embeddings.
     Embed,
+    /// Sound or images.
+    Media(Media),
     /// The list of models.
     Models,
     /// Nothing that this provider knows.
@@ -81,6 +84,10 @@ fn posted(path: &str, query: &str) -> Option<Surface> {
         "/v1/responses" => surface(&Responses, Operation::Answer),
         "/v1/responses/input_tokens" => surface(&Responses, Operation::Count),
         "/v1/embeddings" => surface(&Chat, Operation::Embed),
+        path if Media::at(path).is_some() && azure => {
+            surface(&AZURE_EMBEDDINGS, Operation::Media(Media::at(path)?))
+        }
+        path if Media::at(path).is_some() => surface(&Chat, Operation::Media(Media::at(path)?)),
         "/v1/messages" => surface(&Anthropic, Operation::Answer),
         "/v1/messages/count_tokens" => surface(&Anthropic, Operation::Count),
         _ => return None,
@@ -106,7 +113,10 @@ fn deployment(rest: &str) -> Option<Surface> {
         "chat/completions" => (&DEPLOYED_CHAT, Operation::Answer),
         "completions" => (&DEPLOYED_TEXT, Operation::Answer),
         "embeddings" => (&DEPLOYED_EMBEDDINGS, Operation::Embed),
-        _ => (&DEPLOYED_CHAT, Operation::Nothing),
+        _ => match Media::at(&format!("/v1/{call}")) {
+            Some(media) => (&DEPLOYED_EMBEDDINGS, Operation::Media(media)),
+            None => (&DEPLOYED_CHAT, Operation::Nothing),
+        },
     };
     Some(Surface { dialect, operation, model: Some(decoded(model)) })
 }
@@ -120,7 +130,7 @@ fn gemini(rest: &str, query: &str) -> Option<Surface> {
         "generateContent" => Operation::Answer,
         "streamGenerateContent" => Operation::Stream,
         "countTokens" => Operation::Count,
-        "embedContent" | "batchEmbedContents" => Operation::Embed,
+        "embedContent" | "batchEmbedContents" | "predict" => Operation::Embed,
         _ => Operation::Nothing,
     };
     Some(Surface { dialect, operation, model: Some(decoded(model)) })

@@ -11,6 +11,7 @@ use super::bill::{Call, Tokens};
 use super::dialect::{Ask, Dialect};
 use super::failure::{Class, Refused};
 use super::identity::Given;
+use super::openai::media::{self, Made};
 use super::prompt::Prompt;
 use super::reel::{Event, Reel};
 use super::service::Provider;
@@ -191,6 +192,11 @@ impl Turn<'_> {
                 served()?;
                 Ok(Ok(Reply::document(StatusCode::OK, counted.to_string(), None)))
             }
+            Operation::Media(media) => {
+                let made = media::answer(media, ask, self.action)?;
+                served()?;
+                Ok(Ok(self.made(made)))
+            }
             Operation::Embed => {
                 if !ask.model.is_empty() {
                     served()?;
@@ -203,6 +209,31 @@ impl Turn<'_> {
                 served()?;
                 Ok(self.answered(&prompt, call))
             }
+        }
+    }
+
+    /// Sound or images under the script's damage.
+    fn made(&self, made: Made) -> Reply {
+        let (dialect, action) = (self.dialect(), self.action);
+        let mut events = made.events;
+        if let Some(event) = action.garbage_at_event.and_then(|at| events.get_mut(at)) {
+            event.bytes = dialect.garbage(action);
+        }
+        if let Some(at) = action.error_at_event.filter(|_| made.streamed) {
+            events.truncate(at);
+            let fault = dialect.failure(action.error.unwrap_or(Class::ServerError));
+            let tokens = events.last().map_or(Tokens::default(), |event| event.tokens);
+            let bytes = dialect.broken_off(&fault, action, events.len());
+            events.push(Event { bytes, tokens, weight: 0 });
+        }
+        let status = StatusCode::from_u16(action.status.unwrap_or(200)).unwrap_or_default();
+        Reply {
+            status,
+            content_type: made.content_type,
+            headers: Vec::new(),
+            events,
+            streamed: made.streamed,
+            billed: true,
         }
     }
 

@@ -17,10 +17,12 @@ pub struct Tokens {
     pub output: u64,
     /// The part of `output` that was reasoning.
     pub reasoning: u64,
-    /// The part of `input` that was sound.
+    /// The part of `input` that was sound, or images where those have a price of their own.
     pub audio_input: u64,
-    /// The part of `output` that was sound.
+    /// The part of `output` that was.
     pub audio_output: u64,
+    /// Seconds of sound, where those are billed.
+    pub units: u64,
     /// Searches that the provider ran, billed by the call.
     pub web_searches: u64,
     /// The tier that is billed, in the provider's word.

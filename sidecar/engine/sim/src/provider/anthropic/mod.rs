@@ -100,6 +100,7 @@ impl Dialect for Anthropic {
             cache_write_long: long.min(written),
             thinking: thinking.as_u64().unwrap_or(0),
             output: number("output_tokens").unwrap_or(counted.output),
+            ..Tokens::default()
         }
     }
 

@@ -106,6 +106,7 @@ impl Dialect for Converse {
             cache_write_long: long.min(written),
             thinking: counted.thinking,
             output: number("outputTokens").unwrap_or(counted.output),
+            ..Tokens::default()
         }
     }
 

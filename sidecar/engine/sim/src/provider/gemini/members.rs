@@ -204,3 +204,44 @@ pub(super) static EMBED: Shape = Shape::Fields(EMBED_FIELDS);
 /// `:batchEmbedContents`.
 pub(super) static BATCH_EMBED: Shape =
     Shape::Fields(&[must("requests", Shape::List(&EMBEDDED, 1, 100))]);
+
+/// Settings of embeddings at Vertex AI.
+static EMBED_CONFIG: &[Field] = &[
+    may("taskType", Shape::Text),
+    may("title", Shape::Text),
+    may("outputDimensionality", Shape::Whole(1, 3072)),
+    may("autoTruncate", Shape::Flag),
+];
+
+static VERTEX_EMBEDDED: Shape = Shape::Fields(VERTEX_FIELDS);
+
+static VERTEX_FIELDS: &[Field] = &[
+    must("content", Shape::Fields(CONTENT_FIELDS)),
+    may("model", Shape::Text),
+    may("embedContentConfig", Shape::Fields(EMBED_CONFIG)),
+];
+
+/// `:embedContent` at Vertex AI.
+pub(super) static VERTEX_EMBED: Shape = Shape::Fields(VERTEX_FIELDS);
+
+/// `:batchEmbedContents` there.
+pub(super) static VERTEX_BATCH: Shape =
+    Shape::Fields(&[must("requests", Shape::List(&VERTEX_EMBEDDED, 1, 100))]);
+
+static INSTANCE: Shape = Shape::Fields(&[
+    must("content", Shape::Filled),
+    may("task_type", Shape::Text),
+    may("title", Shape::Text),
+]);
+
+/// `:predict` of a model that embeds.
+pub(super) static PREDICT: Shape = Shape::Fields(&[
+    must("instances", Shape::List(&INSTANCE, 1, 250)),
+    may(
+        "parameters",
+        Shape::Fields(&[
+            may("outputDimensionality", Shape::Whole(1, 3072)),
+            may("autoTruncate", Shape::Flag),
+        ]),
+    ),
+]);

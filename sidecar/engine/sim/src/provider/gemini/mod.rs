@@ -1,6 +1,7 @@
 //! Google's Gemini.
 
 mod answer;
+mod embed;
 mod error;
 mod members;
 mod request;
@@ -15,15 +16,11 @@ use super::behaviour::Action;
 use super::bill::Tokens;
 use super::dialect::{Ask, Dialect};
 use super::failure::{Class, Refused};
-use super::openai::embeddings::vector;
-use super::prompt::{Prompt, Weight};
+use super::prompt::Prompt;
 use super::reel::{Reel, sse};
-use super::replay::seed_of;
 
 /// Whose signatures are accepted.
 const REALM: &str = "gemini";
-/// Dimensions of an embedding where the caller names none.
-const DIMENSIONS: u64 = 768;
 
 /// The Gemini API; a stream is a JSON array unless server-sent events are asked for.
 pub(crate) struct Gemini {
@@ -76,22 +73,7 @@ impl Dialect for Gemini {
     }
 
     fn embed(&self, ask: &Ask<'_>) -> Result<(Value, Tokens), Refused> {
-        let mut weight = Weight::default();
-        let mut values = |body: &Value| {
-            let text = request::parts(request::member(body, "content"), &mut weight);
-            let wanted = request::member(body, "outputDimensionality").as_u64();
-            let dimensions = usize::try_from(wanted.unwrap_or(DIMENSIONS)).unwrap_or(1);
-            json!({"values": vector(seed_of(&text, ask.model, ask.seed), dimensions)})
-        };
-        let document = if ask.head.uri.path().ends_with(":batchEmbedContents") {
-            request::formed(ask.body, &members::BATCH_EMBED)?;
-            let all = ask.body["requests"].as_array().into_iter().flatten();
-            json!({"embeddings": all.map(&mut values).collect::<Vec<_>>()})
-        } else {
-            request::formed(ask.body, &members::EMBED)?;
-            json!({"embedding": values(ask.body)})
-        };
-        Ok((document, Tokens { input: weight.tokens(), ..Tokens::default() }))
+        embed::document(ask)
     }
 
     fn models(&self, models: &[String]) -> Value {

@@ -127,6 +127,7 @@ impl Dialect for Chat {
             cache_write_long: 0,
             thinking: output["reasoning_tokens"].as_u64().unwrap_or(0),
             output: usage["completion_tokens"].as_u64().unwrap_or(counted.output),
+            ..Tokens::default()
         }
     }
 

@@ -86,6 +86,7 @@ impl Dialect for Responses {
             cache_write_long: long.min(written),
             thinking: usage["output_tokens_details"]["reasoning_tokens"].as_u64().unwrap_or(0),
             output: usage["output_tokens"].as_u64().unwrap_or(counted.output),
+            ..Tokens::default()
         }
     }
 
