@@ -11,12 +11,9 @@ from pathlib import Path
 from support.tree import ROOT, shown, tracked
 
 CORE = "sidecar/engine/core/src/"
-ENGINE_HOMES = tuple(
-    f"{CORE}{name}"
-    for name in (
-        *("limits.rs", "limits/attempts.rs", "limits/health.rs", "limits/media.rs"),
-        "limits/money.rs",
-    )
+ENGINE_HOMES = (
+    f"{CORE}limits.rs",
+    *(f"{CORE}limits/{name}.rs" for name in ("attempts", "health", "media", "money", "quota")),
 )
 HOMES = {
     *ENGINE_HOMES,
@@ -58,6 +55,7 @@ FACTS = {
     "journal/layout.rs": {"*"},
     "price.rs": {"USD"},
     "media/form.rs": {"WAV_HEAD"},
+    "quota/share.rs": {"MINUTE_US", "MICRO"},
     "scan/keep.rs": {"SIDE_BYTES", "TAIL_BYTES", "FIRST_BYTES"},
     "scan/word.rs": {"WORD_BYTES"},
     "scan/number.rs": {"FIRST_LARGE_EXPONENT"},

@@ -35,6 +35,7 @@ _FULL_POOL = make.pool(
         capabilities=["chat", "json", "images", "transcription"],
         contextWindow=128_000,
         maxOutputTokens=16_384,
+        limits={"requestsPerMinute": 600, "tokensPerMinute": 90_000, "maxInFlight": 20},
         provider={"type": "OpenAI", "model": "gpt-4o-mini-2024-07-18", "region": "eu"},
     ),
     _LOCAL,

@@ -97,6 +97,10 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
             )
         ),
     ),
+    (
+        "at least one of requestsPerMinute, tokensPerMinute and maxInFlight",
+        make.pool(make.hosted(limits={})),
+    ),
     ("names belongs to from: Names", make.pool(allowedNamespaces={"from": "Names"})),
     ("names belongs to from: Names", make.pool(allowedNamespaces={"names": ["a"]})),
     (

@@ -87,6 +87,10 @@ QUEUE_FULL = 5
 KV_CACHE_FULL_PERCENT = 80
 METRICS_STALE_MS = 3_000
 """What counts as full, and as old, where `saturation` does not say."""
+UNITS_PER_MINUTE = 1_000_000_000
+"""Calls or tokens that a provider allows in a minute."""
+IN_FLIGHT = 1_000_000
+"""Calls that a provider takes at once."""
 TOKENS_PER_SECOND = 100_000_000
 """Throughput of one self-hosted endpoint."""
 ATTEMPTS = 10

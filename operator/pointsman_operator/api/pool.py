@@ -112,6 +112,25 @@ class Quality(Struct):
     """Where it differs by task."""
 
 
+class ModelLimits(Struct):
+    """What the provider allows all who call the model together; sidecars hold shares of it."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="has(self.requestsPerMinute) || has(self.tokensPerMinute) || has(self.maxInFlight)",
+            message="at least one of requestsPerMinute, tokensPerMinute and maxInFlight",
+            holds=lambda m: m.requests_per_minute or m.tokens_per_minute or m.max_in_flight,
+        ),
+    )
+
+    requests_per_minute: Annotated[int, Field(ge=1, le=bounds.UNITS_PER_MINUTE)] | None = None
+    """Calls in any minute."""
+    tokens_per_minute: Annotated[int, Field(ge=1, le=bounds.UNITS_PER_MINUTE)] | None = None
+    """Tokens of prompts and answers in any minute; a call that runs counts by an estimate."""
+    max_in_flight: Annotated[int, Field(ge=1, le=bounds.IN_FLIGHT)] | None = None
+    """Calls at once."""
+
+
 class PoolModel(Struct):
     """One model of the pool."""
 
@@ -174,6 +193,9 @@ class PoolModel(Struct):
     """Tokens of prompt and answer together; default: the catalogue."""
     max_output_tokens: Annotated[int, Field(ge=1, le=bounds.TOKENS)] | None = None
     """Most tokens of an answer; default: the catalogue, then contextWindow."""
+    limits: ModelLimits | None = None
+    """Over the whole fleet; where they are used up, calls go to the next candidate, else they wait
+    a little and get 429."""
 
     @property
     def region(self) -> str | None:

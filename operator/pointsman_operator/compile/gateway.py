@@ -56,7 +56,8 @@ def by_gateway(model: TableModel) -> TableModel:
         stream_end="Done",
         cap_field=_chat_cap(model.provider),
     )
-    return model.model_copy(update={"provider": provider})
+    # The gateway has shares for all who call it.
+    return model.model_copy(update={"provider": provider, "limits": None})
 
 
 def _chat_cap(provider: TableProvider) -> str:

@@ -35,6 +35,7 @@ from pointsman_operator.compile.table import (
     TableHead,
     TableIdentity,
     TableLength,
+    TableLimits,
     TableModel,
     TableName,
     TablePricing,
@@ -120,6 +121,18 @@ class _Resolution:
             quality=self._quality(),
             output_tokens=self._length(),
             head=self._head(),
+            limits=self._limits(),
+        )
+
+    def _limits(self) -> TableLimits | None:
+        given, pool = self._model.limits, self._pool.metadata
+        if given is None:
+            return None
+        return TableLimits(
+            account=f"{pool.namespace}/{pool.name}/{self._model.name}",
+            requests_per_minute=given.requests_per_minute,
+            tokens_per_minute=given.tokens_per_minute,
+            max_in_flight=given.max_in_flight,
         )
 
     def _context(self) -> int | None:

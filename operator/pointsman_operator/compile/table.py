@@ -152,6 +152,16 @@ class TableHead(Part):
     weights: tuple[int, ...]
 
 
+class TableLimits(Part):
+    """What its provider allows all who call a model together. Absent: no such limit."""
+
+    account: str
+    """`namespace/pool/model`, whatever a policy calls the model: shares are of that."""
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Count | None = None
+    max_in_flight: Count | None = None
+
+
 class TableModel(Part):
     """One callable model."""
 
@@ -172,6 +182,8 @@ class TableModel(Part):
     allowed_regions: tuple[str, ...] | None = None
     """Where pool and policy let it compute: readers refuse a table whose model is elsewhere. None:
     anywhere."""
+    limits: TableLimits | None = None
+    """None behind a gateway, which holds the shares itself."""
 
 
 class TableTokens(Part):
@@ -301,10 +313,12 @@ def least_reader(models: Iterable[TableModel], routes: Iterable[TableRoute] = ()
 
     2: models by pod selector, or by a gateway (it has no ticket). 3: types with formats of their
     own, dated versions of Azure's API, refusals in place of losses. 4: workload identity. 5:
-    streams that are held back.
+    streams that are held back, limits of models, which older ones would go beyond.
     """
-    routes = tuple(routes)
-    if any(route.hold_back is not None for route in routes):
+    models, routes = tuple(models), tuple(routes)
+    if any(route.hold_back is not None for route in routes) or any(
+        model.limits is not None for model in models
+    ):
         return 5
     ways = [model.provider for model in models]
     if TableIdentity() in [way.credential for way in ways]:

@@ -78,6 +78,7 @@ def cluster_callers(connection: Connection, controller: str, folder: Path) -> Ca
             state.fleet.forget(pod_uid)
             state.health.forget(pod_uid)
             state.guarded.forget(pod_uid)
+            state.desk.left(pod_uid)
             if state.guarded.tickets.revoke(pod_uid):
                 state.feed.wake_gateways()
 

@@ -23,6 +23,7 @@ from pointsman_operator.hub.feed import StreamAnswer, Subscriber
 from pointsman_operator.hub.fleet import Rejected
 from pointsman_operator.hub.health import settled
 from pointsman_operator.hub.messages import Report, StreamQuery
+from pointsman_operator.hub.quota.messages import LimitsRequest
 from pointsman_operator.hub.state import HubState
 from pointsman_operator.hub.targets import Served, parse_labels
 from pointsman_operator.ledger.errors import LedgerError
@@ -88,10 +89,24 @@ async def sync(request: Request) -> Response:
     return Response(body, media_type="application/json")
 
 
+async def shares(request: Request) -> Response:
+    """What a sidecar has and needs of limits of models, and what it may have."""
+    state, who = await hub_state(request), await caller_of(request)
+    try:
+        asked = LimitsRequest.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise _invalid(error) from error
+    own = own_namespace(who, asked.sidecar, "")
+    allowed = None if who.role is Role.LOCAL else state.tables.limits_of(own)
+    answer = await state.desk.hear(asked, allowed)
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
 # Starlette's own routes: for one callers wait, the other a whole fleet opens at once, and nothing
 # here is left for FastAPI to do. They take the whole path, the prefix is FastAPI's.
 router.add_route("/v1/stream", stream, methods=["GET"])
 router.add_route("/v1/ledger/sync", sync, methods=["POST"])
+router.add_route("/v1/limits", shares, methods=["POST"])
 
 
 @router.post("/reports")

@@ -103,3 +103,34 @@ CERTIFICATE_BYTES_MAX = 65_536
 """A chain of certificates, and the request for one."""
 CERTIFICATES_MAX = 4_096
 """Gateways whose certificate is remembered, so that a stream that comes back gets it."""
+
+HOLDS_PER_REPORT_MAX = 6_144
+"""Shares of one sidecar: three kinds of limits for as many models as its engine keeps."""
+SHARE_HORIZON_MS = 900_000
+"""How long a sidecar may spend shares that it could not renew: an outage of the hub, or of the way
+to it. As long as Budgets have where they say nothing."""
+SHARE_MARGIN_MS = 60_000
+"""What the hub adds before it gives a silent holder up: covers the answer's way and clock drift."""
+SHARE_RESTS_MS = 62_000
+"""How long a lost holder's share rests: it may have been used up a moment ago, and a rate counts by
+the minute; the rest is for clocks and the way."""
+SHARE_AGAIN_EACH_MS = 5
+"""While callers wait, holders ask again after this for each holder: 200 a second a limit ..."""
+SHARE_AGAIN_MIN_MS = 100
+"""... but no sooner ..."""
+SHARE_AGAIN_MAX_MS = 5_000
+"""... and no later than this."""
+SHARE_CALL_EVERY_MS = 500
+"""A holder of more than its part is called no more often than this."""
+SPARE_DIVISOR = 2
+"""Of what nobody wants, one part in so many is handed out, too: for while the hub is away."""
+LOW_DIVISOR = 4
+"""Shares beyond their part are called back while less than one in so many is left to hand out."""
+LINE_MAX = 64
+"""Holders of one limit that come first because they can serve nothing; the others after them."""
+DIVIDED_EACH_TIME = 64
+"""With more holders than this a limit is not divided anew each time that one speaks ..."""
+DIVIDED_EVERY_MS = 100
+"""... but after this."""
+HOLDERS_OVER_MAX = 40_000
+"""Starts that have ended and are still known, so that what comes late of them changes nothing."""

@@ -98,6 +98,29 @@ async def budgets(
     ]
 
 
+@router.get("/v1/limits")
+async def limits_of_models(
+    state: State, who: Who, request: Request, namespace: NamespaceQuery = ""
+) -> list[dict[str, Any]]:
+    """Each limit of a model and where its units are, by the namespace of its pool."""
+    await check_right(who, request.app.state.rights, "get", "modelpools", namespace)
+    now_ms = state.desk.now_ms
+    return [
+        {
+            "limit": limit,
+            "unit": unit.value,
+            "total": pot.total,
+            "free": pot.free(now_ms),
+            "held": pot.held,
+            "resting": pot.resting,
+            "wanted": pot.wanted,
+            "holders": len(pot),
+        }
+        for limit, unit, pot in state.desk.standings()
+        if not namespace or limit.startswith(namespace + "/")
+    ]
+
+
 @router.get("/v1/sidecars")
 async def sidecars(
     state: State, who: Who, request: Request, namespace: NamespaceQuery = ""

@@ -92,3 +92,11 @@ ticket_holders = Table(
     Column("expires_s", BigInteger, nullable=False),
 )
 """Pods (by UID) that may hold a good ticket: one that left while no hub ran is found by it."""
+
+limit_holders = Table(
+    "limit_holders",
+    metadata,
+    Column("sidecar", Text, primary_key=True),
+    Column("boot", Text, primary_key=True),
+)
+"""Who may hold shares of limits: after a restart nothing is handed out before they have spoken."""

@@ -18,6 +18,7 @@ from pointsman_operator.hub.guarded import Guarded
 from pointsman_operator.hub.health import Health
 from pointsman_operator.hub.metrics import HubMetrics
 from pointsman_operator.hub.newborn import Newborn
+from pointsman_operator.hub.quota.desk import Desk
 from pointsman_operator.hub.tables import Tables
 from pointsman_operator.hub.tickets import Tickets
 from pointsman_operator.hub.tunings import Tunings
@@ -47,6 +48,7 @@ class HubState:
     health: Health
     metrics: HubMetrics
     newborn: Newborn
+    desk: Desk
 
     def declare_tables(self, namespace: str) -> None:
         """Tell the ledger and whoever watches engines what a namespace's tables say now."""
@@ -56,6 +58,7 @@ class HubState:
     def declare_all(self) -> None:
         """Tell them what all tables say, at the start."""
         self.ledger.accounts = self.tables.accounts()
+        self.desk.declare(self.tables.limits())
         self.models.changed()
 
 
@@ -79,7 +82,7 @@ async def opened(
             number = await ledger.begin_incarnation(why)
             LOGGER.warning("restored (%s): leases are void, incarnation %d begins", why, number)
         state = await _assembled(database, ledger)
-        sweeping = asyncio.create_task(_sweep(ledger))
+        sweeping = asyncio.create_task(_sweep(state))
         tending = asyncio.create_task(_tend(state))
         judging = asyncio.create_task(state.health.run(state.fleet.changed))
         try:
@@ -124,7 +127,9 @@ async def _assembled(database: Database, ledger: Ledger) -> HubState:
     feed = Feed(tables, tunings, guarded)
     feed.models = models = Models(tables, pools, feed)
     feed.health = health = Health(tables, feed, database.clock)
-    ledger.call = feed.call
+    desk = Desk(database)
+    await desk.load()
+    ledger.call = desk.call = feed.call
     state = HubState(
         database=database,
         ledger=ledger,
@@ -139,17 +144,19 @@ async def _assembled(database: Database, ledger: Ledger) -> HubState:
         health=health,
         metrics=HubMetrics(),
         newborn=Newborn(database, tables),
+        desk=desk,
     )
     state.declare_all()
     return state
 
 
-async def _sweep(ledger: Ledger) -> None:
+async def _sweep(state: HubState) -> None:
     """Periodic work; what a full disk prevents now is done later."""
     while True:
         await asyncio.sleep(limits.SWEEP_EVERY_S)
         try:
-            lost = await ledger.sweep()
+            lost = await state.ledger.sweep()
+            await state.desk.sweep()
         except LedgerError as error:
             LOGGER.warning("the sweep has to wait: %s", error)
         else:

@@ -22,6 +22,8 @@ from sqlalchemy import Connection, delete, insert, select
 from pointsman_operator.hub import limits, schema
 from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.guarded import NO_WAYS, Ways, ways_of
+from pointsman_operator.hub.quota.declared import read_limits
+from pointsman_operator.hub.quota.messages import Unit
 from pointsman_operator.hub.removed import ended
 from pointsman_operator.hub.targets import Served, Target, first_serving, of_gateway
 from pointsman_operator.ledger.accounts import Account, read_accounts
@@ -95,6 +97,7 @@ class Tables:
         self._found_models: dict[PolicyName, tuple[FoundModel, ...]] = {}
         self._targets: dict[PolicyName, dict[str, TargetOf]] = {}
         self._ways: dict[PolicyName, Ways] = {}
+        self._limits: dict[PolicyName, dict[str, dict[Unit, int]]] = {}
         self._removed: dict[PolicyName, RouteTable] = {}
         self._changing = asyncio.Lock()
         self._fence: Fence | None = None
@@ -134,6 +137,15 @@ class Tables:
             for policy in self._of_namespace.get(namespace, ())
             for account in self._accounts[policy]
         )
+
+    def limits(self) -> dict[str, dict[Unit, int]]:
+        """Every limit of a model that some table declares; the table put last decides."""
+        return {name: each for table in self for name, each in self._limits[table.policy].items()}
+
+    def limits_of(self, namespace: str) -> frozenset[str]:
+        """The limits that a namespace's tables declare: all that its pods may have shares of."""
+        there = self._of_namespace.get(namespace, ())
+        return frozenset(name for policy in there for name in self._limits[policy])
 
     def policies(self) -> tuple[PolicyName, ...]:
         """All that have a table."""
@@ -247,6 +259,7 @@ class Tables:
         self._found_models.pop(policy, None)
         self._targets.pop(policy, None)
         self._ways.pop(policy, None)
+        self._limits.pop(policy, None)
         for name in forgotten:
             del self._removed[name]
             self._lines.pop(name, None)
@@ -270,6 +283,7 @@ class Tables:
         self._found_models[table.policy] = _found_models(content)
         self._targets[table.policy] = _targets(content)
         self._ways[table.policy] = ways_of(content)
+        self._limits[table.policy] = read_limits(content)
 
     def check_fence(self, fence: Fence) -> None:
         """Whether this controller still leads; raises `HubError`."""
@@ -305,6 +319,7 @@ def _check(policy: PolicyName, content: bytes) -> None:
         raise HubError(400, "invalid_table", f"this is not the table of {'/'.join(policy)}")
     try:
         read_accounts(parsed)
+        read_limits(parsed)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -146,6 +146,9 @@ fn refresh_gauges(shared: &Shared) {
     for model in shared.current.load().iter().flat_map(|plan| &plan.models) {
         model.stats.breaker.set(i64::from(model.is_cooling(now_ms)));
         model.stats.told_down.set(i64::from(model.breaker.is_told(now_ms)));
+        if let Some(quota) = &model.quota {
+            shared.stats.shares(&model.stats, quota.standings().into_iter());
+        }
         if let Some(group) = &model.group {
             let counts = fleet::by_level(group, now_ms);
             shared.stats.endpoints(&model.stats, fleet::LEVELS.into_iter().zip(counts));

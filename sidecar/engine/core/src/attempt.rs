@@ -150,6 +150,13 @@ impl Attempts {
         Step::Try { place: self.place, pause: Duration::ZERO }
     }
 
+    /// Goes on to a later candidate without an attempt at the current one.
+    pub const fn pass_to(&mut self, place: usize) {
+        self.place = place;
+        self.same = 0;
+        self.moved = false;
+    }
+
     fn again(&mut self, pause: Duration) -> Step {
         self.made += 1;
         self.same += 1;

@@ -14,6 +14,7 @@ use crate::engine::Shared;
 use crate::export::{self, Exporter};
 use crate::ledger::{self, HttpTransport};
 use crate::limits;
+use crate::quota;
 use crate::serve::{Phase, lead_drain};
 use crate::tokens;
 use crate::upstream::{Endpoint, TlsRoots};
@@ -52,11 +53,12 @@ impl Background {
             tokio::task::spawn_local(watch_credentials(shared.clone()));
             tokio::task::spawn_local(watch_callers(shared.clone()));
             let ledger = start_ledger(&shared)?;
+            let quotas = start_quotas(&shared)?;
             lead_drain(&shared, phase).await?;
-            // Both are told before one is waited for. The ledger client may have died of a fault; the
+            // All are told before one is waited for. The ledger client may have died of a fault; the
             // journal then tells the next start.
             let ending: Vec<JoinHandle<()>> =
-                [ledger, export].into_iter().flatten().map(end).collect();
+                [ledger, quotas, export].into_iter().flatten().map(end).collect();
             for task in ending {
                 let _died = task.await;
             }
@@ -106,6 +108,24 @@ async fn watch_callers(shared: Arc<Shared>) {
             gateway.look();
         }
     }
+}
+
+/// Who asks for shares of limits; `None` without a hub: limited models are not called then.
+fn start_quotas(shared: &Shared) -> std::io::Result<Option<Duty>> {
+    let Some(hub) = &shared.config.hub else {
+        shared.quotas.note_trouble(Some("no hub is configured"));
+        return Ok(None);
+    };
+    let (token, authority) = (Some(hub.token_file.clone()), hub.ca_file.clone());
+    let transport = HttpTransport::to(quota::PATH, &hub.url, token, authority)
+        .map_err(std::io::Error::other)?;
+    let holder = quota::Holder {
+        sidecar: shared.config.identity.sidecar.as_str().into(),
+        boot: shared.boot.as_str().into(),
+    };
+    let (drained, told) = oneshot::channel();
+    let run = quota::run(shared.quotas.clone(), holder, transport, async { drop(told.await) });
+    Ok(Some((drained, tokio::task::spawn_local(run))))
 }
 
 /// The ledger client; `None` without a hub: enforced Budgets then refuse.

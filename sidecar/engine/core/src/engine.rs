@@ -21,6 +21,7 @@ use crate::export::Spans;
 use crate::fleet::{self, FleetError};
 use crate::journal::{Journal, JournalError, Recovered};
 use crate::plan::{Breakers, HealthError, Plan, seen};
+use crate::quota::Quotas;
 use crate::record::Records;
 use crate::room::Room;
 use crate::secrets::Secrets;
@@ -53,6 +54,8 @@ pub struct Shared {
     pub gateway: Option<Gateway>,
     /// Money.
     pub book: Arc<Book>,
+    /// Shares of what providers allow the fleet.
+    pub quotas: Arc<Quotas>,
     /// Time.
     pub clock: SharedClock,
     /// Calls in flight, and the bytes of their requests.
@@ -151,6 +154,7 @@ impl Engine {
             stats,
             records: Records::default(),
             book,
+            quotas: Arc::new(Quotas::new(clock.clone())),
             started_ms: clock.boot_ms(),
             clock,
             shutdown: Notify::new(),
@@ -346,8 +350,10 @@ impl Shared {
     fn build(&self, bytes: &[u8]) -> Result<Plan, Rejected> {
         let table = check::read(bytes)?;
         let mut plan = Plan::build(table, check::digest(bytes), &self.stats, &self.breakers)?;
+        self.quotas.check(&plan.table)?;
         let configured = self.book.configure(&plan.table);
         plan.subjects = configured.map_err(|error| Rejected::at("budgets", error.to_string()))?;
+        plan.limit(self.quotas.configure(&plan.table));
         Ok(plan)
     }
 
@@ -387,6 +393,7 @@ impl Shared {
             "spans_dropped": self.stats.spans_dropped.get(),
             "ledger": self.book.ledger_trouble().as_deref().unwrap_or("ok"),
             "money": money.collect::<serde_json::Map<_, _>>(),
+            "limits": self.quotas.survey(),
         })
     }
 }

@@ -4,9 +4,11 @@
 
 mod caller;
 mod classify;
+mod limited;
 mod message;
 mod money;
 mod refusal;
+mod retry;
 mod retry_after;
 mod said;
 mod spent;
@@ -17,6 +19,7 @@ use http::StatusCode;
 
 pub use caller::CallerNo;
 pub use classify::{Classified, classify, classify_event, told_in};
+pub use limited::Limited;
 pub use money::{BudgetNo, LimitName};
 pub use refusal::{NoCandidate, Refusal};
 pub use retry_after::{retry_after, within_cap};

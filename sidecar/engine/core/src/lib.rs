@@ -43,6 +43,7 @@ pub mod models;
 pub mod pin;
 pub mod plan;
 pub mod price;
+pub mod quota;
 pub mod record;
 pub mod relay;
 pub mod reserve;

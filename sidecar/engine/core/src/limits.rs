@@ -5,11 +5,13 @@ mod attempts;
 mod health;
 mod media;
 mod money;
+mod quota;
 
 pub use attempts::*;
 pub use health::*;
 pub use media::*;
 pub use money::*;
+pub use quota::*;
 
 /// Request bodies; above: 413. 64 MiB holds a dozen images as base64.
 pub const REQUEST_BODY_BYTES: usize = 64 << 20;

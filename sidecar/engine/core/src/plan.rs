@@ -21,6 +21,7 @@ use crate::check::Rejected;
 use crate::credentials::{CredentialHealth, Credentials};
 use crate::fleet::{Fleet, Group};
 use crate::pin::Account;
+use crate::quota::Quota;
 use crate::rules::{Glob, Rules};
 use crate::score::Head;
 use crate::stats::{ModelStats, Stats};
@@ -116,6 +117,8 @@ pub struct PlannedModel {
     pub upstream_name: Bytes,
     /// Who keeps what its answers refer to.
     pub account: Account,
+    /// What its provider allows the fleet; `None`: no limits.
+    pub quota: Option<Arc<Quota>>,
 }
 
 /// A route with its candidates resolved.
@@ -236,6 +239,13 @@ impl Plan {
         })
     }
 
+    /// Gives each model its limits, in table order.
+    pub fn limit(&mut self, quotas: Vec<Option<Arc<Quota>>>) {
+        for (model, quota) in self.models.iter_mut().zip(quotas) {
+            model.quota = quota;
+        }
+    }
+
     /// Applies `tuning`: lambdas by rule name. Unknown rules are another table's.
     pub fn tune(&self, lambdas: &HashMap<String, i64>) {
         for route in &self.routes {
@@ -309,6 +319,7 @@ fn plan_model(
         header,
         upstream_name: serde_json::to_vec(&model.provider.model)?.into(),
         account: Account::of(model),
+        quota: None,
     })
 }
 

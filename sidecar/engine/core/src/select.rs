@@ -214,15 +214,20 @@ pub fn expected_cost(model: &Model, need: &Need, task: Task) -> u64 {
     let output = if need.embeddings {
         0
     } else {
-        let usual = match model.output_tokens.by_task.get(task.as_str()) {
-            Some(&tokens) => tokens,
-            None if model.output_tokens.default > 0 => model.output_tokens.default,
-            None => EXPECTED_OUTPUT_TOKENS,
-        };
         let cap = need.output_tokens_cap.unwrap_or(u64::MAX).min(model.max_output_tokens);
-        u128::from(u64::from(usual).min(cap)) * u128::from(model.pricing.output)
+        u128::from(usual_answer(model, task).min(cap)) * u128::from(model.pricing.output)
     };
     u64::try_from(input + output).unwrap_or(u64::MAX)
+}
+
+/// Tokens that this model's answers usually have for this task.
+#[must_use]
+pub fn usual_answer(model: &Model, task: Task) -> u64 {
+    u64::from(match model.output_tokens.by_task.get(task.as_str()) {
+        Some(&tokens) => tokens,
+        None if model.output_tokens.default > 0 => model.output_tokens.default,
+        None => EXPECTED_OUTPUT_TOKENS,
+    })
 }
 
 fn probability(facts: &CandidateFacts<'_>, features: Option<&Features>, task: Task) -> u32 {

@@ -17,17 +17,20 @@ use prometheus_client::registry::{Registry, Unit};
 
 use self::labels::{
     AttemptLabels, LevelLabels, ModelLabels, OutcomeLabels, OverflowLabels, RefusalLabels,
-    TableLabels, TokenLabels,
+    ShareLabels, TableLabels, TokenLabels,
 };
 use self::roster::Roster;
 use crate::call::Outcome;
 use crate::error::Class;
 use crate::fleet::LEVELS;
+use crate::quota::{Standing, Unit as Kind};
 use crate::select::Filtered;
 
 const INPUT: &str = "input";
 const OUTPUT: &str = "output";
 const DIRECTIONS: [&str; 2] = [INPUT, OUTPUT];
+const HELD: &str = "held";
+const USED: &str = "used";
 
 type Seconds = Family<ModelLabels, Histogram, fn() -> Histogram>;
 
@@ -46,6 +49,7 @@ pub struct Stats {
     told_down: Family<ModelLabels, Gauge>,
     overflows: Family<OverflowLabels, Counter>,
     endpoints: Family<LevelLabels, Gauge>,
+    shares: Family<ShareLabels, Gauge>,
     refusals: Family<RefusalLabels, Counter>,
     table: Family<TableLabels, Gauge>,
     /// Tables refused.
@@ -95,6 +99,7 @@ impl Stats {
             told_down: Family::default(),
             overflows: Family::default(),
             endpoints: Family::default(),
+            shares: Family::default(),
             refusals: Family::default(),
             table: Family::default(),
             tables_rejected: Counter::default(),
@@ -143,10 +148,15 @@ impl Stats {
         );
         registry.register(
             "overflow",
-            "Calls that passed a self-hosted model over for the state of its endpoints",
+            "Calls that passed a model over for the state of its endpoints or its limits",
             self.overflows.clone(),
         );
         registry.register("endpoints", "Endpoints by how loaded they are", self.endpoints.clone());
+        registry.register(
+            "limit_share",
+            "What this router holds of a model's limits, and what of it rests or is in use",
+            self.shares.clone(),
+        );
         registry.register(
             "refusals",
             "Calls that the router itself refused",
@@ -250,6 +260,20 @@ impl Stats {
         }
     }
 
+    /// Shows what is held of a model's limits.
+    pub fn shares(&self, model: &ModelStats, standings: impl Iterator<Item = Standing>) {
+        let roster = self.roster.lock();
+        for at in standings.take_while(|_| roster.knows(&model.labels)) {
+            for (part, units) in [(HELD, at.held), (USED, at.used)] {
+                let ModelLabels { model, provider } = model.labels.clone();
+                let limit = at.unit.as_str();
+                let gauge =
+                    self.shares.get_or_create(&ShareLabels { model, provider, limit, part });
+                gauge.set(i64::try_from(units).unwrap_or(i64::MAX));
+            }
+        }
+    }
+
     /// Counts an answer that is our own.
     pub fn refusal(&self, reason: &'static str) {
         self.refusals.get_or_create(&RefusalLabels { reason }).inc();
@@ -298,6 +322,12 @@ impl Stats {
             for level in LEVELS {
                 let (model, provider) = (model.clone(), provider.clone());
                 self.endpoints.remove(&LevelLabels { model, provider, level });
+            }
+            for limit in Kind::ALL.map(Kind::as_str) {
+                for part in [HELD, USED] {
+                    let (model, provider) = (model.clone(), provider.clone());
+                    self.shares.remove(&ShareLabels { model, provider, limit, part });
+                }
             }
             self.cost.remove(&labels);
             self.baseline.remove(&labels);

@@ -122,6 +122,22 @@ pub struct Model {
     pub region: Option<String>,
     /// Where its pool and the policy let it compute; absent: anywhere.
     pub allowed_regions: Option<Vec<String>>,
+    /// What its provider allows the whole fleet; absent: nobody said.
+    pub limits: Option<ModelLimits>,
+}
+
+/// What a provider allows all who call a model together; absent: no such limit.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelLimits {
+    /// `namespace/pool/model`: whose share is meant, whatever a policy calls the model.
+    pub account: String,
+    /// Calls a minute.
+    pub requests_per_minute: Option<u64>,
+    /// Tokens a minute, of prompts and answers.
+    pub tokens_per_minute: Option<u64>,
+    /// Calls at once.
+    pub max_in_flight: Option<u64>,
 }
 
 impl Model {

@@ -1,8 +1,9 @@
 //! Every answer of our own, in OpenAI's shape.
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use pointsman_core::error::{BudgetNo, CallerNo, Class, LimitName, NoCandidate, Refusal};
+use pointsman_core::error::{BudgetNo, CallerNo, Class, LimitName, Limited, NoCandidate, Refusal};
 use pointsman_core::fleet::State;
+use pointsman_core::quota::{Shortage, Unit};
 
 fn every_variant() -> Vec<Refusal> {
     let hostile = "\"}\r\n\u{0}\u{2028}data: x\\".repeat(200);
@@ -46,6 +47,9 @@ fn every_variant() -> Vec<Refusal> {
         Refusal::Caller(CallerNo::Model { model: text() }),
         Refusal::Caller(CallerNo::TooFast { per_minute: 3, wait_s: 20 }),
         Refusal::Caller(CallerNo::InFlight { most: 2 }),
+        limited(Unit::Requests, &hostile, None),
+        limited(Unit::Tokens, &hostile, Some(text())),
+        limited(Unit::InFlight, &hostile, Some(text())),
     ];
     all.extend(every_budget_no(&hostile).map(|no| Refusal::Budget { no, of: limit(&hostile) }));
     all.extend(Class::ALL.map(|class| Refusal::UpstreamFailed { class, attempts: 3 }));
@@ -63,6 +67,11 @@ fn every_budget_no(detail: &str) -> [BudgetNo; 8] {
         BudgetNo::JournalUnavailable { detail: detail.to_owned() },
         BudgetNo::Busy,
     ]
+}
+
+fn limited(unit: Unit, model: &str, away: Option<String>) -> Refusal {
+    let by = Shortage { unit, limit: 600, held: 0, wait_s: 7 };
+    Refusal::Limited(Limited { model: model.to_owned(), by, away })
 }
 
 fn limit(text: &str) -> LimitName {
@@ -176,4 +185,40 @@ fn only_a_spent_budget_is_called_used_up() {
     assert_eq!((many.code(), many.status().as_u16()), ("too_many_budgets", 429));
     let busy = Refusal::Budget { no: BudgetNo::Busy, of: of_team() };
     assert_eq!((busy.code(), busy.status().as_u16()), ("overloaded", 503));
+}
+
+/// Whose limit it is, what of it this router has, and what helps; the wait for SDKs that do not retry.
+#[test]
+fn a_used_up_limit_is_named_with_what_helps() {
+    let own = Shortage { unit: Unit::Tokens, limit: 9_000, held: 450, wait_s: 7 };
+    let none = Shortage { held: 0, ..own };
+    let said = |by, away: Option<&str>| {
+        let (model, away) = ("main/gpt".to_owned(), away.map(str::to_owned));
+        Refusal::Limited(Limited { model, by, away })
+    };
+    let refusal = said(own, Some("no route to host"));
+    let (status, headers) = refusal.to_response_parts();
+    assert_eq!(
+        (status.as_u16(), refusal.code(), refusal.label()),
+        (429, "rate_limit_exceeded", "limit")
+    );
+    assert_eq!(
+        (&headers[RETRY_AFTER], &headers["x-should-retry"]),
+        (&"7".parse().unwrap(), &"false".parse().unwrap())
+    );
+    let text = message(&refusal);
+    for part in [
+        "main/gpt",
+        "9000 tokens a minute",
+        "limits.tokensPerMinute",
+        "share of that, 450,",
+        "in 7 s",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(
+        message(&said(none, Some("no route to host")))
+            .contains("cannot be asked (no route to host)")
+    );
+    assert!(!text.contains("no route"), "with a share in hand the hub is not to blame: {text}");
 }

@@ -156,6 +156,7 @@ impl Engine {
         shared.stats.beat(shared.clock.boot_ms());
         if ask_ledger {
             shared.book.call();
+            shared.quotas.call();
         }
         Ok(())
     }

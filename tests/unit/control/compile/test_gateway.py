@@ -44,6 +44,23 @@ def test_a_foreign_model_is_reached_by_its_pools_gateway_without_a_key() -> None
     assert b"api.openai.com" not in compiled.data
 
 
+def test_the_gateway_holds_the_shares_of_a_limited_model_for_all_its_callers() -> None:
+    """They would count its calls twice, and their own namespace has no share of the provider's."""
+    allowed = {"requestsPerMinute": 600, "maxInFlight": 20}
+    limited = make.pool(make.hosted(provider=KEYED, limits=allowed), namespace="ai", **OPEN)
+    policy = make.policy(make.rule(), pools=[{"name": "main", "namespace": "ai"}])
+    knowledge = Knowledge(bundled(), bundled_learnt(), gateways=frozenset({"ai"}))
+    snapshot = Snapshot.of(map(make.parsed, (limited, policy)), knowledge, ["ai"])
+    (callers,) = compile_policy(snapshot, POLICY).table.models
+    assert callers.limits is None
+    gateway = compile_gateway(snapshot, POOL).table
+    (own,) = gateway.models
+    assert own.limits is not None
+    assert (own.limits.account, own.limits.requests_per_minute) == ("ai/main/mini", 600)
+    assert (own.limits.max_in_flight, own.limits.tokens_per_minute) == (20, None)
+    assert gateway.min_reader == 5
+
+
 def test_outside_a_cluster_there_is_no_gateway() -> None:
     """Files have one owner: the key is used where it is."""
     (model,) = compile_policy(world(gateways=None), POLICY).table.models

@@ -142,6 +142,7 @@ impl Call {
             if let Some(why) = row.filtered {
                 let planned = &self.plan.models[self.model_of(row)];
                 self.worker.shared.stats.overflow(&planned.stats, why.as_str());
+                self.note_passed(row);
             }
         }
     }

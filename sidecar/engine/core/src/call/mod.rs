@@ -5,6 +5,7 @@ mod carried;
 mod ending;
 mod endpoint;
 mod media;
+mod part;
 mod progress;
 mod report;
 mod traced;
@@ -29,6 +30,7 @@ use crate::kept::Kept;
 use crate::media::Asked;
 use crate::pin::Carried;
 use crate::plan::{Plan, PlannedModel, PlannedRoute, Taken};
+use crate::quota;
 use crate::record::{AttemptRow, StageRow};
 use crate::rules::Match;
 use crate::scan::Scan;
@@ -131,6 +133,8 @@ pub struct Call {
     pub accounts: AccountSet,
     /// Fingerprint of the key that the current attempt sent; 0: none.
     pub key_sent: u64,
+    /// What the current attempt has of its model's limits.
+    part: Option<quota::Taken>,
     /// The reservation.
     pub charge: Option<Charge>,
     /// Most that was reserved.
@@ -198,6 +202,7 @@ impl Call {
             first_content_us: 0,
             accounts: AccountSet::default(),
             key_sent: 0,
+            part: None,
             charge: None,
             reserved: 0,
             capped: None,
@@ -289,6 +294,7 @@ impl Call {
         if let Some(charge) = self.charge.take() {
             charge.settle(self.booked.cost);
         }
+        self.part_ended(outcome);
         self.count_usage();
         self.count_outcome(outcome);
         self.record(outcome);

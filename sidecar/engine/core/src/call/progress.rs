@@ -122,6 +122,7 @@ impl Call {
             self.target_failed(failure.class);
         }
         self.cool_target(failure);
+        self.part_failed(failure.billable);
         self.release(failure.billable);
     }
 

@@ -5,7 +5,8 @@ use http::StatusCode;
 
 use super::Class;
 use super::message::short;
-use super::refusal::{Facts, INVALID, RATE, Retry};
+use super::refusal::{Facts, INVALID, RATE};
+use super::retry::Retry;
 
 /// Why a caller is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -72,6 +72,7 @@ fn of_request(refusal: &Refusal) -> Option<String> {
         Refusal::MethodNotAllowed { allow } => format!("This path takes {allow} only."),
         Refusal::NoCandidate(why) => of_no_candidate(why),
         Refusal::Budget { no, of } => no.message(of),
+        Refusal::Limited(limited) => limited.message(),
         Refusal::Caller(no) => no.message(),
         _ => return None,
     })

@@ -5,7 +5,8 @@ use http::StatusCode;
 
 use super::Class;
 use super::message::short;
-use super::refusal::{Facts, QUOTA, Retry, SERVER};
+use super::refusal::{Facts, QUOTA, SERVER};
+use super::retry::Retry;
 
 /// A limit as answers name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,15 +1,16 @@
 //! Every answer that Pointsman itself gives: one variant each, in OpenAI's error shape.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use pointsman_wire::Fault;
 use serde_json::json;
 
 use super::message::{message, short};
 use super::money::{BudgetNo, LimitName};
+use super::retry::Retry;
 use super::spent::{upstream_code, upstream_kind};
-use super::{CallerNo, Class};
+use super::{CallerNo, Class, Limited};
 use crate::fleet::State;
 use crate::limits;
 
@@ -91,6 +92,8 @@ pub enum Refusal {
         /// Which limit decided.
         of: LimitName,
     },
+    /// What its provider allows the whole fleet is used up.
+    Limited(Limited),
     /// The caller is not let in.
     Caller(CallerNo),
     /// We have no room.
@@ -168,17 +171,6 @@ pub(super) struct Facts {
     pub(super) retry: Retry,
 }
 
-/// What SDKs are told about trying again.
-#[derive(Clone, Copy)]
-pub(super) enum Retry {
-    /// Nothing: the status says it.
-    Silent,
-    /// `x-should-retry: false`.
-    Never,
-    /// `retry-after`, seconds.
-    After(u64),
-}
-
 pub(super) const INVALID: &str = "invalid_request_error";
 pub(super) const SERVER: &str = "server_error";
 pub(super) const QUOTA: &str = "insufficient_quota";
@@ -215,15 +207,7 @@ impl Refusal {
         let facts = self.facts();
         let mut headers = HeaderMap::with_capacity(3);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        match facts.retry {
-            Retry::Silent => {}
-            Retry::Never => {
-                headers.insert("x-should-retry", HeaderValue::from_static("false"));
-            }
-            Retry::After(seconds) => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-            }
-        }
+        facts.retry.tell(&mut headers);
         if let Self::MethodNotAllowed { allow } = self {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
@@ -282,14 +266,6 @@ impl Refusal {
 
     fn facts(&self) -> Facts {
         use Retry::{After, Never, Silent};
-        let fact = |status, kind, code, label, class, retry| Facts {
-            status,
-            kind,
-            code,
-            label,
-            class,
-            retry,
-        };
         let bad = |status, code| fact(status, INVALID, code, code, Class::BadRequest, Silent);
         let shed = |code, seconds| {
             let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -329,6 +305,7 @@ impl Refusal {
                 fact(status, SERVER, code, code, Class::SlowFirstToken, Never)
             }
             Self::Budget { no, .. } => no.facts(),
+            Self::Limited(limited) => limited.facts(),
             Self::Caller(no) => no.facts(),
             Self::Shed => shed("overloaded", 1),
             Self::Draining => shed("shutting_down", 1),
@@ -352,6 +329,17 @@ impl Refusal {
             }
         }
     }
+}
+
+const fn fact(
+    status: StatusCode,
+    kind: &'static str,
+    code: &'static str,
+    label: &'static str,
+    class: Class,
+    retry: Retry,
+) -> Facts {
+    Facts { status, kind, code, label, class, retry }
 }
 
 impl NoCandidate {

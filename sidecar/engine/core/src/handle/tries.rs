@@ -27,6 +27,10 @@ pub(super) async fn try_candidates(
     let mut asked = 0;
     loop {
         call.choose(attempts.place());
+        if let Some(next) = call.passes_over(attempts.place(), usable) {
+            attempts.pass_to(next);
+            continue;
+        }
         if attempts.place() >= asked {
             asked = attempts.place() + 1;
             call.earn_retries(&retries);
@@ -43,6 +47,7 @@ pub(super) async fn try_candidates(
                 call.dropped = None;
                 None
             };
+            call.take_part(deadline).await?;
             call.begin_attempt();
             let more = attempts.made() < retries.max_attempts;
             let leaving = more.then(|| call.leaving(attempts.place() + 1 < usable)).flatten();

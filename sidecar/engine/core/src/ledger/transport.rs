@@ -108,13 +108,26 @@ impl HttpTransport {
         token_file: Option<PathBuf>,
         ca_file: Option<PathBuf>,
     ) -> Result<Self, SyncError> {
+        Self::to(PATH, url, token_file, ca_file)
+    }
+
+    /// As `new`, to another of the hub's paths.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn to(
+        path: &str,
+        url: &str,
+        token_file: Option<PathBuf>,
+        ca_file: Option<PathBuf>,
+    ) -> Result<Self, SyncError> {
         let wrong = || SyncError::Address(url.to_owned());
         let parts = url.parse::<Uri>().map_err(|_| wrong())?.into_parts();
         let known = |it: &Scheme| *it == Scheme::HTTP || *it == Scheme::HTTPS;
         let scheme = parts.scheme.filter(known).ok_or_else(wrong)?;
         let authority = parts.authority.ok_or_else(wrong)?;
         let prefix = parts.path_and_query.as_ref().map_or("", |it| it.path().trim_end_matches('/'));
-        let path = format!("{prefix}{PATH}").parse().map_err(|_| wrong())?;
+        let path = format!("{prefix}{path}").parse().map_err(|_| wrong())?;
         let connection = Mutex::new(None);
         Ok(Self { scheme, authority, path, token_file, ca_file, connection })
     }

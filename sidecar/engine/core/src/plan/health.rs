@@ -11,11 +11,16 @@ impl PlannedModel {
     #[must_use]
     pub fn load(&self, now_ms: u64) -> Load {
         let rests = self.shared().is_some_and(|breaker| breaker.is_cooling(now_ms));
-        match &self.group {
+        let load = match &self.group {
             Some(group) if rests => group.load(now_ms).max(Load::Cooling),
             Some(group) => group.load(now_ms),
             None if rests || self.breaker.is_cooling(now_ms) => Load::Cooling,
             None => Load::Free,
+        };
+        match &self.quota {
+            // Even the smallest call would have to wait.
+            Some(quota) if !quota.has_room(1) => load.max(Load::Saturated),
+            _ => load,
         }
     }
 

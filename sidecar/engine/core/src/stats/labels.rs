@@ -41,6 +41,15 @@ pub(super) struct LevelLabels {
     pub(super) level: &'static str,
 }
 
+/// Labels of a share of a model's limit.
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct ShareLabels {
+    pub(super) model: String,
+    pub(super) provider: String,
+    pub(super) limit: &'static str,
+    pub(super) part: &'static str,
+}
+
 /// Labels of tokens.
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct TokenLabels {

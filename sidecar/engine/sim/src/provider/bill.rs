@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::config::Price;
+use super::quota::Place;
 use super::stats::Stats;
 use crate::output::complain;
 
@@ -135,13 +136,28 @@ pub(crate) struct Call {
     choices: u64,
     paid: Option<Tokens>,
     closed: bool,
+    place: Option<Place>,
 }
 
 impl Call {
     /// A call that has not been billed yet.
     pub(crate) fn open(bill: Arc<Bill>, stats: Arc<Stats>, id: String, model: &str) -> Self {
         stats.opened(model);
-        Self { bill, stats, id, model: model.to_owned(), choices: 1, paid: None, closed: false }
+        Self {
+            bill,
+            stats,
+            id,
+            model: model.to_owned(),
+            choices: 1,
+            paid: None,
+            closed: false,
+            place: None,
+        }
+    }
+
+    /// It has a place among the calls at once until it is complete.
+    pub(crate) fn hold(&mut self, place: Place) {
+        self.place = Some(place);
     }
 
     /// Number of choices that the caller asked for.
@@ -167,6 +183,7 @@ impl Call {
     pub(crate) fn close(&mut self) {
         if !self.closed {
             self.closed = true;
+            self.place = None;
             if self.paid.is_some() {
                 self.write(true);
             }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::behaviour::Rule;
 use super::identity::Known;
+use super::quota::Limits;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -43,6 +44,9 @@ pub(crate) struct Config {
     /// Who may ask, where that is computed: signatures.
     #[serde(default)]
     pub(crate) identity: Known,
+    /// What all callers of a model may do together.
+    #[serde(default)]
+    pub(crate) limits: BTreeMap<String, Limits>,
     /// Pace of streams where a script says nothing.
     pub(crate) pace: Option<Pace>,
 }

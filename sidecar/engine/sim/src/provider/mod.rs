@@ -21,6 +21,7 @@ mod names;
 mod openai;
 mod player;
 mod prompt;
+mod quota;
 mod reel;
 mod replay;
 mod responses;
@@ -76,6 +77,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         models: config.models,
         strict: config.strict,
         identity: identity::Identity::new(config.identity),
+        quotas: quota::Quotas::new(config.limits),
         seed: config.seed,
         pace,
         sequence: AtomicU64::new(1),

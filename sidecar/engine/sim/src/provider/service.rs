@@ -23,6 +23,7 @@ use super::config::Pace;
 use super::identity::Identity;
 use super::openai::form;
 use super::player::{CutShort, Player};
+use super::quota::Quotas;
 use super::replay::Replay;
 use super::socket::Switch;
 use super::stats::Stats;
@@ -44,6 +45,7 @@ pub(crate) struct Provider {
     pub(crate) models: Vec<String>,
     pub(crate) strict: bool,
     pub(crate) identity: Identity,
+    pub(crate) quotas: Quotas,
     pub(crate) seed: u64,
     pub(crate) pace: Pace,
     pub(crate) sequence: AtomicU64,
@@ -120,7 +122,7 @@ pub(crate) async fn answer(
         None => match (provider.identity.give(&head, &body), provider.identity.judge(&head, &body))
         {
             (Some(given), _) => Reply::given(given)?,
-            (None, Ok(())) => turn.healthy(&head, parsed.as_ref(), model, &mut call)?,
+            (None, Ok(())) => turn.served(&head, parsed.as_ref(), model, &mut call)?,
             (None, Err(refused)) => turn.refused(&refused),
         },
     };
@@ -181,7 +183,11 @@ fn whole_answer_ms(reply: &Reply, pace: Pace) -> u64 {
 /// The tests' own door: the script and the counters.
 pub(crate) fn control(provider: &Provider, head: &Parts, body: &[u8]) -> Response<Body> {
     match (&head.method, head.uri.path()) {
-        (&Method::GET, "/_sim/stats") => json_response(StatusCode::OK, &provider.stats.report()),
+        (&Method::GET, "/_sim/stats") => {
+            let mut report = provider.stats.report();
+            report["limited"] = provider.quotas.report();
+            json_response(StatusCode::OK, &report)
+        }
         (&Method::POST, "/_sim/revoke") => {
             provider.identity.revoke();
             json_response(StatusCode::OK, &json!({}))

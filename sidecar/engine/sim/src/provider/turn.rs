@@ -135,11 +135,26 @@ impl Turn<'_> {
         Some(reply)
     }
 
+    /// What a provider without faults answers, within the model's limits.
+    ///
+    /// # Errors
+    /// As `healthy`.
+    pub(crate) fn served(
+        &self,
+        head: &Parts,
+        body: Option<&Value>,
+        model: &str,
+        call: &mut Call,
+    ) -> Result<Reply, Failure> {
+        let reply = self.healthy(head, body, model, call)?;
+        Ok(self.admitted(reply, model, call))
+    }
+
     /// What a provider without faults answers.
     ///
     /// # Errors
     /// Never for real answers; passed up rather than hidden.
-    pub(crate) fn healthy(
+    fn healthy(
         &self,
         head: &Parts,
         body: Option<&Value>,
@@ -170,6 +185,22 @@ impl Turn<'_> {
                     Err(refused) => Ok(self.refused(&refused)),
                 }
             }
+        }
+    }
+
+    /// The answer, or that the model's limits are reached: those of calls that are billed.
+    fn admitted(&self, reply: Reply, model: &str, call: &mut Call) -> Reply {
+        if !reply.billed {
+            return reply;
+        }
+        let tokens = reply.events.last().map_or(0, |last| last.tokens.input + last.tokens.output);
+        match self.provider.quotas.admit(model, tokens) {
+            None => reply,
+            Some(Ok(place)) => {
+                call.hold(place);
+                reply
+            }
+            Some(Err(_)) => self.refused(&self.dialect().failure(Class::RateLimit)),
         }
     }
 

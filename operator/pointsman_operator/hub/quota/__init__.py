@@ -1,0 +1,1 @@
+"""What providers allow a whole fleet, divided among the sidecars that need it."""
