@@ -169,6 +169,10 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
         make.policy(_candidates("Failover", A, timeouts={"firstToken": "2m", "total": "1m"})),
     ),
     (
+        "at least one of tokens and ms",
+        make.policy(_candidates("Failover", A, holdBack={})),
+    ),
+    (
         "must be between 10ms and 1h",
         make.policy(_candidates("Failover", A, timeouts={"streamIdle": "2h"})),
     ),
