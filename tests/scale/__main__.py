@@ -23,6 +23,7 @@ from scale import (
     real_sidecars,
     rows,
     shared_health,
+    shared_limits,
     watched,
     webhook_reviews,
 )
@@ -49,6 +50,7 @@ PARTS = tuple(
         overload,
         real_sidecars,
         shared_health,
+        shared_limits,
         webhook_reviews,
         controller_edits,
     )
