@@ -4,8 +4,8 @@ A failed stage does not stop the next one: one run shows everything that is wron
 is 0 only if every stage passed. What a run leaves out is printed, never silent. The end of the
 output repeats what failed and why: it is what a CI shows.
 
-The long stages of `test` mostly wait, so those about the node run beside all others, and the lane
-that is done first takes from the other; each one's output comes in one piece when it ends.
+The long stages of `test` mostly wait, so those about the node run beside the others, and whichever
+lane is done first takes from the other; each one's output comes in one piece when it ends.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from failures import told
@@ -145,12 +144,7 @@ def test_stages() -> list[Stage]:
         Stage("chart", "what Helm renders and refuses", (*pytest, "tests/chart")),
         Stage("images", "both images as users build them", (*pytest, "tests/images")),
         Stage("e2e", "a real node with real pods", (*pytest, "e2e/scenarios")),
-        Stage(
-            "faults",
-            "kills, cuts and money under both",
-            # They mostly wait; a file's tests share its processes.
-            (*pytest, "-n", "2", "--dist", "loadfile", "tests/faults"),
-        ),
+        Stage("faults", "kills, cuts and money under both", (*pytest, "tests/faults")),
         Stage("sdk", "the official SDK 3.x, two simulators", (*pytest, "tests/sdk")),
         Stage("clients", "every client package, every provider", (*pytest, "tests/clients")),
         Stage(
@@ -173,25 +167,20 @@ def ignored() -> list[str]:
 
 
 def run_all(stages: list[Stage]) -> list[Outcome]:
-    """Without long ones in turn, with their output on ours; else in two lanes."""
+    """The quick ones in turn, with their output on ours; then the long ones in two lanes."""
     long = {stage.name for stage in test_stages()}
-    if not any(stage.name in long for stage in stages):
-        return [run(stage) for stage in stages]
-    node = [stage for stage in stages if stage.name in WITH_NODE]
-    quick = [kindly(stage) for stage in stages if stage.name not in long]
-    others = deque(stage for stage in stages if stage.name in long and stage not in node)
+    outcomes = [run(stage) for stage in stages if stage.name not in long]
+    rest = [stage for stage in stages if stage.name in long]
+    node = [stage for stage in rest if stage.name in WITH_NODE]
+    others = deque(stage for stage in rest if stage not in node)
     with ThreadPoolExecutor(2) as pool:
-        about_node = pool.submit(lane, node, others.pop)
-        return lane(quick, others.popleft) + about_node.result()
+        about_node = pool.submit(lane, node, others)
+        return outcomes + lane([], others) + about_node.result()
 
 
-def kindly(stage: Stage) -> Stage:
-    """What computes all the time leaves the cores to what is timed beside it."""
-    return replace(stage, arguments=("nice", "-n", "10", *stage.arguments))
-
-
-def lane(own: list[Stage], take: Callable[[], Stage]) -> list[Outcome]:
-    """Its own stages first, then what is left of those that either lane may run."""
+def lane(own: list[Stage], shared: deque[Stage]) -> list[Outcome]:
+    """Its own stages first, then what is left of the shared: from the far end where it had own."""
+    take = shared.pop if own else shared.popleft
     outcomes = [run_beside(stage) for stage in own]
     while True:
         try:

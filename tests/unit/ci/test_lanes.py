@@ -22,13 +22,12 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("stages")
 
 
-def test_a_lane_runs_its_own_stages_and_then_takes(stages: ModuleType) -> None:
-    """From the end that it is given: two lanes meet, and neither waits while there is work."""
+def test_a_lane_with_stages_of_its_own_takes_from_the_far_end(stages: ModuleType) -> None:
+    """So that two lanes meet, and neither waits while there is work."""
     names = ("one", "two", "three")
-    first, last = quick(stages, *names), quick(stages, *names)
-    assert ran(stages, stages.lane([], first.popleft)) == ["one", "two", "three"]
+    assert ran(stages, stages.lane([], quick(stages, *names))) == ["one", "two", "three"]
     own = list(quick(stages, "node"))
-    assert ran(stages, stages.lane(own, last.pop)) == ["node", "three", "two", "one"]
+    assert ran(stages, stages.lane(own, quick(stages, *names))) == ["node", "three", "two", "one"]
 
 
 def test_two_lanes_run_each_stage_once(stages: ModuleType) -> None:
@@ -37,18 +36,10 @@ def test_two_lanes_run_each_stage_once(stages: ModuleType) -> None:
     shared = quick(stages, *names)
     shared.append(stages.Stage("bad", "fails", (sys.executable, "-c", "raise SystemExit(3)")))
     with ThreadPoolExecutor(2) as pool:
-        node = pool.submit(stages.lane, list(quick(stages, "node")), shared.pop)
-        outcomes = stages.lane([], shared.popleft) + node.result()
+        node = pool.submit(stages.lane, list(quick(stages, "node")), shared)
+        outcomes = stages.lane([], shared) + node.result()
     assert sorted(ran(stages, outcomes)) == sorted([*names, "node", "bad"])
     assert {it.stage.name: it.status for it in outcomes}["bad"] == 3
-
-
-def test_what_only_computes_gives_way_to_what_is_timed(stages: ModuleType) -> None:
-    """The checks of `make verify` run beside the node in `make test`, at a lower priority."""
-    says = "import os; print(os.nice(0))"
-    stage = stages.Stage("one", "says how nice it is", (sys.executable, "-c", says))
-    kind, usual = stages.run_beside(stages.kindly(stage)), stages.run_beside(stage)
-    assert int(kind.output) > int(usual.output)
 
 
 def quick(stages: ModuleType, *names: str) -> deque[Any]:
