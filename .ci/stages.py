@@ -31,7 +31,7 @@ BIN = ROOT / ".venv" / "bin"
 PYTHON = str(BIN / "python")
 # Folders of whole-process proofs; `make verify` leaves them to `make test`.
 LONG_FOLDERS = ("chart", "clients", "controlplane", "faults", "images", "sdk", "wheels", "demo")
-# Ten real minutes and more a test: never part of `make test`, which names it.
+# Ten real minutes to two hours a test: never part of `make test`, which names it.
 SOAK_FOLDER = "soak"
 # Chart, images and the node that runs them: beside all that needs no node, which takes as long.
 WITH_NODE = ("chart", "images", "e2e")
@@ -82,7 +82,7 @@ def main() -> int:
     elif arguments.kind == "verify":
         left_out = [f"{stage.name} ({stage.proves})" for stage in test_stages()]
         print(f"left to `make test`: {', '.join(left_out)}")
-    print(f"left to `make soak`: tests/{SOAK_FOLDER} (clock tests in real time)")
+    print(f"left to `make soak`: tests/{SOAK_FOLDER} (what takes its real time: hours)")
     repeat_failures(outcomes)
     failed = sum(outcome.status != 0 for outcome in outcomes)
     print(f"stages: {len(outcomes) - failed} passed, {failed} failed", flush=True)

@@ -85,6 +85,8 @@ async def opened(
         sweeping = asyncio.create_task(_sweep(state))
         tending = asyncio.create_task(_tend(state))
         judging = asyncio.create_task(state.health.run(state.fleet.changed))
+        for duty in (sweeping, tending, judging):
+            duty.add_done_callback(_tell_failure)
         try:
             yield state
         finally:
@@ -148,6 +150,12 @@ async def _assembled(database: Database, ledger: Ledger) -> HubState:
     )
     state.declare_all()
     return state
+
+
+def _tell_failure(duty: asyncio.Task[None]) -> None:
+    """A duty that ended by itself is a defect, and must not be one in silence."""
+    if not duty.cancelled() and (error := duty.exception()) is not None:
+        LOGGER.error("%s has ended", duty.get_coro(), exc_info=error)
 
 
 async def _sweep(state: HubState) -> None:

@@ -65,6 +65,10 @@ class Pot:
         """How many hold or want some of it."""
         return len(self._holdings)
 
+    def __contains__(self, holder: object) -> bool:
+        """Whether that holder does."""
+        return holder in self._holdings
+
     def __iter__(self) -> Iterator[Holder]:
         """Who does."""
         return iter(self._holdings)

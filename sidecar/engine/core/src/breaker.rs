@@ -312,6 +312,7 @@ mod tests {
         assert_eq!(breaker.state(limits::COOLDOWN_MS), State::Open);
         assert_eq!(breaker.state(limits::COOLDOWN_MS + 1), State::HalfOpen);
     }
+
     #[test]
     fn an_outage_is_told_with_its_class_and_both_its_ends() {
         let breaker = Breaker::default();

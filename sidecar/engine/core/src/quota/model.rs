@@ -155,7 +155,7 @@ impl Quota {
             let part = amount(share.unit(), tokens);
             let comes_ms = share.comes_in_ms(part, now_us).unwrap_or(u64::MAX);
             // Those before it in the line take their time, too.
-            let queue_ms = ahead.saturating_mul(part) * 60_000 / share.held().max(1);
+            let queue_ms = ahead.saturating_mul(part).saturating_mul(60_000) / share.held().max(1);
             let all_ms = comes_ms.saturating_add(queue_ms);
             if worst.limit == 0 || all_ms > longest_ms {
                 longest_ms = all_ms;
