@@ -44,6 +44,8 @@ GATEWAYS_EVERY_S = 1.0
 """How often it is looked whether gateways are needed, and what they ask for; mostly in memory."""
 GATEWAY_CERTIFICATE_RENEWED_AFTER = dt.timedelta(days=60)
 """Two thirds of a leaf's life."""
+COLLECTED_EVERY_S = 60.0
+"""How often what waits in circles is freed; a look takes milliseconds."""
 KOPF_RESTART_S = 5.0
 """Pause before kopf is started again after it gave up."""
 SHUTDOWN_WITHIN_S = 5.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import uuid
 from collections.abc import Awaitable, Mapping
@@ -17,6 +16,7 @@ from pointsman_operator.controller.comparing import Comparison
 from pointsman_operator.controller.following import HubFollower
 from pointsman_operator.controller.gateways import Gateways
 from pointsman_operator.controller.held import ref_of
+from pointsman_operator.controller.memory import free_circles
 from pointsman_operator.controller.metrics import Metrics
 from pointsman_operator.controller.observed import Pod, read_pod
 from pointsman_operator.controller.probes import Probes
@@ -181,10 +181,7 @@ class Controller:
             await watch.synced.wait()
         await self._follower.known.wait()
         self._reconciler.know_enough()
-        # What was read stays: without it in the collector's books, garbage is looked for sooner,
-        # and memory does not swing by what kopf and the HTTP clients leave in circles until then.
-        gc.collect()
-        gc.freeze()
+        await free_circles(limits.COLLECTED_EVERY_S)
 
     async def _look_at_all(self) -> None:
         while self._reconciler is not None:
