@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cluster import Cluster
-from harness.helm import Helm
+from harness.helm import Helm, HelmError
 from harness.images import REGISTRY
 from harness.production import NAMES, ROOT, TAG, Builder
 
@@ -47,11 +47,18 @@ class Installation:
         return self.upgrade("--install", *more)
 
     def upgrade(self, *more: str, **values: Any) -> str:
-        """Another revision, with other values (dots written as `__`); Helm's own words."""
+        """Another revision, with other values (dots written as `__`); Helm's own words.
+
+        An error of Helm's tells what the cluster looks like, for "not ready" alone helps nobody.
+        """
         patience = ["--wait", f"--timeout={INSTALL_S}s"]
         place: list[str | Path] = [RELEASE, CHART, "--namespace", HOME]
         told = flags(**values)
-        return self.helm("upgrade", *place, *told, *patience, *more, within_s=INSTALL_S + 30)
+        try:
+            return self.helm("upgrade", *place, *told, *patience, *more, within_s=INSTALL_S + 30)
+        except HelmError as error:
+            error.add_note(self.state())
+            raise
 
     def replaced(self, component: str) -> bool:
         """Whether no pod of a component is on its way out any more, which no `--wait` waits for."""

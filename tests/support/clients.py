@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +20,15 @@ from support.upstreams import NODE
 APPS = ROOT / "tests" / "clients" / "apps"
 NODE_PACKAGES = ROOT / "build" / "clients"
 """Where .ci/setup.py installs tests/clients/package-lock.json."""
-ANSWERS_WITHIN_S = 120.0
-"""For the slowest import of all on a loaded machine; a call takes a few milliseconds."""
+STARTS_WITHIN_S = 120.0
+"""For the slowest import of all on a loaded machine."""
+ANSWERS_WITHIN_S = 60.0
+"""A call takes a few milliseconds; a stream that stalls is given up by the router after 30 s."""
+STACKS_WITHIN_S = 2.0
+"""For an app that is asked where it stands to write it to its log."""
+LOG_SHOWN = 4000
+ALONE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+"""What keeps a package from asking anybody but the router: LiteLLM would fetch prices."""
 PYTHONS = {"openai 3": ".venv-clients", "openai 2": ".venv-sdk2"}
 """Environments by the generation of the official SDK in them."""
 
@@ -73,39 +82,71 @@ CLIENTS = (
 )
 
 
+class SilentError(AssertionError):
+    """An app that does not answer."""
+
+
 class App:
     """A running app."""
 
     def __init__(self, client: Client, url: str, log: Path) -> None:
+        """In front of the router at `url`."""
+        self._client = client
+        self._url = url
         self._log = log
-        with log.open("w") as errors:
+        self._start()
+
+    def _start(self) -> None:
+        with self._log.open("a") as errors:
             self._process = subprocess.Popen(
-                client.command(),
+                self._client.command(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                env={**os.environ, "POINTSMAN_URL": url, "PYTHONPATH": str(APPS / "python")},
+                env={
+                    **os.environ,
+                    **ALONE,
+                    "POINTSMAN_URL": self._url,
+                    "PYTHONPATH": str(APPS / "python"),
+                },
             )
-        self.features = frozenset(self._read())
+        self.features = frozenset(self._read(STARTS_WITHIN_S))
 
     def ask(self, feature: str, model: str) -> dict[str, Any]:
-        """What the app got; AssertionError with its log where it says nothing."""
+        """What the app got; SilentError with its log and stacks where it says nothing.
+
+        The next question has a new process then: one that stands still costs one answer's time.
+        """
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"feature": feature, "model": model}) + "\n")
         self._process.stdin.flush()
-        got: dict[str, Any] = self._read()
+        try:
+            got: dict[str, Any] = self._read(ANSWERS_WITHIN_S)
+        except SilentError:
+            self._process.kill()
+            self.end()
+            self._start()
+            raise
         return got
 
-    def _read(self) -> Any:
+    def _read(self, within_s: float) -> Any:
         stdout = self._process.stdout
         assert stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
-            ready = selector.select(ANSWERS_WITHIN_S)
+            ready = selector.select(within_s)
         line = stdout.readline() if ready else ""
-        assert line, f"the app says nothing:\n{self._log.read_text()[-3000:]}"
+        if not line:
+            raise SilentError(f"the app says nothing:\n{self._told()}")
         return json.loads(line)
+
+    def _told(self) -> str:
+        """Its log's end, with where each of its threads stands (Python's: `_asking.py`)."""
+        if self._process.poll() is None and not self._client.app.endswith(".mjs"):
+            self._process.send_signal(signal.SIGUSR1)
+            time.sleep(STACKS_WITHIN_S)
+        return self._log.read_text()[-LOG_SHOWN:]
 
     def end(self) -> None:
         """Its input ends, and so does it."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
+import gc
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -70,7 +73,13 @@ def run(features: dict[str, Callable[[str, str], Got]]) -> None:
     takes longer than all calls.
     """
     url = os.environ["POINTSMAN_URL"]
+    # Whoever waits in vain asks where it stands.
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     tell(sorted(features))
+    # Collected between questions only: a broken stream that a package left open (LiteLLM does) is
+    # closed by the collector, and where that runs inside the next call, httpcore's connection pool
+    # waits for its own lock for ever.
+    gc.disable()
     for line in sys.stdin:
         asked = json.loads(line)
         try:
@@ -78,6 +87,7 @@ def run(features: dict[str, Callable[[str, str], Got]]) -> None:
         except Exception as error:  # noqa: BLE001  # whatever the client raises is what its app sees
             got = Got(error=told(error))
         tell(asdict(got))
+        gc.collect()
 
 
 def tell(document: object) -> None:
