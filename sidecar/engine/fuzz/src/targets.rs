@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pointsman_core::decode::Decoder;
 use pointsman_core::error::{classify, classify_event, retry_after, told_in};
+use pointsman_core::intake::Reads;
+use pointsman_core::media::form::Reader;
 use pointsman_core::scan::{Profile, Scan, ScanError, ScanOptions, Scanner};
 use pointsman_core::sse::{ChatStream, StreamOptions, Watched};
 use pointsman_core::surface::{self, Surface};
@@ -38,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     ("requests", requests),
     ("answers", answers),
     ("streams", streams),
+    ("forms", forms),
     ("paths", paths),
     ("table", table),
 ];
@@ -60,6 +63,9 @@ const PROVIDERS: [Dialect; 6] = [
     Dialect::Responses,
     Dialect::Completions,
 ];
+
+/// What stands between a form's parts.
+const BOUNDARIES: [&str; 2] = ["x", "----WebKitFormBoundary7MA4YWxkTrZu0gW"];
 
 /// `body` in two pieces; `at` says where, in 256ths.
 fn halves(body: &[u8], at: u8) -> [&[u8]; 2] {
@@ -259,6 +265,26 @@ pub fn streams(data: &[u8]) {
             assert!(!holds(&cut, mark), "{from:?} to {surface:?}: cut, and looks whole");
         }
     }
+}
+
+/// A form is read the same however it is split; its model stands where it says, and its texts are bounded.
+pub fn forms(data: &[u8]) {
+    let Some((&[how, at], body)) = data.split_first_chunk::<2>() else { return };
+    let boundary = BOUNDARIES[usize::from(how) % BOUNDARIES.len()];
+    let read = |pieces: &[&[u8]]| {
+        let mut reader = Reader::begin(boundary.to_owned());
+        pieces.iter().try_for_each(|piece| reader.push(piece))?;
+        reader.finish()
+    };
+    let (whole, split) = (read(&[body]), read(&halves(body, at)));
+    let Ok(form) = whole else { return assert!(split.is_err()) };
+    assert_eq!(form.length, body.len());
+    let texts: usize = form.texts.iter().map(|(_, text)| text.len()).sum();
+    assert!(texts <= limits::FORM_TEXT_BYTES);
+    if let Some(model) = &form.model {
+        assert_eq!(&body[model.span.clone()], model.value.as_bytes());
+    }
+    assert_eq!(form, split.expect("in two pieces as in one"));
 }
 
 /// A request line is one of ours or none; a name in it holds what it held, unescaped.

@@ -139,7 +139,8 @@ impl Reader {
 
     fn head(&mut self, left: &[u8], offset: usize) -> Result<Step, Refusal> {
         let Some(end) = memmem::find(left, b"\r\n\r\n") else {
-            if left.len() > limits::FORM_HEAD_BYTES {
+            // Three bytes of its end may have arrived.
+            if left.len() > limits::FORM_HEAD_BYTES + 3 {
                 return Err(malformed("a part's head is too long"));
             }
             return Ok(Step::Wait(0));
