@@ -186,8 +186,8 @@ class Provider(Struct):
     profile: Profile | None = None
     """For `OpenAICompatible`: whose server it is. Of known services the address, the hosts that
     their keys may go to, the label in metrics and spend and the prices; `Ollama`: this machine's
-    port 11434; of the others how an answer's length is capped. A known service's baseURL says the
-    same."""
+    port 11434. Of all, where they differ from OpenAI (docs/providers.md). A known service's baseURL
+    says the same."""
     credential: Credential | None = None
     """The key to send; none: no key is sent."""
     region: Region | None = None

@@ -7,9 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pointsman_operator.catalog.natives import NATIVES
+
+Quirk = Literal[
+    "AnyTool",
+    "ContentLists",
+    "GroqTiers",
+    "NoOthers",
+    "OneCap",
+    "OneIndex",
+    "RandomSeed",
+    "ShortIds",
+    "SystemRole",
+    "ThoughtsBack",
+]
+"""Differences from OpenAI's chat that the engine bridges (docs/providers.md)."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,8 @@ class KnownProvider:
     """The request field that caps an answer."""
     other_env: str = ""
     """Another variable in which users keep the key; the first counts where both are set."""
+    quirks: tuple[Quirk, ...] = ()
+    """Where it differs from OpenAI's chat, in the table's words (docs/providers.md)."""
 
 
 PROVIDERS: tuple[KnownProvider, ...] = (
@@ -53,12 +70,23 @@ PROVIDERS: tuple[KnownProvider, ...] = (
         ("api.together.xyz", "api.together.ai"),
         "TOGETHER_API_KEY",
         "https://api.together.xyz/v1",
+        quirks=("OneCap", "SystemRole"),
     ),
-    KnownProvider("groq", ("api.groq.com",), "GROQ_API_KEY", "https://api.groq.com/openai/v1"),
     KnownProvider(
-        "deepseek", ("api.deepseek.com",), "DEEPSEEK_API_KEY", "https://api.deepseek.com/v1"
+        *("groq", ("api.groq.com",), "GROQ_API_KEY", "https://api.groq.com/openai/v1"),
+        quirks=("GroqTiers",),
     ),
-    KnownProvider("mistral", ("api.mistral.ai",), "MISTRAL_API_KEY", "https://api.mistral.ai/v1"),
+    KnownProvider(
+        *("deepseek", ("api.deepseek.com",), "DEEPSEEK_API_KEY", "https://api.deepseek.com/v1"),
+        quirks=("OneCap", "SystemRole", "ThoughtsBack"),
+    ),
+    KnownProvider(
+        *("mistral", ("api.mistral.ai",), "MISTRAL_API_KEY", "https://api.mistral.ai/v1"),
+        quirks=(
+            *("AnyTool", "ContentLists", "NoOthers", "OneCap"),
+            *("RandomSeed", "ShortIds", "SystemRole"),
+        ),
+    ),
     KnownProvider("xai", ("api.x.ai",), "XAI_API_KEY", "https://api.x.ai/v1"),
     KnownProvider(
         "openrouter", ("openrouter.ai",), "OPENROUTER_API_KEY", "https://openrouter.ai/api/v1"
@@ -96,7 +124,9 @@ PROFILES: dict[str, KnownProvider] = {
     "XAI": BY_LABEL["xai"],
     "OpenRouter": BY_LABEL["openrouter"],
     "Together": BY_LABEL["together_ai"],
-    "Ollama": KnownProvider("", (), "", "http://127.0.0.1:11434/v1"),
+    "Ollama": KnownProvider(
+        *("", (), "", "http://127.0.0.1:11434/v1"), quirks=("OneCap", "OneIndex", "SystemRole")
+    ),
     "VLLM": KnownProvider("", (), "", "", "max_completion_tokens"),
     "SGLang": KnownProvider("", (), "", "", "max_completion_tokens"),
 }

@@ -64,6 +64,7 @@ def hosted_provider(given: Provider, capabilities: tuple[str, ...]) -> TableProv
         allowed_hosts=place.hosts,
         stream_end=native.stream_end if native else "Done",
         cap_field=native.cap_field if native else known.cap_field if known else "max_tokens",
+        quirks=(known.quirks or None) if known else None,
         surfaces=_surfaces(given, capabilities, own=host_of(base_url) in place.hosts),
         api_version=given.api_version,
         region=given.region if given.type == "Bedrock" else None,
@@ -82,6 +83,8 @@ def simulated_provider(provider: TableProvider, simulator: str) -> TableProvider
         "credential": SIMULATED_KEY if keyed else None,
         "allowed_hosts": (host_of(simulator),) if keyed else (),
         "endpoints": None,
+        # It plays OpenAI itself.
+        "quirks": None,
         "surfaces": provider.surfaces if keyed else None,
     }
     return provider.model_copy(update=simulated)

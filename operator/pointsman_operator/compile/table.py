@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pointsman_operator.catalog.providers import Quirk
 from pointsman_operator.compile.table_budget import TableBudget
 from pointsman_operator.compile.table_part import Count, Part, Picodollars, Share, TableHeader
 
@@ -92,6 +93,8 @@ class TableProvider(Part):
     """The hub tells the addresses (event `fleet`); absent: `baseURL` is the only one."""
     surfaces: tuple[Surface, ...] | None = None
     """What it speaks beside the format of its type: calls of these pass unchanged."""
+    quirks: tuple[Quirk, ...] | None = None
+    """Where a compatible server differs from OpenAI; sorted."""
     api_version: str | None = None
     """AzureOpenAI: sent as `?api-version=`."""
     region: str | None = None

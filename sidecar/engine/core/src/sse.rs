@@ -10,6 +10,7 @@ mod template;
 mod watched;
 
 use bytes::{Bytes, BytesMut};
+use pointsman_wire::openai_chat::quirks::{Mender, Quirks};
 
 use crate::limits;
 use crate::table::StreamEnd;
@@ -62,12 +63,16 @@ pub struct ChatStream {
     service_tier: Option<Box<str>>,
     seen: Seen,
     content_events: u64,
+    /// For a server whose chunks differ from OpenAI's; boxed: few do.
+    mender: Option<Box<Mender>>,
 }
 
 /// What becomes of an event.
 enum Verdict {
     Pass,
     Drop,
+    /// Something else goes down in its place.
+    Replace(Bytes),
 }
 
 impl ChatStream {
@@ -90,7 +95,14 @@ impl ChatStream {
             service_tier: None,
             seen: Seen::default(),
             content_events: 0,
+            mender: None,
         }
+    }
+
+    /// The same, with chunks as OpenAI writes them where the server's differ.
+    #[must_use]
+    pub fn mended(self, quirks: Quirks) -> Self {
+        Self { mender: Mender::of(quirks).map(Box::new), ..self }
     }
 
     /// Takes what arrived and adds to `out` what may go down now: whole events, unchanged.
@@ -109,9 +121,8 @@ impl ChatStream {
             };
             self.keep(&piece[..end])?;
             let event = self.tail.split().freeze();
-            if let Verdict::Pass = self.event(&event)? {
-                self.deliver(event, out)?;
-            }
+            let verdict = self.event(&event)?;
+            self.deliver_as(verdict, event, out)?;
             at = end;
         }
         at = self.whole_events(&piece, at, out)?;
@@ -132,9 +143,7 @@ impl ChatStream {
                 StreamFault::Garbage => StreamFault::Truncated,
                 other => other,
             })?;
-            if let Verdict::Pass = verdict {
-                self.deliver(event, out)?;
-            }
+            self.deliver_as(verdict, event, out)?;
         }
         if self.done() {
             return Ok(());
@@ -212,11 +221,26 @@ impl ChatStream {
                 self.deliver(piece.slice(run..at), out)?;
                 run = end;
             }
-            verdict?;
+            if let Verdict::Replace(with) = verdict? {
+                self.deliver(with, out)?;
+            }
             at = end;
         }
         self.deliver(piece.slice(run..at), out)?;
         Ok(at)
+    }
+
+    fn deliver_as(
+        &mut self,
+        verdict: Verdict,
+        event: Bytes,
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), StreamFault> {
+        match verdict {
+            Verdict::Pass => self.deliver(event, out),
+            Verdict::Replace(with) => self.deliver(with, out),
+            Verdict::Drop => Ok(()),
+        }
     }
 
     /// Sends events down, or holds them back before the commit.
@@ -276,6 +300,12 @@ impl ChatStream {
             return Err(StreamFault::of_error(b"null"));
         }
         self.note(&chunk);
+        if let Some(mended) = self.mender.as_mut().and_then(|mender| mender.chunk(data)) {
+            // What looks like one of these must be looked at, too.
+            self.template = Template::default();
+            let event = [b"data: ", mended.as_slice(), b"\n\n"].concat();
+            return Ok(Verdict::Replace(event.into()));
+        }
         self.template.learn(data, &chunk);
         let ours = self.options.strip_usage_event && chunk.is_usage_only();
         Ok(if ours { Verdict::Drop } else { Verdict::Pass })

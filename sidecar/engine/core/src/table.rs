@@ -5,6 +5,7 @@ mod budget;
 mod credential;
 mod route;
 
+use pointsman_wire::openai_chat::quirks::Quirks;
 use serde::Deserialize;
 
 pub use budget::{
@@ -180,6 +181,9 @@ pub struct Provider {
     /// The request field that caps the answer.
     #[serde(default = "default_cap_field")]
     pub cap_field: String,
+    /// Where it differs from OpenAI's chat.
+    #[serde(default)]
+    pub quirks: Quirks,
     /// Where the hub finds its endpoints; absent: `base_url` is the only one.
     pub endpoints: Option<EndpointSource>,
     /// What it speaks besides its type's own dialect; names that we do not know are no use to us.

@@ -209,6 +209,29 @@ def test_a_profile_says_how_its_servers_cap() -> None:
     assert ollama.provider.base_url == "http://127.0.0.1:11434/v1"
 
 
+def test_a_profile_says_where_its_servers_differ() -> None:
+    """By profile or by address, in the table's order; a server that nobody knows has none."""
+    own = {"pricing": {"inputPerMTok": "1", "outputPerMTok": "2"}, "contextWindow": 4096}
+    server = {"type": "OpenAICompatible", "model": "m", "baseURL": "https://llm.example.com/v1"}
+    assert _model(server, **own).provider.quirks is None
+    for profile, quirk in (
+        ("Mistral", "RandomSeed"),
+        ("Groq", "GroqTiers"),
+        ("DeepSeek", "ThoughtsBack"),
+        ("Together", "OneCap"),
+        ("Ollama", "OneIndex"),
+    ):
+        quirks = _model({**server, "profile": profile}, **own).provider.quirks
+        assert quirks is not None
+        assert quirk in quirks
+        assert list(quirks) == sorted(quirks)
+    by_address = {**server, "baseURL": "https://api.mistral.ai/v1"}
+    mistral = _model({**server, "profile": "Mistral"}, **own).provider.quirks
+    assert _model(by_address, **own).provider.quirks == mistral
+    played = _model(by_address, simulated={"mistral": "http://127.0.0.1:9/v1"}, **own)
+    assert (played.provider.simulated, played.provider.quirks) == (True, None)
+
+
 @pytest.mark.parametrize(
     ("provider", "base_url"),
     [

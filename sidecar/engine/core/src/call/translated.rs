@@ -3,14 +3,15 @@
 
 use bytes::Bytes;
 use http::HeaderValue;
-use pointsman_wire::form::{Cannot, Unreadable};
+use pointsman_wire::form::{Cannot, Loss, Unreadable};
+use pointsman_wire::openai_chat::quirks::{self, Quirks, Spelling};
 use pointsman_wire::{Facts, gemini};
 
 use super::Call;
 use crate::error::Refusal;
 use crate::select::Filtered;
 use crate::surface::Surface;
-use crate::table::Untranslatable;
+use crate::table::{Model, Untranslatable};
 use crate::wire::{self, Dialect, Sent, Target, Translation, Wish};
 use crate::{dispatch, limits, pin};
 
@@ -31,10 +32,23 @@ impl Call {
     }
 
     /// Whether what the current candidate is sent is not the caller's own body with its named splices: it
-    /// is translated, refers to former calls, or names the model in each request of a batch.
+    /// is translated, refers to former calls, names the model in each request of a batch, or is for a server
+    /// that differs from OpenAI.
     #[must_use]
     pub fn is_reworded(&self) -> bool {
-        self.is_translated() || self.is_reworked() || self.surface == Surface::GeminiEmbedBatch
+        self.is_translated()
+            || self.is_reworked()
+            || self.surface == Surface::GeminiEmbedBatch
+            || self.quirks().of_requests()
+    }
+
+    /// Where the current candidate differs from OpenAI's chat, which its caller speaks.
+    #[must_use]
+    pub fn quirks(&self) -> Quirks {
+        match self.model() {
+            Some((model, _)) if self.surface == Surface::Chat => model.provider.quirks,
+            _ => Quirks::default(),
+        }
     }
 
     /// Whether its answer is not passed on as it comes: it is another dialect's, or the caller wants its
@@ -50,8 +64,17 @@ impl Call {
         let models = &self.plan.table.models;
         let foreign = |place: usize| {
             Dialect::spoken(&models[place].provider, self.surface) != Some(self.surface.dialect())
+                || self.may_lose(&models[place])
         };
         self.rows.iter().any(|row| row.usable() && foreign(self.model_of(row)))
+    }
+
+    /// Whether a candidate has no place for what others of the caller's own format have, and the rule takes
+    /// none that loses anything.
+    fn may_lose(&self, model: &Model) -> bool {
+        self.surface == Surface::Chat
+            && model.provider.quirks.any(Quirks::NO_OTHERS)
+            && self.refuses_losses()
     }
 
     /// Takes the candidates out that cannot be asked for this in their own words.
@@ -65,10 +88,14 @@ impl Call {
             let row = self.rows[at];
             let place = self.model_of(&row);
             let spoken = Dialect::spoken(&self.plan.table.models[place].provider, self.surface);
-            if !row.usable() || spoken == Some(own) {
+            if !row.usable() || (spoken == Some(own) && !self.may_lose(self.model_at(place))) {
                 continue;
             }
             let sent = match self.target(place) {
+                Some(_) if spoken == Some(own) => {
+                    let losses = self.lost_to(self.model_at(place), pieces).await?.into();
+                    Ok(Sent { body: Bytes::new(), losses })
+                }
                 Some(target) => self.translate(pieces, target).await?,
                 None => Err(Cannot {
                     path: "model".to_owned(),
@@ -124,18 +151,41 @@ impl Call {
     }
 
     /// The caller's own words, but for what this candidate would not understand.
-    async fn in_own_words(&self, pieces: &[Bytes]) -> Result<Option<Bytes>, Refusal> {
+    async fn in_own_words(&mut self, pieces: &[Bytes]) -> Result<Option<Bytes>, Refusal> {
         let Some((model, planned)) = self.model() else { return Err(Refusal::Internal) };
-        let body = if self.surface == Surface::GeminiEmbedBatch {
+        if self.surface == Surface::GeminiEmbedBatch {
             let name = self.asked_of(model).to_owned();
-            wire::beside(pieces, move |body| gemini::embed::request::rename(body, &name)).await
-        } else {
-            let dialect = self.surface.dialect();
-            let to = (planned.account, model.provider.gateway.is_some());
-            let spliced = dispatch::spliced(self, pieces);
-            wire::beside(&spliced, move |body| pin::reworked(dialect, body, to)).await
-        };
-        Ok(Some(body.map_err(unreadable)?.into()))
+            let renamed = move |body: &[u8]| gemini::embed::request::rename(body, &name);
+            let body = wire::beside(pieces, renamed).await;
+            return Ok(Some(body.map_err(unreadable)?.into()));
+        }
+        let mut body = dispatch::spliced(self, pieces);
+        let to = (planned.account, model.provider.gateway.is_some());
+        let (dialect, reworked) = (self.surface.dialect(), self.is_reworked());
+        if reworked {
+            let unmarked = wire::beside(&body, move |body| pin::reworked(dialect, body, to)).await;
+            body = vec![unmarked.map_err(unreadable)?.into()];
+        }
+        let respelt = if self.quirks().of_requests() { respelt(model, &body).await? } else { None };
+        if let Some(sent) = respelt {
+            self.dropped = named(&sent);
+            return Ok(Some(sent.body));
+        }
+        Ok(if reworked { body.pop() } else { None })
+    }
+
+    fn model_at(&self, place: usize) -> &Model {
+        &self.plan.table.models[place]
+    }
+
+    /// What a candidate of the caller's own format has no place for.
+    async fn lost_to(&self, model: &Model, pieces: &[Bytes]) -> Result<Vec<Loss>, Refusal> {
+        let sent = respelt(model, pieces).await?;
+        Ok(sent.map(|sent| sent.losses.to_vec()).unwrap_or_default())
+    }
+
+    fn refuses_losses(&self) -> bool {
+        self.route().is_some_and(|route| route.route.untranslatable == Untranslatable::Refuse)
     }
 
     fn target(&self, place: usize) -> Option<Target> {
@@ -145,6 +195,7 @@ impl Call {
             dialect: Dialect::spoken(provider, self.surface)?,
             model: self.asked_of(model).into(),
             cap_field: provider.cap_field.as_str().into(),
+            quirks: provider.quirks,
             cap: self.capped,
         })
     }
@@ -166,15 +217,26 @@ impl Call {
     }
 
     fn within_policy(&self, sent: Sent) -> Result<Sent, Cannot> {
-        let refuses =
-            self.route().is_some_and(|route| route.route.untranslatable == Untranslatable::Refuse);
-        match sent.losses.first().filter(|_| refuses) {
+        match sent.losses.first().filter(|_| self.refuses_losses()) {
             Some(loss) => Err(Cannot {
                 path: loss.path.clone(),
                 why: "the rule takes no candidate that has no place for it; leave it out",
             }),
             None => Ok(sent),
         }
+    }
+}
+
+/// A request of OpenAI's as this server takes it; `None`: as it stands.
+async fn respelt(model: &Model, pieces: &[Bytes]) -> Result<Option<Sent>, Refusal> {
+    let (cap_field, quirks) = (model.provider.cap_field.clone(), model.provider.quirks);
+    let reworked = wire::beside(pieces, move |body| {
+        let to = Spelling { cap_field: &cap_field, quirks };
+        quirks::concerns(to, body).then(|| quirks::reworked(to, body))
+    });
+    match reworked.await.transpose().map_err(unreadable)? {
+        Some((body, losses)) => Ok(Some(Sent { body: body.into(), losses: losses.into() })),
+        None => Ok(None),
     }
 }
 

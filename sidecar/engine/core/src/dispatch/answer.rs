@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pointsman_wire::form::{Garbled, Payload, Reply};
+use pointsman_wire::openai_chat::quirks;
 use pointsman_wire::openai_responses;
 
 use super::{Attempted, Begun, Failure, Opened, Whole, clock};
@@ -119,7 +120,12 @@ fn whole(call: &Call, headers: &HeaderMap, body: Bytes) -> Option<(Bytes, Read)>
             return Some((body, Read::default()));
         }
         Dialect::Media => media::read(call.surface.medium()?, &body, is_json(headers)).ok()?,
-        Dialect::Chat if own == spoken => Read::chat(&body).ok()?,
+        Dialect::Chat if own == spoken => {
+            let read = Read::chat(&body).ok()?;
+            let quirks = call.quirks();
+            let mended = quirks.of_answers().then(|| quirks::mended(quirks, &body)).flatten();
+            return Some((mended.map_or(body, Bytes::from), read));
+        }
         Dialect::Embeddings if own == spoken => Read::embeddings(&body).ok()?,
         _ if spoken.embeds() => {
             let reply = spoken.read_embeddings(headers, &body).ok()?;
@@ -182,11 +188,12 @@ fn kind_of_stream(call: &Call) -> &'static str {
 fn begin(call: &Call, provider: &Provider) -> Option<Stream> {
     let (own, spoken) = (call.surface.dialect(), call.spoken());
     if own == spoken && own == Dialect::Chat {
-        return Some(Stream::Chat(ChatStream::new(StreamOptions {
+        let stream = ChatStream::new(StreamOptions {
             strip_usage_event: call.scan.include_usage != Some(true),
             end: provider.stream_end,
             choices: u32::try_from(call.scan.n.unwrap_or(1)).unwrap_or(u32::MAX),
-        })));
+        });
+        return Some(Stream::Chat(stream.mended(call.quirks())));
     }
     let writer = match call.is_rewritten() {
         true => Some(own.writer(call.surface, call.facts())?),

@@ -1,6 +1,7 @@
 //! What an attempt changes in the caller's body.
 
 use bytes::Bytes;
+use pointsman_wire::openai_chat::quirks::Quirks;
 
 use crate::call::Call;
 use crate::plan::Taken;
@@ -35,7 +36,9 @@ fn edits(call: &Call) -> Vec<Edit> {
     if let Some(cap) = call.capped {
         edits.push(cap_edit(call, &model.provider.cap_field, cap));
     }
-    if call.wants_stream() && matches!(call.surface, Surface::Chat | Surface::Completions) {
+    let told_anyway = model.provider.quirks.any(Quirks::NO_OTHERS);
+    let says_usage = matches!(call.surface, Surface::Chat | Surface::Completions) && !told_anyway;
+    if call.wants_stream() && says_usage {
         edits.extend(call.scan.ask_usage());
     }
     edits.sort_by_key(|edit| edit.at.start);

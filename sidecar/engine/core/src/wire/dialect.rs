@@ -3,6 +3,7 @@
 use pointsman_wire::form::{
     Cannot, Conversation, Garbled, Reader, Reply, Unreadable, Writer, Written,
 };
+use pointsman_wire::openai_chat::quirks::Spelling;
 use pointsman_wire::{
     Facts, Fault, anthropic_messages, bedrock_converse, gemini, openai_chat, openai_completions,
     openai_media, openai_responses,
@@ -140,19 +141,18 @@ impl Dialect {
         }))
     }
 
-    /// Writes a request for the model of this name; `cap_field` is where OpenAI-like providers read the
-    /// cap on answer tokens.
+    /// Writes a request for the model of this name, as its OpenAI-like provider spells it.
     ///
     /// # Errors
     /// The dialect cannot give the kind of answer that was asked for.
-    pub fn write_request(
+    pub fn write_request<'a>(
         self,
         asked: &Conversation,
         model: &str,
-        cap_field: &str,
+        to: impl Into<Spelling<'a>>,
     ) -> Result<Written, Cannot> {
         if self == Self::Chat {
-            return openai_chat::request::write_for(asked, model, cap_field);
+            return openai_chat::request::write_for(asked, model, to);
         }
         of_provider!(self, dialect => dialect::request::write(asked, model), else Err(Cannot {
             path: "model".to_owned(),

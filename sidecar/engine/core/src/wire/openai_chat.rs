@@ -293,8 +293,11 @@ impl<'a> Body<'a> {
         self.choices += 1;
         cursor.object(|cursor, key| {
             let value = cursor.value()?;
-            if key == b"message" {
-                self.message_bytes += value.len() as u64;
+            match key {
+                b"message" => self.message_bytes += value.len() as u64,
+                // The provider broke off (OpenRouter, Mistral).
+                b"finish_reason" => self.error |= value == b"\"error\"",
+                _ => {}
             }
             Some(())
         })

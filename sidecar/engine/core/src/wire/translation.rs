@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pointsman_wire::form::{Cannot, Conversation, EmbeddingRequest, Loss, Unreadable, Written};
+use pointsman_wire::openai_chat::quirks::{Quirks, Spelling};
 
 use super::Dialect;
 use super::embeddings::Wish;
@@ -19,8 +20,16 @@ pub struct Target {
     pub model: Arc<str>,
     /// Where OpenAI-like providers read the cap.
     pub cap_field: Arc<str>,
+    /// Where it differs from OpenAI's chat.
+    pub quirks: Quirks,
     /// A cap that a Budget set in place of the caller's.
     pub cap: Option<u64>,
+}
+
+impl Target {
+    fn spelling(&self) -> Spelling<'_> {
+        Spelling { cap_field: &self.cap_field, quirks: self.quirks }
+    }
 }
 
 /// A request that was read, and what was written of it last.
@@ -102,12 +111,12 @@ impl Asked {
         match self {
             Self::Vectors(asked) => to.dialect.write_embedding_request(asked, &to.model),
             Self::Answer(asked) if to.cap.is_none() => {
-                to.dialect.write_request(asked, &to.model, &to.cap_field)
+                to.dialect.write_request(asked, &to.model, to.spelling())
             }
             Self::Answer(asked) => {
                 let mut capped = Conversation::clone(asked);
                 capped.settings.max_output = to.cap;
-                to.dialect.write_request(&capped, &to.model, &to.cap_field)
+                to.dialect.write_request(&capped, &to.model, to.spelling())
             }
         }
     }

@@ -4,6 +4,8 @@
 #![cfg(test)]
 
 mod chat_to_messages;
+mod compatible;
+mod compatible_answers;
 mod embeddings;
 mod hold_back;
 mod media;

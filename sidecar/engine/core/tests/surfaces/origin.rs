@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,26 +19,23 @@ pub(crate) struct Says {
     pub(crate) whole: bool,
     /// More headers, each ending in CRLF.
     pub(crate) more: String,
+    /// After so many bytes it waits until the caller has read them.
+    pub(crate) pause_at: usize,
 }
 
 impl Says {
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         let body = body.to_string().into_bytes();
-        Self { status, kind: "application/json", body, whole: true, more: String::new() }
+        let kind = "application/json";
+        Self { status, kind, body, whole: true, more: String::new(), pause_at: 0 }
     }
 
     pub(crate) fn stream(kind: &'static str, body: Vec<u8>) -> Self {
-        Self { status: 200, kind, body, whole: true, more: String::new() }
+        Self { status: 200, kind, body, whole: true, more: String::new(), pause_at: 0 }
     }
 
     pub(crate) fn events(body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            status: 200,
-            kind: "text/event-stream",
-            body: body.into(),
-            whole: true,
-            more: String::new(),
-        }
+        Self::stream("text/event-stream", body.into())
     }
 }
 
@@ -128,7 +126,12 @@ impl Origin {
             says.status, says.kind, says.more
         );
         socket.write_all(head.as_bytes()).await.unwrap();
-        socket.write_all(&says.body).await.unwrap();
+        let (first, rest) = says.body.split_at(says.pause_at);
+        socket.write_all(first).await.unwrap();
+        if !first.is_empty() {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        socket.write_all(rest).await.unwrap();
         socket.flush().await.unwrap();
     }
 }

@@ -189,12 +189,12 @@ impl Answer {
     pub(crate) fn events(&self) -> Vec<(String, Value)> {
         let event = |text: &str| {
             let field = |name: &str| {
-                let mut lines = text.lines();
-                lines.find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+                let lines = text.lines().filter_map(|line| Some(line.strip_prefix(name)?.trim()));
+                lines.collect::<Vec<_>>().join("\n")
             };
-            let data = field("data:").unwrap_or_default();
+            let data = field("data:");
             let value = serde_json::from_str(&data).unwrap_or(Value::String(data));
-            (field("event:").unwrap_or_default(), value)
+            (field("event:"), value)
         };
         self.body
             .replace("\r\n", "\n")

@@ -16,9 +16,15 @@ pub fn read(body: &[u8]) -> Result<Reply, Garbled> {
     if let Some(error) = members.take("error").filter(tells) {
         return Err(Garbled::Error(error.to_string()));
     }
-    read_members(&mut members)
-        .map_err(|_| Garbled::Malformed)
-        .and_then(|reply| if reply.choices.is_empty() { Err(Garbled::Empty) } else { Ok(reply) })
+    let reply = read_members(&mut members).map_err(|_| Garbled::Malformed)?;
+    let broke_off = |choice: &Choice| choice.finish.raw == "error";
+    match reply.choices.as_slice() {
+        [] => Err(Garbled::Empty),
+        choices if choices.iter().any(broke_off) => {
+            Err(Garbled::Error(r#"{"message":"the provider broke off"}"#.into()))
+        }
+        _ => Ok(reply),
+    }
 }
 
 /// `null`, `false` and an empty text are none, as for SDKs.

@@ -161,9 +161,11 @@ pub(crate) fn source(url: String) -> Source {
     inline.unwrap_or(Source::Url(url))
 }
 
-/// Appends a turn's messages.
+/// Appends a turn's messages; `thoughts_back`: unsigned thoughts before a call are the upstream's own, and
+/// it wants them back.
 pub(super) fn write(
     (place, turn): (usize, &Turn),
+    thoughts_back: bool,
     messages: &mut Vec<Value>,
     losses: &mut Vec<Loss>,
 ) -> Result<(), Cannot> {
@@ -175,7 +177,7 @@ pub(super) fn write(
             messages.push(json!({"role": "system", "content": flattened(content)}));
         }
         Role::User => write_user(turn, &path, messages, losses)?,
-        Role::Assistant => messages.push(write_assistant(turn, &path, losses)?),
+        Role::Assistant => messages.push(write_assistant(turn, thoughts_back, &path, losses)?),
     }
     Ok(())
 }
@@ -219,8 +221,16 @@ const fn is_result(part: &Part) -> bool {
     matches!(part.payload, Payload::Result(_))
 }
 
-fn write_assistant(turn: &Turn, path: &str, losses: &mut Vec<Loss>) -> Result<Value, Cannot> {
+fn write_assistant(
+    turn: &Turn,
+    thoughts_back: bool,
+    path: &str,
+    losses: &mut Vec<Loss>,
+) -> Result<Value, Cannot> {
     let (mut content, mut calls, mut refusal) = (Vec::new(), Vec::new(), None::<String>);
+    let mut thoughts = None::<String>;
+    let is_call = |part: &Part| matches!(part.payload, Payload::Call(_));
+    let thoughts_back = thoughts_back && turn.parts.iter().any(is_call);
     for part in &turn.parts {
         match &part.payload {
             Payload::Call(call) => {
@@ -230,6 +240,11 @@ fn write_assistant(turn: &Turn, path: &str, losses: &mut Vec<Loss>) -> Result<Va
                 calls.push(tools::write_unsigned(call));
             }
             Payload::Refusal(text) => refusal.get_or_insert_default().push_str(text),
+            Payload::Thinking(thinking)
+                if thoughts_back && thinking.signature.as_ref().is_none_or(String::is_empty) =>
+            {
+                thoughts.get_or_insert_default().push_str(&thinking.text);
+            }
             // Another provider's reasoning is worth nothing here, and signed for another key.
             Payload::Thinking(_) => Loss::note(losses, "thinking"),
             _ => write_parts(std::slice::from_ref(part), path, &mut content, losses)?,
@@ -241,6 +256,9 @@ fn write_assistant(turn: &Turn, path: &str, losses: &mut Vec<Loss>) -> Result<Va
     message.insert("content".into(), if silent { Value::Null } else { flattened(content) });
     if let Some(refusal) = refusal {
         message.insert("refusal".into(), refusal.into());
+    }
+    if let Some(thoughts) = thoughts {
+        message.insert("reasoning_content".into(), thoughts.into());
     }
     if !calls.is_empty() {
         message.insert("tool_calls".into(), calls.into());

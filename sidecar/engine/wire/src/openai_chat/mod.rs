@@ -5,6 +5,7 @@ pub mod answer;
 pub mod error;
 pub(crate) mod marks;
 pub(crate) mod message;
+pub mod quirks;
 pub mod request;
 pub(crate) mod sampling;
 pub mod stream;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::quirks::{self, Quirks, Spelling};
 use super::sampling::set;
 use super::{message, sampling, tools};
 use crate::form::{
@@ -124,20 +125,22 @@ pub fn write(conversation: &Conversation, model: &str) -> Result<Written, Cannot
     write_for(conversation, model, "max_completion_tokens")
 }
 
-/// Writes a request; `cap_field` is where the upstream reads its cap on answer tokens. A stream always
-/// asks for its usage.
+/// Writes a request as the upstream spells it; of a cap alone that is where it reads the cap on answer
+/// tokens. A stream always asks for its usage.
 ///
 /// # Errors
 /// It holds what only another provider can do.
-pub fn write_for(
+pub fn write_for<'a>(
     conversation: &Conversation,
     model: &str,
-    cap_field: &str,
+    to: impl Into<Spelling<'a>>,
 ) -> Result<Written, Cannot> {
+    let to = to.into();
+    let thoughts_back = to.quirks.any(Quirks::THOUGHTS_BACK);
     let mut losses = conversation.begin_losses()?;
     let mut messages = Vec::with_capacity(conversation.turns.len());
-    for turn in conversation.turns.iter().enumerate() {
-        message::write(turn, &mut messages, &mut losses)?;
+    for (place, turn) in conversation.turns.iter().enumerate() {
+        message::write((place, turn), thoughts_back, &mut messages, &mut losses)?;
     }
     let mut body = Map::new();
     body.insert("model".into(), model.into());
@@ -146,10 +149,13 @@ pub fn write_for(
         Loss::note(&mut losses, "cache_control");
     }
     tools::write_tools(conversation, &mut body)?;
-    write_settings(&conversation.settings, cap_field, &mut body, &mut losses);
+    write_settings(&conversation.settings, to.cap_field, &mut body, &mut losses);
     if conversation.stream {
         body.insert("stream".into(), true.into());
         body.insert("stream_options".into(), json!({"include_usage": true}));
+    }
+    if to.quirks.of_requests() {
+        quirks::rework(to, &mut body, &mut losses);
     }
     Ok(Written { body: Value::Object(body).to_string().into_bytes(), losses })
 }
