@@ -135,7 +135,8 @@ def away(installed: Installation) -> Iterator[Away]:
             kubectl("rollout", "status", f"deployment/{name}", "--timeout=180s")
         kubectl("wait", "--for=condition=Ready", *RESOURCES, "--timeout=180s")
         for name in ("free", "bound"):
-            assert apps.chat(kubectl, where=f"deployment/{name}") == ["sim-m0"]
+            # kube-proxy may still be on its way to the provider's Service after the outage before.
+            eventually(lambda name=name: apps.answered(kubectl, f"deployment/{name}"), 60)  # type: ignore[misc]
         stack.enter_context(outage.scaled_down(installed, outage.HUB))
         yield Away(installed, kubectl, stack)
 
