@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from support.eventually import eventually
 from support.line import Line
 
 WORKLOAD = {"workload": True}
+FRESH_S = 2.2
+"""A token that is refused younger than this is not replaced (`TOKEN_FRESH_MS`)."""
 NAMES = {"Bedrock": "aws", "Vertex": "google", "AzureOpenAI": "azure"}
 
 
@@ -91,11 +95,37 @@ def test_tokens_are_renewed_before_their_end_and_calls_do_not_notice(short: Line
     eventually(all_serve, within_s=60)
 
 
-def test_a_revoked_token_is_replaced(short: Line) -> None:
-    """A call that meets the refusal falls back; soon there is another token."""
-    revoke = f"{short.providers['a'].control}/_sim/revoke"
-    httpx.post(revoke).raise_for_status()
-    eventually(lambda: all(serving(short, it) == it for it in NAMES.values()), within_s=60)
+def at_once(made: Line, name: str) -> list[httpx.Response]:
+    """A hundred calls that overlap."""
+    with ThreadPoolExecutor(100) as callers:
+        return list(callers.map(lambda _: made.chat(model=name), range(100)))
+
+
+def test_row_7_a_revoked_token_costs_no_call_and_a_revoked_identity_one_renewal(
+    tmp_path: Path,
+) -> None:
+    """A hundred calls that meet the refusal share one new token; a refused one of those rests."""
+    with clouds(tmp_path, every_cloud, variables=webhooks(tmp_path)) as made:
+        for name in NAMES.values():
+            assert serving(made, name) == name
+        time.sleep(FRESH_S)
+        httpx.post(f"{made.providers['a'].control}/_sim/revoke").raise_for_status()
+        for name in ("aws", "google"):
+            before, asked = given(made), len(made.captured("a"))
+            answers = at_once(made, name)
+            assert {it.status_code for it in answers} == {200}, answers
+            assert given(made) == before + 1
+            assert len(made.captured("a")) - asked - 1 > len(answers), "some were refused first"
+            assert told(made, f"workload-identity/{name}") == "ok"
+        refusal = {"status": 401, "body": '{"error":{"code":"401","message":"Unauthorized."}}'}
+        made.script("a", refusal, path="/openai/v1/chat/completions")
+        before = given(made)
+        answers = at_once(made, "azure-or-open")
+        assert {it.headers["x-pointsman-model"] for it in answers} == {"main/open"}
+        assert told(made, "workload-identity/azure") == "refused"
+        time.sleep(1)
+        assert serving(made, "azure") == "open"
+        assert given(made) == before + 1, "a token that took a refused one's place is not replaced"
 
 
 def test_the_agent_on_the_node_gives_keys(tmp_path: Path) -> None:

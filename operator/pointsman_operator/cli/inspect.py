@@ -183,7 +183,7 @@ def attempts(rows: list[dict[str, Any]]) -> Any:
         (
             (
                 f"{row['model']} at {row['endpoint']}" if "endpoint" in row else row["model"],
-                row.get("class", ""),
+                f"{row['class']} ({row['why']})" if "why" in row else row.get("class", ""),
                 row.get("status", "-"),
                 milliseconds(row, "first_byte_us"),
                 milliseconds(row, "end_us"),

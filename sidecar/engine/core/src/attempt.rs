@@ -56,6 +56,8 @@ pub struct Failed {
     pub next: Option<usize>,
     /// Nothing of the request went out, so that another try costs no provider anything.
     pub unsent: bool,
+    /// Nor would anything go out at another try, until somebody changes something.
+    pub hopeless: bool,
     /// The candidate is the way to a gateway: several pods under one name, one of which may be gone.
     pub to_gateway: bool,
 }
@@ -68,8 +70,12 @@ pub struct Attempts {
     made: u8,
     same: u8,
     moved: bool,
+    /// The current candidate's token has been renewed once.
+    renewed: bool,
     /// Nobody has had a byte of the request yet.
     nobody_reached: bool,
+    /// Some that was not reached may be reached yet.
+    may_mend: bool,
     /// When the first attempt failed that reached nobody.
     unreached_since_ms: Option<u64>,
     waits: usize,
@@ -85,7 +91,9 @@ impl Attempts {
             made: 1,
             same: 0,
             moved: false,
+            renewed: false,
             nobody_reached: true,
+            may_mend: false,
             unreached_since_ms: None,
             waits: 0,
         }
@@ -107,6 +115,7 @@ impl Attempts {
     pub fn after(&mut self, failed: &Failed, budget: &RetryBudget, now_ms: u64) -> Step {
         self.nobody_reached &= failed.unsent;
         if failed.unsent {
+            self.may_mend |= !failed.hopeless;
             self.unreached_since_ms.get_or_insert(now_ms);
         }
         match self.within_attempts(failed, budget, now_ms) {
@@ -144,9 +153,7 @@ impl Attempts {
         }
         let Some(next) = next else { return Step::GiveUp };
         self.made += 1;
-        self.place = next;
-        self.same = 0;
-        self.moved = false;
+        self.pass_to(next);
         Step::Try { place: self.place, pause: Duration::ZERO }
     }
 
@@ -155,6 +162,13 @@ impl Attempts {
         self.place = place;
         self.same = 0;
         self.moved = false;
+        self.renewed = false;
+    }
+
+    /// Whether another token may be shown to the current candidate: once. That the first one was refused
+    /// cost its provider nothing and counts as no attempt.
+    pub const fn renew(&mut self) -> bool {
+        !std::mem::replace(&mut self.renewed, true)
     }
 
     fn again(&mut self, pause: Duration) -> Step {
@@ -172,7 +186,9 @@ impl Attempts {
         let pause_ms = pause_ms + fastrand::u64(0..=pause_ms / 4);
         let since_ms = self.unreached_since_ms.unwrap_or(now_ms);
         let over = now_ms.saturating_sub(since_ms) + pause_ms > limits::UNREACHED_PATIENCE_MS;
-        if over || failed.again == Again::Nobody || !(failed.to_gateway || self.nobody_reached) {
+        // One that is hopeless is no reason to wait, but others may be.
+        let vain = if failed.hopeless { !self.may_mend } else { failed.again == Again::Nobody };
+        if over || vain || !(failed.to_gateway || self.nobody_reached) {
             return Step::GiveUp;
         }
         self.waits += 1;

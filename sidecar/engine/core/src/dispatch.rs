@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
 use self::answer::answer;
+pub use self::authorize::renewed;
 use self::authorize::unsettled;
 pub use self::edits::spliced;
 pub use self::failure::Failure;
@@ -29,7 +30,7 @@ use crate::decode::Decoder;
 use crate::error::Class;
 use crate::limits;
 use crate::sse::Stream;
-use crate::upstream::{Connection, Pieces, SendError};
+use crate::upstream::{Connection, Pieces, SendError, Unreached};
 use crate::wire::openai_chat::Answer as Read;
 
 /// How an attempt went.
@@ -152,8 +153,9 @@ async fn exchange(call: &mut Call, request: Request<Pieces>) -> Attempted {
         return Attempted::Failed(Failure::new(Class::ModelGone, 0, false));
     };
     let exchange = match worker.pool.send(&upstream.origin, request).await {
-        Err(SendError::Unreachable(_)) => {
-            return Attempted::Failed(Failure::new(Class::Connect, 0, false));
+        Err(SendError::Unreachable(Unreached { hopeless, .. })) => {
+            let failure = Failure::new(Class::Connect, 0, false);
+            return Attempted::Failed(Failure { hopeless, ..failure });
         }
         Err(SendError::Broken(_)) => {
             return Attempted::Failed(Failure::new(Class::Connect, 0, true));

@@ -4,6 +4,7 @@
 
 mod caller;
 mod classify;
+mod hopeless;
 mod limited;
 mod message;
 mod money;
@@ -19,6 +20,7 @@ use http::StatusCode;
 
 pub use caller::CallerNo;
 pub use classify::{Classified, classify, classify_event, told_in};
+pub use hopeless::Hopeless;
 pub use limited::Limited;
 pub use money::{BudgetNo, LimitName};
 pub use refusal::{NoCandidate, Refusal};

@@ -288,7 +288,9 @@ pub const TOKEN_IDLE_MS: u64 = 600_000;
 pub const TOKEN_LOOK_MS: u64 = 60_000;
 /// Renewals of a fleet are spread over this before their time.
 pub const TOKEN_SPREAD_MS: u64 = 60_000;
-/// Shortest time between two tokens of a source, where a provider refuses the first one.
+/// A token that is refused within this time of being given is not replaced: it was never any good.
+pub const TOKEN_FRESH_MS: u64 = 2_000;
+/// The same for one that took the place of a refused one: shortest time between two such replacements.
 pub const TOKEN_AGAIN_MS: u64 = 30_000;
 /// The pause after a failed exchange, doubled each time ...
 pub const TOKEN_RETRY_MS: u64 = 1_000;

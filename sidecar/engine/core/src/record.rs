@@ -110,6 +110,9 @@ pub struct AttemptRow {
     pub model: Arc<str>,
     /// `ok` or the error class.
     pub class: &'static str,
+    /// Why nobody can be reached, where another try would end the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<&'static str>,
     /// HTTP status, 0 without an answer.
     pub status: u16,
     /// Dispatch.

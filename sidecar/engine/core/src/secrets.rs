@@ -18,7 +18,7 @@ use self::content::{Content, Found};
 use crate::limits;
 use crate::sign::sigv4::AwsKey;
 use crate::table::Credential;
-use crate::tokens::{Desk, NoRecipe, Recipe, Source};
+use crate::tokens::{Desk, Held, NoRecipe, Recipe, Source};
 
 /// A key ready to be used, and where it may go beyond its provider's own hosts.
 #[derive(Debug)]
@@ -87,10 +87,25 @@ impl Key {
     #[must_use]
     pub fn fingerprint(&self, now_ms: u64) -> u64 {
         match &self.means {
-            Means::Source(source) => {
-                source.held(now_ms).map_or(0, |it| self.content.wrapping_add(it.generation).max(1))
-            }
+            Means::Source(source) => source.held(now_ms).map_or(0, |it| self.fingerprint_of(&it)),
             _ => self.content,
+        }
+    }
+
+    /// The same of what is shown of a source.
+    #[must_use]
+    pub fn fingerprint_of(&self, shown: &Held) -> u64 {
+        self.content.wrapping_add(shown.generation).max(1)
+    }
+
+    /// A provider did not take what has this fingerprint: true once there is something else to show, which
+    /// there never is of a key that is sent as it is.
+    pub async fn renewed(&self, refused: u64, now_ms: u64) -> bool {
+        match &self.means {
+            Means::Source(source) => {
+                source.renewed(refused.wrapping_sub(self.content), now_ms).await
+            }
+            Means::Plain { .. } | Means::Aws(_) => false,
         }
     }
 

@@ -52,7 +52,11 @@ fn every_variant() -> Vec<Refusal> {
         limited(Unit::InFlight, &hostile, Some(text())),
     ];
     all.extend(every_budget_no(&hostile).map(|no| Refusal::Budget { no, of: limit(&hostile) }));
-    all.extend(Class::ALL.map(|class| Refusal::UpstreamFailed { class, attempts: 3 }));
+    all.extend(Class::ALL.map(|class| Refusal::UpstreamFailed {
+        class,
+        hopeless: None,
+        attempts: 3,
+    }));
     all
 }
 
@@ -130,7 +134,7 @@ fn answers_that_sdks_would_retry_say_whether_to() {
 /// A provider's rate limit that we could not go around is a rate limit to the caller as well.
 #[test]
 fn a_rate_limit_upstream_is_one_downstream() {
-    let refusal = Refusal::UpstreamFailed { class: Class::RateLimit, attempts: 2 };
+    let refusal = Refusal::UpstreamFailed { class: Class::RateLimit, hopeless: None, attempts: 2 };
     let body: serde_json::Value = serde_json::from_slice(&refusal.body()).unwrap();
     assert_eq!(refusal.status().as_u16(), 429);
     assert_eq!(body["error"]["type"], "rate_limit_error");

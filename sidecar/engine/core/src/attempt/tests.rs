@@ -15,7 +15,8 @@ fn place(step: Step) -> Option<usize> {
 fn failed(class: Class, attempts: &Attempts, targets: usize) -> Failed {
     let next = Some(attempts.place() + 1).filter(|next| *next < targets);
     let again = Again::Same;
-    Failed { class, retry_after: None, again, next, unsent: false, to_gateway: false }
+    let (unsent, hopeless, to_gateway) = (false, false, false);
+    Failed { class, retry_after: None, again, next, unsent, hopeless, to_gateway }
 }
 
 #[test]
@@ -146,4 +147,35 @@ fn nobody_waits_for_what_is_slow_to_refuse_or_took_the_request() {
     let mut attempts = Attempts::new(retries(1));
     let broken = failed(Class::Connect, &attempts, 1);
     assert_eq!(attempts.after(&broken, &budget, 0), Step::GiveUp, "it may have been served");
+}
+
+#[test]
+fn what_is_hopeless_is_neither_retried_nor_waited_for_but_others_beside_it_are() {
+    let hopeless = |attempts: &Attempts, targets: usize| Failed {
+        unsent: true,
+        hopeless: true,
+        again: Again::Nobody,
+        ..failed(Class::Connect, attempts, targets)
+    };
+    let budget = RetryBudget::default();
+    let mut alone = Attempts::new(retries(3));
+    assert_eq!(alone.after(&hopeless(&alone, 1), &budget, 0), Step::GiveUp);
+    let mut two = Attempts::new(retries(3));
+    assert_eq!(place(two.after(&hopeless(&two, 2), &budget, 0)), Some(1), "the next, at once");
+    assert_eq!(two.after(&hopeless(&two, 2), &budget, 0), Step::GiveUp);
+    let mut mixed = Attempts::new(retries(1));
+    let refused = Failed { unsent: true, ..failed(Class::Connect, &mixed, 2) };
+    assert!(matches!(mixed.after(&refused, &budget, 0), Step::Wait { place: 1, .. }));
+    let last = hopeless(&mixed, 2);
+    assert!(matches!(mixed.after(&last, &budget, 0), Step::Wait { place: 0, .. }), "may come back");
+}
+
+#[test]
+fn a_token_is_renewed_once_at_each_candidate() {
+    let (mut attempts, budget) = (Attempts::new(retries(3)), RetryBudget::default());
+    assert!(attempts.renew() && !attempts.renew());
+    assert_eq!(attempts.made(), 1, "that counts as no attempt");
+    let refused = failed(Class::Auth, &attempts, 2);
+    assert_eq!(place(attempts.after(&refused, &budget, 0)), Some(1));
+    assert!(attempts.renew());
 }

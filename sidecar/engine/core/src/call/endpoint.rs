@@ -94,15 +94,16 @@ impl Call {
         if self.plan.table.gateway.is_some() && failure.billable && !failure.left {
             return Again::Nobody;
         }
+        let same = if failure.hopeless.is_some() { Again::Nobody } else { Again::Same };
         let Some(group) = self.model().and_then(|(_, planned)| planned.group.as_ref()) else {
-            return Again::Same;
+            return same;
         };
         if self.target.is_none() {
             Again::Nobody
         } else if group.has_other(|member| self.tried(member), self.now_ms()) {
             Again::Other
         } else {
-            Again::Same
+            same
         }
     }
 

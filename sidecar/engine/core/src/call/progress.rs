@@ -3,7 +3,7 @@
 use super::{Booked, Call};
 use crate::choose;
 use crate::dispatch::Failure;
-use crate::error::{Class, Cooldown};
+use crate::error::{Class, Cooldown, Hopeless};
 use crate::limits;
 use crate::plan::Taken;
 use crate::price;
@@ -72,6 +72,7 @@ impl Call {
         let row = AttemptRow {
             model: planned.name.clone(),
             class: "ok",
+            why: None,
             status: 0,
             start_us,
             first_byte_us: 0,
@@ -107,12 +108,13 @@ impl Call {
         self.booked.cost = price::upper_bound(&model.pricing, input, output);
     }
 
-    /// The attempt failed before anything went down: health, metrics, money.
+    /// The attempt failed before anything went down: metrics, money, and the breaker.
     pub fn attempt_failed(&mut self, failure: &Failure) {
         self.class = Some(failure.class);
         let end_us = self.elapsed_us();
         if let Some(row) = self.attempts.last_mut() {
             row.class = failure.class.label();
+            row.why = failure.hopeless.map(Hopeless::label);
             row.end_us = end_us;
             row.left = failure.left;
         }
@@ -121,14 +123,13 @@ impl Call {
         } else {
             self.target_failed(failure.class);
         }
-        self.cool_target(failure);
         self.part_failed(failure.billable);
         self.release(failure.billable);
     }
 
     /// Takes the target, or all that use its credential, out for as long as its failure says. A name that the caller chose says nothing
     /// about the target.
-    fn cool_target(&self, failure: &Failure) {
+    pub fn cool_target(&self, failure: &Failure) {
         let (Cooldown::Target(span) | Cooldown::Credential(span)) = failure.cooldown() else {
             return;
         };

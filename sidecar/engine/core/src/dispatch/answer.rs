@@ -243,6 +243,7 @@ async fn refused(response: Response<Incoming>, connection: Connection) -> Failur
         billable: false,
         target_alone: false,
         left: false,
+        hopeless: None,
         // One that broke off, cannot be decoded or says nothing is not passed on as if it were whole.
         answer: (whole && !bytes.is_empty()).then_some((head.status, content_type, bytes)),
     }

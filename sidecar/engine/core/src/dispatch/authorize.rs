@@ -48,9 +48,24 @@ pub(super) fn authorize(
                 }
                 Grant::Aws(key) => sign(call, model, key, request)?,
             }
+            return Ok(key.fingerprint_of(&held));
         }
     }
     Ok(key.fingerprint(now_ms))
+}
+
+/// Whether the credential of the call's candidate, which its provider did not take, has something else to
+/// show now: a token or temporary key may be revoked before its end.
+pub async fn renewed(call: &Call) -> bool {
+    let credential = call.model().and_then(|(model, _)| model.provider.credential.as_ref());
+    let computed = credential.filter(|it| it.cloud.is_some() && call.key_sent != 0);
+    let Some(credential) = computed else { return false };
+    let shared = &call.worker().shared;
+    let now_ms = shared.clock.boot_ms();
+    match shared.secrets.resolve(credential, now_ms) {
+        Ok(key) => key.renewed(call.key_sent, now_ms).await,
+        Err(_) => false, // gone since: the next attempt would have nothing to show
+    }
 }
 
 /// What the call's candidate is known by, where it must be exchanged first and that has not been done yet.

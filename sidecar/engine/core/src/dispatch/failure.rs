@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
-use crate::error::{Class, Cooldown, Span};
+use crate::error::{Class, Cooldown, Hopeless, Span};
 use crate::limits;
 
 /// Why an attempt failed.
@@ -26,6 +26,8 @@ pub struct Failure {
     pub target_alone: bool,
     /// The endpoint fell asleep or vanished before it answered, which is no fault of its own.
     pub left: bool,
+    /// Nobody was reached, and another try would end the same.
+    pub hopeless: Option<Hopeless>,
     /// The provider's own answer, for classes that pass it on.
     pub answer: Option<(StatusCode, HeaderValue, Bytes)>,
 }
@@ -40,6 +42,7 @@ impl Failure {
             billable,
             target_alone: false,
             left: false,
+            hopeless: None,
             answer: None,
         }
     }
@@ -53,6 +56,11 @@ impl Failure {
     #[must_use]
     pub fn unsent(&self) -> bool {
         self.class == Class::Connect && !self.billable
+    }
+
+    /// The provider answered that it does not take what was shown to it.
+    pub const fn refuses_key(&self) -> bool {
+        matches!((self.class, self.status), (Class::Auth, 401 | 403)) && !self.target_alone
     }
 
     /// Who rests because of it: as its class says, but for what this target alone lacks.

@@ -1,7 +1,7 @@
 //! The words of our own answers: what happened, and what helps.
 
 use super::money::resets;
-use super::{NoCandidate, Refusal};
+use super::{Hopeless, NoCandidate, Refusal};
 use crate::fleet::State;
 use crate::limits;
 
@@ -156,10 +156,10 @@ fn of_service(refusal: &Refusal) -> String {
         Refusal::NoTable => "Pointsman has no route table yet. Try again; \
              if it stays so, see the RoutingPolicy's status."
             .to_owned(),
-        Refusal::UpstreamFailed { class, attempts } => format!(
+        Refusal::UpstreamFailed { class, hopeless, attempts } => format!(
             "No model could answer: the last one's provider {} ({attempts} attempts). \
              `pointsman explain` shows each.",
-            class.phrase()
+            hopeless.map_or(class.phrase(), Hopeless::phrase)
         ),
         Refusal::DeadlineExceeded { total_ms } => format!(
             "The call took longer than {total_ms} ms: what came so far, if anything, is not complete. \

@@ -10,7 +10,7 @@ use super::message::{message, short};
 use super::money::{BudgetNo, LimitName};
 use super::retry::Retry;
 use super::spent::{upstream_code, upstream_kind};
-use super::{CallerNo, Class, Limited};
+use super::{CallerNo, Class, Hopeless, Limited};
 use crate::fleet::State;
 use crate::limits;
 
@@ -77,6 +77,8 @@ pub enum Refusal {
     UpstreamFailed {
         /// The last attempt's.
         class: Class,
+        /// Why another try would end the same.
+        hopeless: Option<Hopeless>,
         /// How many were made.
         attempts: u8,
     },

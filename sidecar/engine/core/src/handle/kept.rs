@@ -43,6 +43,7 @@ pub(super) async fn serve(mut call: Box<Call>, kept: Kept, head: Parts, body: In
         Attempted::Large(begun) => large(call, *begun, deadline),
         Attempted::Failed(failure) => {
             call.attempt_failed(&failure);
+            call.cool_target(&failure);
             failed(call, failure, deadline)
         }
         Attempted::Stream(_) => refused(call, &Refusal::Internal),

@@ -114,11 +114,11 @@ fn identify(sent: &mut HeaderMap, id: &str, dialect: Dialect) {
 }
 
 /// All attempts failed: the provider's own answer where its class passes it on, else ours.
-pub(super) fn failed(mut call: Box<Call>, failure: Failure, deadline: Instant) -> Reply {
-    let Failure { class, status: answered, answer, .. } = failure;
-    let passed = answer.filter(|_| class.passes_answer());
+pub(super) fn failed(mut call: Box<Call>, mut failure: Failure, deadline: Instant) -> Reply {
+    let class = failure.class;
+    let passed = failure.answer.take().filter(|_| class.passes_answer());
     let Some((status, content_type, bytes)) = passed else {
-        let refusal = why_failed(&call, class, answered, deadline);
+        let refusal = why_failed(&call, &failure, deadline);
         call.end(Outcome::Failed, refusal.status().as_u16());
         return refuse(&refusal, Some(&call.id), call.surface.dialect());
     };
@@ -168,7 +168,8 @@ const fn code_of(class: Class) -> &'static str {
 }
 
 /// Without an answer of the provider's: our own words, naming what the user can change.
-fn why_failed(call: &Call, class: Class, answered: u16, deadline: Instant) -> Refusal {
+fn why_failed(call: &Call, failure: &Failure, deadline: Instant) -> Refusal {
+    let Failure { class, hopeless, status: answered, .. } = *failure;
     let attempts = u8::try_from(call.attempts.len()).unwrap_or(u8::MAX);
     match class {
         Class::SlowFirstToken if Instant::now() >= deadline => {
@@ -176,7 +177,7 @@ fn why_failed(call: &Call, class: Class, answered: u16, deadline: Instant) -> Re
         }
         Class::Auth if answered == 0 => Refusal::NoCandidate(NoCandidate::Credential),
         Class::Connect if call.lacks_endpoint() => Refusal::NoCandidate(call.no_endpoint()),
-        _ => Refusal::UpstreamFailed { class, attempts },
+        _ => Refusal::UpstreamFailed { class, hopeless, attempts },
     }
 }
 

@@ -73,6 +73,14 @@ async fn goes_on(
     usable: usize,
     deadline: Instant,
 ) -> bool {
+    // Before the credential rests: what was refused may be an old token of a good identity.
+    if failure.refuses_key() && attempts.renew() {
+        let renewed = tokio::time::timeout_at(deadline, dispatch::renewed(call));
+        if renewed.await.unwrap_or(false) {
+            return true;
+        }
+    }
+    call.cool_target(failure);
     let Some((_, planned)) = call.model() else { return false };
     let failed = Failed {
         class: failure.class,
@@ -80,6 +88,7 @@ async fn goes_on(
         again: call.again(failure),
         next: next_place(call, failure, attempts.place(), usable),
         // A gateway's caller, who knows of other candidates, waits; the gateway does not.
+        hopeless: failure.hopeless.is_some(),
         unsent: failure.unsent() && call.plan.table.gateway.is_none(),
         to_gateway: call.goes_to_gateway(),
     };

@@ -41,6 +41,8 @@ pub struct Held {
     pub generation: u64,
     renew_ms: u64,
     expires_ms: u64,
+    /// Refused before then, it is not replaced: the next would be refused as well.
+    again_ms: u64,
 }
 
 /// Why there is no grant. Says nothing of what was shown.
@@ -138,12 +140,50 @@ impl Source {
         }
     }
 
+    /// A provider did not take the grant of this generation. True once there is another to show, which
+    /// all who met the refusal share; false where that would be refused as well, or there is none.
+    pub async fn renewed(&self, refused: u64, now_ms: u64) -> bool {
+        let mut outcomes = self.outcomes.subscribe();
+        match self.held(now_ms) {
+            Some(held) if held.generation != refused => return true,
+            Some(held) if now_ms < held.again_ms => return false,
+            _ => {}
+        }
+        // It is being asked for already, in vain: nobody waits for the next try.
+        if self.trouble().is_some() {
+            return false;
+        }
+        self.reject(refused);
+        let wait = Duration::from_millis(limits::TOKEN_WAIT_MS);
+        // Too late or not, what is there now counts.
+        let _late = tokio::time::timeout(wait, outcomes.changed()).await;
+        self.held(now_ms).is_some_and(|held| held.generation != refused)
+    }
+
+    /// Whether what is held must be replaced because a provider did not take it.
+    fn is_rejected(&self) -> bool {
+        let held = self.held.load();
+        held.as_ref().is_some_and(|held| held.generation == self.rejected.load(Relaxed))
+    }
+
     fn give(&self, fetched: Fetched, now_ms: u64) {
         let generation = self.held.load().as_ref().map_or(1, |held| held.generation + 1);
         let Fetched { grant, renew_s, expires_s } = fetched;
-        let renew_ms = now_ms.saturating_add(renew_s.saturating_mul(1_000));
-        let expires_ms = now_ms.saturating_add(expires_s.saturating_mul(1_000));
-        self.held.store(Some(Arc::new(Held { grant, generation, renew_ms, expires_ms })));
+        let life_ms = expires_s.saturating_mul(1_000);
+        // In a grant that took the place of a refused one nobody finds a fault that a third would mend.
+        let pause_ms = if self.is_rejected() {
+            limits::TOKEN_AGAIN_MS.min((life_ms / 2).max(1_000))
+        } else {
+            limits::TOKEN_FRESH_MS
+        };
+        let held = Held {
+            grant,
+            generation,
+            renew_ms: now_ms.saturating_add(renew_s.saturating_mul(1_000)),
+            expires_ms: now_ms.saturating_add(life_ms),
+            again_ms: now_ms + pause_ms,
+        };
+        self.held.store(Some(Arc::new(held)));
         *self.trouble.lock() = None;
         self.outcomes.send_modify(|count| *count += 1);
     }
@@ -197,5 +237,50 @@ impl Desk {
             }
             self.bell.notified().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> Source {
+        let recipe = Recipe::entra(["t", "c", "s"], None, &[]);
+        Source::new(recipe.unwrap())
+    }
+
+    fn fetched() -> Fetched {
+        Fetched::lasting(Grant::Bearer(HeaderValue::from_static("Bearer x")), 3_600)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_renewal_serves_all_who_were_refused_and_what_it_gave_is_not_replaced_soon() {
+        let source = source();
+        source.give(fetched(), 0);
+        let at = limits::TOKEN_FRESH_MS;
+        assert!(!source.renewed(1, at - 1).await, "it was never any good");
+        let (first, second, ()) =
+            tokio::join!(source.renewed(1, at), source.renewed(1, at), async {
+                tokio::task::yield_now().await;
+                assert!(source.is_rejected());
+                source.give(fetched(), at);
+            });
+        assert!(first && second);
+        assert!(source.renewed(1, at).await, "who comes late takes what is there");
+        assert!(!source.renewed(2, at + limits::TOKEN_AGAIN_MS - 1).await);
+        assert!(!source.is_rejected(), "nothing was asked for");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_an_endpoint_that_refuses_or_longer_than_for_a_first_token() {
+        let source = source();
+        source.give(fetched(), 0);
+        let began = tokio::time::Instant::now();
+        assert!(!source.renewed(1, 10_000).await);
+        assert_eq!(began.elapsed(), Duration::from_millis(limits::TOKEN_WAIT_MS));
+        source.fail(Trouble::Refused(String::new()));
+        let began = tokio::time::Instant::now();
+        assert!(!source.renewed(1, 20_000).await);
+        assert_eq!(began.elapsed(), Duration::ZERO);
     }
 }

@@ -64,10 +64,9 @@ impl Renewal {
         }
         let held = source.held.load();
         let due_ms = match &*held {
-            Some(held) if held.generation != source.rejected.load(Relaxed) => {
-                held.renew_ms.saturating_sub(self.early_ms)
-            }
-            _ => 0,
+            Some(held) if source.is_rejected() => held.again_ms,
+            Some(held) => held.renew_ms.saturating_sub(self.early_ms),
+            None => 0,
         };
         due_ms.max(self.not_before_ms)
     }
@@ -85,8 +84,8 @@ impl Renewal {
                 let life_ms = fetched.expires_s.saturating_mul(1_000);
                 self.early_ms = fastrand::u64(..=limits::TOKEN_SPREAD_MS.min(life_ms / 10));
                 self.failures = 0;
-                // A token of no length, and one that is refused at once, must not be asked for in a loop.
-                self.not_before_ms = now_ms + limits::TOKEN_AGAIN_MS.min((life_ms / 2).max(1_000));
+                // A token of no length must not be asked for in a loop.
+                self.not_before_ms = now_ms + limits::TOKEN_FRESH_MS.min((life_ms / 2).max(1_000));
                 self.source.give(fetched, now_ms);
             }
             Err((trouble, ahead_s)) => {

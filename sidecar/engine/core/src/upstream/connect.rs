@@ -14,7 +14,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::barred::is_barred;
-use super::{Origin, Trust};
+use super::unreached::{of_handshake, of_lookup};
+use super::{Origin, Trust, Unreached};
+use crate::error::Hopeless;
 use crate::limits;
 
 /// Client TLS: the system's roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` honoured), ALPN h2 and http/1.1;
@@ -96,11 +98,11 @@ pub(super) async fn connect(
     origin: &Origin,
     roots: &TlsRoots,
     proxies: &Matcher,
-) -> Result<Connected, String> {
+) -> Result<Connected, Unreached> {
     let tcp = match proxy_for(origin, proxies) {
         Some((proxy, authorization)) => tunnel(origin, &proxy, authorization).await?,
         None if origin.trust == Trust::Node => dial(&origin.host, origin.port).await?,
-        None => call(&origin.host, origin.port).await?,
+        None => call(origin).await?,
     };
     if !origin.tls {
         return Ok(Connected { io: Box::new(tcp), http2: false });
@@ -110,21 +112,37 @@ pub(super) async fn connect(
     let tls = TlsConnector::from(roots.of(origin.trust)?)
         .connect(name, tcp)
         .await
-        .map_err(|error| format!("TLS with {}: {error}", origin.host))?;
+        .map_err(|error| no_handshake(origin, &error))?;
     let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok(Connected { io: Box::new(tls), http2 })
 }
 
+/// A gateway's certificate is made anew, and its authority's bundle with it: that may be over in a moment.
+fn no_handshake(origin: &Origin, error: &std::io::Error) -> Unreached {
+    let why = format!("TLS with {}: {error}", origin.host);
+    let hopeless = of_handshake(error).filter(|_| origin.trust != Trust::Hub);
+    Unreached { why, hopeless }
+}
+
 /// Connects to a provider by the first of its addresses that answers. What a name leads to is looked at
 /// here and nowhere before: it may lead elsewhere by now.
-async fn call(host: &str, port: u16) -> Result<TcpStream, String> {
-    let unknown = |error: std::io::Error| format!("connect to {host}:{port}: {error}");
+async fn call(origin: &Origin) -> Result<TcpStream, Unreached> {
+    let Origin { host, port, trust, .. } = origin;
+    let port = *port;
+    let unknown = |error: std::io::Error| Unreached {
+        why: format!("connect to {host}:{port}: {error}"),
+        // A gateway's name comes with its gateway.
+        hopeless: of_lookup(&error).filter(|_| *trust != Trust::Hub),
+    };
     let mut trouble = format!("connect to {host}:{port}: no address");
-    for address in tokio::net::lookup_host((host, port)).await.map_err(unknown)? {
+    let (mut barred, mut open) = (false, false);
+    for address in tokio::net::lookup_host((host.as_str(), port)).await.map_err(unknown)? {
         if is_barred(address.ip()) {
             trouble = format!("connect to {host}:{port}: no provider may be at {}", address.ip());
+            barred = true;
             continue;
         }
+        open = true;
         match TcpStream::connect(address).await {
             Ok(tcp) => {
                 tcp.set_nodelay(true).map_err(|error| format!("{host}: {error}"))?;
@@ -133,7 +151,7 @@ async fn call(host: &str, port: u16) -> Result<TcpStream, String> {
             Err(error) => trouble = format!("connect to {host}:{port}: {error}"),
         }
     }
-    Err(trouble)
+    Err(Unreached { why: trouble, hopeless: (barred && !open).then_some(Hopeless::Barred) })
 }
 
 async fn dial(host: &str, port: u16) -> Result<TcpStream, String> {

@@ -4,10 +4,12 @@ mod barred;
 mod body;
 mod connect;
 mod pool;
+mod unreached;
 
 pub use body::Pieces;
 pub use connect::TlsRoots;
 pub use pool::{Connection, Exchange, Pool, SendError};
+pub use unreached::Unreached;
 
 use http::{HeaderValue, Uri};
 

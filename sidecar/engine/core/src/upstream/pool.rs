@@ -16,14 +16,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::Instant;
 
 use super::connect::{Connected, TlsRoots, connect};
-use super::{Origin, Pieces};
+use super::{Origin, Pieces, Unreached};
 use crate::limits;
 
 /// Why a request got no answer head.
 #[derive(Debug)]
 pub enum SendError {
     /// No connection; nothing was sent.
-    Unreachable(String),
+    Unreachable(Unreached),
     /// The connection broke before the answer's head; the peer may have seen the request.
     Broken(String),
 }
@@ -67,7 +67,7 @@ pub struct PerOrigin {
     http1_only: Cell<bool>,
     /// Held while a connection that many may share is being made.
     opening: tokio::sync::Mutex<()>,
-    failure: RefCell<Option<(Instant, String)>>,
+    failure: RefCell<Option<(Instant, Unreached)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -120,7 +120,7 @@ impl Pool {
                     // Once: the next connection is a new one.
                     Err(Unsent::Request(unsent)) if !closed => request = *unsent,
                     Err(Unsent::Request(_)) => {
-                        return Err(SendError::Unreachable(CLOSED.to_owned()));
+                        return Err(unreachable(CLOSED.to_owned()));
                     }
                     Err(Unsent::No(why)) => return Err(SendError::Broken(why)),
                 }
@@ -136,7 +136,7 @@ impl Pool {
             };
             if sender.ready().await.is_err() {
                 if fresh {
-                    return Err(SendError::Unreachable(CLOSED.to_owned()));
+                    return Err(unreachable(CLOSED.to_owned()));
                 }
                 continue;
             }
@@ -156,7 +156,7 @@ impl Pool {
                         *request.uri_mut() = absolute;
                     }
                     Some(_) => {
-                        return Err(SendError::Unreachable(error.into_error().to_string()));
+                        return Err(unreachable(error.into_error().to_string()));
                     }
                     None => return Err(SendError::Broken(error.into_error().to_string())),
                 },
@@ -200,9 +200,10 @@ impl Pool {
         let opened = self.dial(origin, per_origin).await;
         match &opened {
             Ok(sender) => per_origin.http1_only.set(sender.is_some()),
-            Err(SendError::Unreachable(why) | SendError::Broken(why)) => {
+            Err(SendError::Unreachable(why)) => {
                 *per_origin.failure.borrow_mut() = Some((Instant::now(), why.clone()));
             }
+            Err(SendError::Broken(_)) => {} // nothing was sent yet
         }
         opened
     }
@@ -215,11 +216,9 @@ impl Pool {
         let limit = Duration::from_millis(limits::CONNECT_TIMEOUT_MS);
         let connected = tokio::time::timeout(limit, connect(origin, &self.roots, &self.proxies))
             .await
-            .map_err(|_| {
-                SendError::Unreachable(format!("no connection to {} in 5 s", origin.host))
-            })?
+            .map_err(|_| unreachable(format!("no connection to {} in 5 s", origin.host)))?
             .map_err(SendError::Unreachable)?;
-        let failed = |error: hyper::Error| SendError::Unreachable(error.to_string());
+        let failed = |error: hyper::Error| unreachable(error.to_string());
         if connected.http2 {
             let shared = handshake_http2(connected).await.map_err(failed)?;
             per_origin.shared.borrow_mut().push(shared);
@@ -234,6 +233,11 @@ impl Pool {
         tokio::task::spawn_local(async move { drop(connection.await) });
         Ok(Some(sender))
     }
+}
+
+/// That may go better the next time.
+fn unreachable(why: String) -> SendError {
+    SendError::Unreachable(why.into())
 }
 
 const CLOSED: &str = "closed at once after connecting";
