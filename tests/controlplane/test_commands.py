@@ -84,8 +84,11 @@ def test_a_person_with_the_right_sees_their_namespace(
     digest = publish(hub, namespace)
     pod = hub.pod(namespace, "app")
     report(hub, namespace, pod, digest)
-    ann = person(crds, namespace, f"budgets.{GROUP}", f"routingpolicies.{GROUP}")
+    kinds = ("budgets", "routingpolicies", "modelpools")
+    ann = person(crds, namespace, *(f"{kind}.{GROUP}" for kind in kinds))
     place = ("-n", namespace, "--hub", hub.url)
+    limits = run(ann, "limits", "--routers", "--json", *place)
+    assert (limits.exit_code, limits.stdout.strip()) == (exits.OK, "[]"), limits.output
     budgets = run(ann, "budgets", "--json", *place)
     assert budgets.exit_code == exits.OK, budgets.output
     assert [row["account"] for row in json.loads(budgets.stdout)] == [f"{namespace}/team/day"]
@@ -117,7 +120,7 @@ def test_without_a_right_the_rule_to_grant_is_named(
 ) -> None:
     """Status 77; the message names the right, the remedy the command that grants it."""
     ann = person(crds, namespace)
-    for command in ("spend", "budgets", "proxy-status"):
+    for command in ("spend", "budgets", "limits", "proxy-status"):
         for place in (("-n", namespace), ("-A",)):
             refused = run(ann, command, *place, "--hub", hub.url)
             assert refused.exit_code == exits.FORBIDDEN, refused.output

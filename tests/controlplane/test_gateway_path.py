@@ -6,6 +6,7 @@ would say stands in the sidecar's own /etc/hosts.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import shlex
 import shutil
@@ -14,6 +15,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ from support.controllers import Home, controller, make_home
 from support.eventually import eventually
 from support.gateway_rights import allow_gateways
 from support.hub_in_cluster import HubInCluster, hub_in_cluster
+from support.limited_world import offered
 from support.line import asked
 from support.processes import Sidecar, Simulator, ended
 from support.resources import budget, hosted, policy, pool, rule
@@ -37,6 +40,8 @@ from support.resources_in_cluster import config_map
 pytestmark = pytest.mark.timeout(300)
 OWNER, GUEST, NAME = "path-owner", "path-guest", "pointsman-gateway-main"
 ADDRESS, KEY = "127.61.7.1", "sk-of-the-owner"
+PER_MINUTE = 300
+ALLOWED = {"requestsPerMinute": PER_MINUTE, "maxInFlight": 4}
 OVERLAP_S = "4"
 """Between the steps of a root's rotation: ten minutes by default."""
 
@@ -112,7 +117,8 @@ def parts(crds: ControlPlane, tmp_path: Path) -> Iterator[Parts]:
     memory = Path(tempfile.mkdtemp(dir="/dev/shm", prefix="pointsman-path-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, memory)
-        provider = Simulator(tmp_path, "a", tls={"certOut": str(tmp_path / "provider.pem")})
+        own = {"certOut": str(tmp_path / "provider.pem")}
+        provider = Simulator(tmp_path, "a", tls=own, limits={"sim-2": ALLOWED})
         stack.enter_context(ended(provider))
         hub = stack.enter_context(hub_in_cluster(crds, tmp_path / "hub", home.namespace))
         listed = ("--gateway-namespaces", OWNER, "--overlap-seconds", OVERLAP_S)
@@ -124,21 +130,22 @@ def parts(crds: ControlPlane, tmp_path: Path) -> Iterator[Parts]:
 def resources(url: str) -> list[dict[str, Any]]:
     """The owner's pool with a key and a Budget; the guest's policy, which names no key."""
     secret = {"secretRef": {"name": "pointsman-credentials", "key": "sim"}}
-    model = hosted(
-        provider={
-            "type": "OpenAICompatible",
-            "model": "sim-1",
-            "baseURL": f"{url}/v1",
-            "credential": secret,
-        },
-        pricing={"inputPerMTok": "1", "outputPerMTok": "1"},
-        contextWindow=128_000,
+    each: dict[str, Any] = {"type": "OpenAICompatible", "credential": secret}
+    each["baseURL"] = f"{url}/v1"
+    priced: dict[str, Any] = {
+        "pricing": {"inputPerMTok": "1", "outputPerMTok": "1"},
+        "contextWindow": 128_000,
+    }
+    models = (
+        hosted(provider={**each, "model": "sim-1"}, **priced),
+        hosted("tight", provider={**each, "model": "sim-2"}, limits=ALLOWED, **priced),
     )
     opened = {"from": "Names", "names": [GUEST]}
+    tight = rule("tight", "main/tight") | {"when": {"models": ["tight"]}}
     return [
-        pool(model, namespace=OWNER, allowedNamespaces=opened),
+        pool(*models, namespace=OWNER, allowedNamespaces=opened),
         budget(namespace=OWNER),
-        policy(rule(), namespace=GUEST, pools=[{"name": "main", "namespace": OWNER}]),
+        policy(tight, rule(), namespace=GUEST, pools=[{"name": "main", "namespace": OWNER}]),
     ]
 
 
@@ -189,8 +196,50 @@ def test_a_guests_call_is_paid_by_the_owners_budget_with_the_owners_key(parts: P
             rows = parts.hub.call(parts.hub.controllers_token(), "GET", "/v1/budgets").json()
             current = {row["account"]: row["settled"] for row in rows if row["current"]}
             assert current[f"{OWNER}/team/day"] > 0
+            _keeps_to_the_owners_limits(parts, shop)
             _goes_on_under_another_root(parts, shop, mount)
             _goes_on_without_a_hub(parts, gateway, shop)
+
+
+def _keeps_to_the_owners_limits(parts: Parts, shop: Sidecar) -> None:
+    """The gateway holds the shares for its guests' calls; the owner sees who, and that it refuses.
+
+    Five times as much is asked for as the provider, which judges for itself, allows.
+    """
+    seconds, began = 6, time.monotonic()
+    load = asyncio.run(
+        offered([shop.url], per_second=PER_MINUTE / 12, seconds=seconds, model="tight")
+    )
+    seen = parts.provider.stats()["limited"]["sim-2"]
+    assert (seen["refused"], load.failures) == (0, []), (seen, load.statuses)
+    assert seen["open_most"] <= ALLOWED["maxInFlight"]
+    # What a minute allows in that time, and the three seconds that may be spent ahead.
+    most = PER_MINUTE / 60 * (time.monotonic() - began + 3) + 1
+    assert 0.8 * PER_MINUTE / 60 * seconds <= seen["admitted"] <= most, (seen, load.statuses)
+    assert load.statuses[200] == seen["admitted"]
+    assert set(load.statuses) == {200, 429}, load.statuses
+    assert shop.state()["limits"] == {}, "the caller's sidecar holds nothing"
+    token = parts.hub.controllers_token()
+    gateway = parts.told["gateway-0"]["POINTSMAN_SIDECAR"]
+    query = {"namespace": OWNER, "routers": "true"}
+
+    def told() -> bool:
+        """The gateway speaks once a second."""
+        rows = parts.hub.call(token, "GET", "/v1/limits", params=query).json()
+        for row in rows:
+            assert [it["sidecar"] for it in row["routers"]] == [gateway]
+            assert row["limit"] == f"{OWNER}/main/tight"
+        requests = next(row for row in rows if row["unit"] == "requests")
+        return bool(requests["used"] == seen["admitted"] and requests["refused"])
+
+    eventually(told)
+    path = f"/apis/pointsman.dev/v1alpha1/namespaces/{OWNER}/modelpools/main"
+
+    def shown() -> bool:
+        targets = {it["name"]: it for it in parts.plane.api.get(path)["status"]["targets"]}
+        return bool(targets["tight"].get("refusingSince")) and "nearLimit" not in targets["mini"]
+
+    eventually(shown, within_s=20)
 
 
 def _goes_on_under_another_root(parts: Parts, shop: Sidecar, mount: Path) -> None:

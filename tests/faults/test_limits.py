@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from support.eventually import eventually
 from support.limited_world import (
     ACCOUNT,
+    Load,
     assert_named,
     at_provider,
     held,
@@ -25,6 +28,7 @@ from support.money_world import MoneyWorld, money_world, say
 pytestmark = pytest.mark.timeout(180)
 PER_MINUTE = 600
 AT_ONCE = 6
+TOKENS = 6_000
 ALLOWED = {"requestsPerMinute": PER_MINUTE, "maxInFlight": AT_ONCE}
 
 
@@ -63,6 +67,68 @@ def test_a_fleet_keeps_to_what_its_provider_allows(world: MoneyWorld) -> None:
     rows = {unit: shares(world, unit) for unit in ("requests", "inFlight")}
     for row in rows.values():
         assert row["held"] + row["resting"] + row["free"] == row["total"], rows
+    _assert_told(world, rows["requests"], load)
+
+
+def _assert_told(world: MoneyWorld, row: dict[str, Any], load: Load) -> None:
+    """Who holds it, what was used, waited and refused; the controller hears of it, too."""
+    admitted = at_provider(world)["admitted"]
+    assert abs(row["used"] - admitted) <= 0.1 * PER_MINUTE, (row, admitted)
+    # Not all of them fail by the same limit; what the last second brought comes with the next.
+    everywhere = [shares(world, unit) for unit in ("requests", "inFlight")]
+    eventually(lambda: _refused(world) == load.statuses[429])
+    assert sum(it["waited"] for it in everywhere) >= load.statuses[429]
+    routers = shares(world, routers=True)["routers"]
+    assert [it["sidecar"] for it in sorted(routers, key=lambda it: it["sidecar"])] == [
+        *(f"sidecar-{name}" for name in "abc")
+    ]
+    assert sum(it["held"] for it in routers) == shares(world)["held"]
+    eventually(lambda: "requestsPerMinute" in _strained(world), within_s=10)
+    assert _strained(world)["requestsPerMinute"]["refusing_since"] > "2026"
+
+
+def _strained(world: MoneyWorld) -> dict[str, dict[str, str]]:
+    """What the controller is told, by the limit's field."""
+    told = world.hub.http.get("/v1/fleet").json()["strained"]
+    assert all((it["namespace"], it["pool"], it["model"]) == ("demo", "main", "gpt") for it in told)
+    return {it["limit"]: it for it in told}
+
+
+def _refused(world: MoneyWorld) -> int:
+    """Calls that were refused for any limit, as the hub was told."""
+    return sum(int(shares(world, unit)["refused"]) for unit in ("requests", "inFlight"))
+
+
+def test_tokens_are_kept_to_as_well(tmp_path: Path) -> None:
+    """Three times as many are asked for, by calls of all sizes: none too many, few left unused."""
+    allowed, seconds = {"tokensPerMinute": TOKENS}, 18
+    with money_world(tmp_path, limits={"gpt-2026": allowed}, pace={"firstTokenMs": 100}) as world:
+        world.put(**limited(**allowed))
+        urls = [world.start_sidecar(name).url for name in "ab"]
+
+        async def mixed() -> list[Load]:
+            # Some 30 and 120 tokens a call, most of which are its answer's.
+            sizes = ((10, 0.025 * TOKENS / 60), (100, 0.02 * TOKENS / 60))
+            return await asyncio.gather(
+                *(
+                    offered(urls, per_second=rate, seconds=seconds, max_tokens=most)
+                    for most, rate in sizes
+                )
+            )
+
+        loads = asyncio.run(mixed())
+        seen = at_provider(world)
+        row = shares(world, "tokens")
+        statuses = sum((load.statuses for load in loads), Counter[int]())
+        say(f"{dict(statuses)} {seen} {row}")
+        assert (seen["refused"], [load.failures for load in loads]) == (0, [[], []])
+        assert seen["tokens_most"] <= TOKENS
+        assert seen["admitted_tokens"] >= 0.85 * TOKENS / 60 * seconds
+        assert statuses[429] > 0
+        assert row["refused"] > 0
+        for load in loads:
+            for refusal in load.refusals:
+                assert_named(refusal, "tokens a minute", "limits.tokensPerMinute")
 
 
 def test_who_needs_it_gets_what_others_do_not(world: MoneyWorld) -> None:

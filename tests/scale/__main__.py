@@ -16,6 +16,7 @@ from pathlib import Path
 
 from scale import (
     controller_edits,
+    flapping_health,
     hub_reconnects,
     hub_streams,
     lease_holders,
@@ -50,6 +51,7 @@ PARTS = tuple(
         overload,
         real_sidecars,
         shared_health,
+        flapping_health,
         shared_limits,
         webhook_reviews,
         controller_edits,

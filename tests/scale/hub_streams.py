@@ -56,9 +56,9 @@ def measure(folder: Path, size: Size) -> list[Row]:
             waits = [edit(http, hub, held, table) for table in tables[1:]]
             busy_s = (processor_s(hub.process.pid) - busy_s) / EDITS
             after, peak = rss_mib(hub.process.pid), rss_mib(hub.process.pid, peak=True)
-    told = f"{streams:,} streams, table of {len(tables[0]):,} bytes, load {load()}"
+    what = f"{streams:,} streams, table of {len(tables[0]):,} bytes, load {load()}"
     return [
-        Row(NAME, "rss_after_edits", after, "MiB", f"hub's RSS; {told}", at_most=HUB_MIB),
+        Row(NAME, "rss_after_edits", after, "MiB", f"hub's RSS; {what}", at_most=HUB_MIB),
         Row(NAME, "rss_peak", peak, "MiB", "the most since its start (VmHWM)"),
         Row(NAME, "rss_opened", opened, "MiB", f"before the edits; empty it had {base:.0f}"),
         Row(NAME, "edit_to_last", max(waits), "s", _edits(waits), at_most=ALL_S),
@@ -96,10 +96,14 @@ def edit(http: httpx.Client, hub: HubProcess, held: list[Any], table: bytes) -> 
 
 def taken(held: list[subprocess.Popen[str]], table: bytes) -> float:
     """Wait until every stream has the table; the monotonic time at which the last had it."""
-    digest = "sha256:" + hashlib.sha256(table).hexdigest()
+    return told(held, "sha256:" + hashlib.sha256(table).hexdigest())
+
+
+def told(held: list[subprocess.Popen[str]], wanted: str) -> float:
+    """The same for whatever `stream_readers` can be asked."""
     for child in held:
         assert child.stdin is not None
-        child.stdin.write(digest + "\n")
+        child.stdin.write(wanted + "\n")
         child.stdin.flush()
     lines = [child.stdout.readline() for child in held if child.stdout is not None]
     if not all(lines):

@@ -1,9 +1,10 @@
-"""One process of part `hub-streams`: holds many TLS streams and says when all took a table.
+"""One process that holds many TLS streams and says when all have been told something.
 
-A child of `hub_streams`. Nothing is kept a stream but its socket and the start of the line that it
-is in; every answer is read into one buffer made beforehand, so that the machine's memory goes to
-the hub's side. Standard input names a digest a line; the answer, one JSON line, comes when every
-stream has read the whole `table` event of that digest.
+A child of `hub_streams` and of `flapping_health`. Nothing is kept a stream but its socket and the
+start of the line that it is in; every answer is read into one buffer made beforehand, so that the
+machine's memory goes to the hub's side. Standard input names a digest a line, or `down MODEL`, or
+`up MODEL`; the answer, one JSON line, comes when every stream has read the whole `table` event of
+that digest, or its last `health` event says that.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _HEAD_BYTES = 160
 """As much of a line as shows which event and digest it is."""
 _BUFFER_BYTES = 256 * 1024
 _TABLE = b'{"event":"table"'
+_HEALTH = b'{"down":'
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class Stream:
     head: bytes = b""
     digest: bytes = b""
     """Of the last table that was read whole."""
+    health: bytes = b""
+    """The last event of that kind, as much of it as is kept."""
 
     def take(self, chunk: bytes) -> None:
         """Go on with the lines."""
@@ -40,12 +44,21 @@ class Stream:
         for other in others:
             if head.startswith(_TABLE):
                 self.digest = head[head.index(b"sha256:") :][:71]
+            elif head.startswith(_HEALTH):
+                self.health = head
             head = other[:_HEAD_BYTES]
         self.head = head
 
+    def has(self, wanted: bytes) -> bool:
+        """Whether it has been told that."""
+        kind, _, model = wanted.partition(b" ")
+        if kind in {b"down", b"up"}:
+            return (b'"%b":' % model in self.health) == (kind == b"down")
+        return self.digest == wanted
+
 
 def main() -> int:
-    """Open the streams, then answer for every digest asked about."""
+    """Open the streams, then answer for everything asked about."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--ca", type=Path, required=True)
@@ -80,16 +93,16 @@ def open_stream(context: ssl.SSLContext, port: int, token: str, number: int) -> 
 
 
 def read_until(
-    poll: select.epoll, streams: dict[int, Stream], digest: bytes, buffer: bytearray
+    poll: select.epoll, streams: dict[int, Stream], wanted: bytes, buffer: bytearray
 ) -> dict[str, float]:
-    """Read on until every stream has that table; when the first and the last had it."""
-    left = {number for number, stream in streams.items() if stream.digest != digest}
+    """Read on until every stream has been told that; when the first and the last were."""
+    left = {number for number, stream in streams.items() if not stream.has(wanted)}
     first = last = time.monotonic()
     before = len(left)
     while left:
         for number, _ in poll.poll(1.0):
             _drain(streams[number], buffer)
-            if number in left and streams[number].digest == digest:
+            if number in left and streams[number].has(wanted):
                 last = time.monotonic()
                 first = last if len(left) == before else first
                 left.discard(number)

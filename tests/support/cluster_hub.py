@@ -27,8 +27,9 @@ class ClusterHub:
         self.pools: dict[tuple[str, str], dict[str, Any]] = {}
         self.pool_documents: dict[tuple[str, str], dict[str, Any]] = {}
         self.models: list[dict[str, Any]] = []
-        self.down: list[dict[str, Any]] = []
         """Self-hosted ones as it sees them; `see` changes them."""
+        self.down: list[dict[str, Any]] = []
+        self.strained: list[dict[str, Any]] = []
         self.accounts: list[dict[str, Any]] = []
         self.writes: list[tuple[float, str, str]] = []
         """Time, method, path of each accepted write."""
@@ -97,6 +98,13 @@ class ClusterHub:
             self._revision += 1
             self._changed.notify_all()
 
+    def strain(self, *strained: dict[str, Any]) -> None:
+        """Limits that are used up or nearly so, as it says from now on."""
+        with self._changed:
+            self.strained = list(strained)
+            self._revision += 1
+            self._changed.notify_all()
+
     def digest(self, namespace: str, policy: str) -> str:
         """Of the table that it serves; empty: none."""
         return str(self.tables.get((namespace, policy), {}).get("digest", ""))
@@ -132,7 +140,7 @@ class ClusterHub:
                 lambda: self._revision != after or self._server is None, timeout=wait_s
             )
             sidecars = list(self._sidecars.values())
-            told = {"models": self.models, "down": self.down}
+            told = {"models": self.models, "down": self.down, "strained": self.strained}
             return {"rev": self._revision, "sidecars": sidecars, **told}
 
     def _write_pool(

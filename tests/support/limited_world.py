@@ -38,9 +38,10 @@ def held(sidecar: Sidecar, unit: str = "requests") -> int:
     return int(sidecar.state()["limits"].get(ACCOUNT, {}).get(unit, {}).get("held", 0))
 
 
-def shares(world: MoneyWorld, unit: str = "requests") -> dict[str, Any]:
+def shares(world: MoneyWorld, unit: str = "requests", **query: bool) -> dict[str, Any]:
     """How the hub sees one limit."""
-    rows: list[dict[str, Any]] = world.hub.http.get("/v1/limits").raise_for_status().json()
+    answer = world.hub.http.get("/v1/limits", params=query)
+    rows: list[dict[str, Any]] = answer.raise_for_status().json()
     return next(row for row in rows if row["limit"] == ACCOUNT and row["unit"] == unit)
 
 

@@ -270,6 +270,10 @@ class TargetStatus(Struct):
     """Why most of those do that do not call it freely: the class of the error (docs/faults.md)."""
     down_since: Annotated[str, Field(max_length=bounds.TIME_LENGTH)] | None = None
     """Since when all sidecars try it last, because several found it down."""
+    near_limit: Literal["requestsPerMinute", "tokensPerMinute", "maxInFlight"] | None = None
+    """Which of its `limits` is nearly used up, or refuses calls."""
+    refusing_since: Annotated[str, Field(max_length=bounds.TIME_LENGTH)] | None = None
+    """Since when calls wait for that limit in vain and get 429; until none did for a minute."""
 
 
 class ModelPoolStatus(Status):

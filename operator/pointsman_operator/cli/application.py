@@ -7,6 +7,7 @@ import typer
 from pointsman_operator.cli.inspect import budgets, explain, spend
 from pointsman_operator.cli.keys.commands import KEYS
 from pointsman_operator.cli.learning import LEARN
+from pointsman_operator.cli.limited import limits
 from pointsman_operator.cli.playing import demo
 from pointsman_operator.cli.proxies import proxy_status
 from pointsman_operator.cli.resources import compile_folder, validate
@@ -28,6 +29,7 @@ APPLICATION.command("compile")(compile_folder)
 APPLICATION.command("explain")(explain)
 APPLICATION.command("spend")(spend)
 APPLICATION.command("budgets")(budgets)
+APPLICATION.command("limits")(limits)
 APPLICATION.command("proxy-status")(proxy_status)
 APPLICATION.add_typer(KEYS, name="keys")
 APPLICATION.add_typer(LEARN, name="learn")

@@ -106,6 +106,12 @@ class HubClient:
         found: list[dict[str, Any]] = self._call("GET", "/v1/budgets", params=only(namespace))
         return found
 
+    def limits(self, namespace: str = "", *, routers: bool = False) -> list[dict[str, Any]]:
+        """Each limit of a model; with `routers`, who holds it. An empty namespace means all."""
+        query = only(namespace) | ({"routers": "true"} if routers else {})
+        found: list[dict[str, Any]] = self._call("GET", "/v1/limits", params=query)
+        return found
+
     def sidecars(self, namespace: str = "") -> list[dict[str, Any]]:
         """Who is connected, and which table each has in force; an empty namespace means all."""
         found: list[dict[str, Any]] = self._call("GET", "/v1/sidecars", params=only(namespace))

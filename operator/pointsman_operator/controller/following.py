@@ -9,7 +9,12 @@ from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.controller import limits
 from pointsman_operator.controller.budgets import Accounts
-from pointsman_operator.controller.observed import read_down, read_fleet, read_models
+from pointsman_operator.controller.observed import (
+    read_down,
+    read_fleet,
+    read_models,
+    read_strained,
+)
 from pointsman_operator.controller.publishing import Publisher
 from pointsman_operator.controller.reconcile import Lane, Reconciler
 from pointsman_operator.controller.world import World
@@ -59,6 +64,7 @@ class HubFollower:
                 touched = self._world.take_fleet(read_fleet(document))
                 self._reconciler.seen(self._world.take_models(read_models(document)))
                 self._reconciler.seen(self._world.take_down(read_down(document)))
+                self._reconciler.seen(self._world.take_strained(read_strained(document)))
                 for namespace in touched:
                     self._reconciler.seen(self._world.in_namespace(namespace))
                 self.known.set()

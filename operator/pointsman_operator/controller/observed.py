@@ -100,6 +100,18 @@ class Down:
 
 
 @dataclass(frozen=True, slots=True)
+class Strained:
+    """A limit of a model that is nearly used up, or for which calls are refused."""
+
+    name: str
+    """The model within its pool."""
+    limit: str
+    """The field of `limits`."""
+    refusing_since: str
+    """Empty: it refuses none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One limit's current window at the hub; picodollars."""
 
@@ -197,6 +209,18 @@ def read_down(document: Mapping[str, Any]) -> dict[ObjectName, tuple[Down, ...]]
         down = Down(str(row["model"]), str(row["class"]), str(row["since"]))
         found.setdefault(pool, []).append(down)
     return {pool: tuple(models) for pool, models in found.items()}
+
+
+def read_strained(document: Mapping[str, Any]) -> dict[ObjectName, tuple[Strained, ...]]:
+    """Limits of models that are used up or nearly so, by pool."""
+    found: dict[ObjectName, list[Strained]] = {}
+    # An older hub tells of none.
+    for row in document.get("strained", ()):
+        pool = ObjectName(str(row["namespace"]), str(row["pool"]))
+        refusing_since = str(row.get("refusing_since") or "")
+        strained = Strained(str(row["model"]), str(row["limit"]), refusing_since)
+        found.setdefault(pool, []).append(strained)
+    return {pool: tuple(each) for pool, each in found.items()}
 
 
 def read_account(row: Mapping[str, Any]) -> Account:

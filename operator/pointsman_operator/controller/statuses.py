@@ -124,7 +124,7 @@ def _pool(world: World, pool: ModelPool) -> Draft:
     facts = {
         **pool_facts(resolved),
         "policies": len(uses),
-        "targets": pool_targets(name, used, down),
+        "targets": pool_targets(name, used, down, world.strained.get(name, ())),
         **endpoint_share(own, seen),
     }
     findings = pool_findings(name, secrets, used, down) + engine_findings(own, seen, world.hub)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from pointsman_operator.api.meta import ObjectName
 from pointsman_operator.compile import CompiledTable
 from pointsman_operator.controller.findings import Finding, finding, names
-from pointsman_operator.controller.observed import Down, Sidecar
+from pointsman_operator.controller.observed import Down, Sidecar, Strained
 from pointsman_operator.controller.truth_refs import (
     CLOSED,
     HALF_OPEN,
@@ -38,11 +39,17 @@ def pool_findings(
 
 
 def pool_targets(
-    pool: ObjectName, uses: Sequence[PoolUse], down: Sequence[Down]
+    pool: ObjectName,
+    uses: Sequence[PoolUse],
+    down: Sequence[Down],
+    strained: Sequence[Strained],
 ) -> list[dict[str, Any]]:
     """Each model's breakers, counted, why most that are not closed are not, and what all know."""
     told = {it.name: it.since for it in down}
+    limited = _limited(strained)
     classes = _classes(pool, uses)
+    breakers = _breakers(pool, uses)
+    counted = ((model, breakers.get(model, Counter())) for model in breakers.keys() | limited)
     return [
         {
             "name": model,
@@ -51,9 +58,20 @@ def pool_targets(
             "open": states[OPEN],
             **({"error": _usual(classes[model])} if model in classes else {}),
             **({"downSince": told[model]} if model in told else {}),
+            **limited.get(model, {}),
         }
-        for model, states in sorted(_breakers(pool, uses).items())
+        for model, states in sorted(counted, key=itemgetter(0))
     ]
+
+
+def _limited(strained: Sequence[Strained]) -> dict[str, dict[str, str]]:
+    """Of each model the limit that is told of: the one that has refused calls for longest."""
+    found: dict[str, dict[str, str]] = {}
+    # Those that refuse come first, then by name, so that a status does not waver.
+    for it in sorted(strained, key=lambda it: (not it.refusing_since, it.refusing_since, it.limit)):
+        since = {"refusingSince": it.refusing_since} if it.refusing_since else {}
+        found.setdefault(it.name, {"nearLimit": it.limit, **since})
+    return found
 
 
 def _resolved(pool: ObjectName, secrets: set[str], uses: Sequence[PoolUse]) -> Finding:

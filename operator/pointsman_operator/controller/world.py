@@ -30,7 +30,7 @@ from pointsman_operator.compile.snapshot import bound_namespaces
 from pointsman_operator.compile.table_budget import TableBudget
 from pointsman_operator.controller import limits
 from pointsman_operator.controller.held import Held, read_held, ref_of
-from pointsman_operator.controller.observed import Account, Down, OwnModel, Pod, Sidecar
+from pointsman_operator.controller.observed import Account, Down, OwnModel, Pod, Sidecar, Strained
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class World:
     """Self-hosted ones by pool, as the hub sees them."""
     down: Mapping[ObjectName, tuple[Down, ...]] = field(default_factory=dict)
     """Models that the hub judges to be down, by pool."""
+    strained: Mapping[ObjectName, tuple[Strained, ...]] = field(default_factory=dict)
+    """Limits of models that are used up or nearly so, by pool."""
     accounts: Mapping[str, Account] | None = None
     """By `namespace/budget/limit`; None: the hub has told none yet."""
     hub: str = "the hub has not been asked yet"
@@ -312,6 +314,13 @@ class World:
         """What the hub now judges to be down; the pools in which something changed."""
         before, self.down = self.down, down
         return self._pools_between(before, down)
+
+    def take_strained(
+        self, strained: Mapping[ObjectName, tuple[Strained, ...]]
+    ) -> frozenset[ObjectRef]:
+        """Limits that are used up or nearly so; the pools in which something changed."""
+        before, self.strained = self.strained, strained
+        return self._pools_between(before, strained)
 
     def _pools_between(
         self, before: Mapping[ObjectName, object], now: Mapping[ObjectName, object]

@@ -71,6 +71,13 @@ ALERTS: tuple[Alert, ...] = (
         " {{ $labels.provider }}.",
     ),
     Alert(
+        "PointsmanLimitRefuses",
+        "sum by (limit, unit) (rate(pointsman_limit_refusals_total[5m])) > 0",
+        "5m",
+        "warning",
+        "Calls are refused because of a limit ({{ $labels.unit }}) of model {{ $labels.limit }}.",
+    ),
+    Alert(
         "PointsmanModelSaturated",
         "min by (pool, model) (pointsman_model_saturation_ratio) >= 1",
         "5m",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.access import caller_of, hub_state
 from pointsman_operator.hub.callers import Caller, check_controller, check_right
 from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.existing import read_existing
-from pointsman_operator.hub.fleet import Sidecar
+from pointsman_operator.hub.listing import shown_all
 from pointsman_operator.hub.messages import ReleaseRequest, TuningRequest
-from pointsman_operator.hub.moments import rfc3339
 from pointsman_operator.hub.state import HubState
 from pointsman_operator.hub.tables import parse_fence
 from pointsman_operator.hub.targets import parse_target
@@ -142,20 +142,23 @@ async def put_certificate(state: State, pod: str, request: Request) -> dict[str,
     return {}
 
 
-@router.get("/fleet", dependencies=[OnlyController])
+@router.get("/fleet", dependencies=[OnlyController], response_model=None)
 async def fleet(
     state: State,
     after: Annotated[int, Query(ge=-1)] = -1,
     wait: Annotated[float, Query(ge=0, le=limits.FLEET_WAIT_S)] = 0,
-) -> dict[str, Any]:
+) -> Response:
     """Every sidecar, at once where something has changed after that revision."""
     await state.fleet.news(after, wait)
-    return {
+    rest = {
         "rev": state.fleet.revision,
-        "sidecars": [shown(entry) for entry in state.fleet],
         "models": state.models.told(),
         "down": state.health.told(),
+        "strained": state.strains.told(),
     }
+    rows = await shown_all(list(state.fleet))
+    content = json.dumps(rest).encode()[:-1] + b', "sidecars": [' + rows + b"]}"
+    return Response(content, media_type="application/json")
 
 
 @router.post("/ledger/release")
@@ -167,23 +170,3 @@ async def release(
     await check_right(who, request.app.state.rights, "update", "budgets", namespace)
     reason = f"{asked.reason} (by {who.name})" if who.name else asked.reason
     return {"released": await state.ledger.release(asked.account, asked.window, reason)}
-
-
-def shown(entry: Sidecar) -> dict[str, Any]:
-    """One sidecar as the API shows it; what it has not said is left out."""
-    facts = asdict(entry.facts)
-    facts["outages"] = {
-        model: {"class": outage.class_, "since": rfc3339(outage.since_ms)}
-        for model, outage in entry.facts.outages.items()
-    }
-    told = {name: value for name, value in facts.items() if value or name in ALWAYS}
-    return {
-        "sidecar": entry.sidecar,
-        "boot": entry.boot,
-        "connected": entry.connected,
-        "seen_at": rfc3339(entry.seen_ms),
-        **told,
-    }
-
-
-ALWAYS = frozenset({"namespace", "pod", "workload", "digest"})

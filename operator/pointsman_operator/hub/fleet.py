@@ -65,7 +65,16 @@ class Facts:
 class Sidecar:
     """One engine start of one sidecar."""
 
-    __slots__ = ("_changed", "_streams", "boot", "facts", "seen_ms", "served", "sidecar")
+    __slots__ = (
+        "_changed",
+        "_streams",
+        "boot",
+        "facts",
+        "seen_ms",
+        "served",
+        "sidecar",
+        "written",
+    )
 
     def __init__(self, sidecar: str, boot: str, changed: Callable[[], None]) -> None:
         self.sidecar = sidecar
@@ -74,6 +83,8 @@ class Sidecar:
         self.seen_ms = 0
         self.served: Served | None = None
         """What decides on its table; None until its first stream."""
+        self.written: bytes | None = None
+        """As the controller is told of it; None: that has changed."""
         self._changed = changed
         self._streams = 0
 
@@ -87,18 +98,22 @@ class Sidecar:
         facts = replace(self.facts, **told)  # type: ignore[arg-type]  # checked by `messages`
         if facts != self.facts:
             self.facts = facts
-            self._changed()
+            self._tell()
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
         """Count a stream while the block runs."""
         self._streams += 1
-        self._changed()
+        self._tell()
         try:
             yield
         finally:
             self._streams -= 1
-            self._changed()
+            self._tell()
+
+    def _tell(self) -> None:
+        self.written = None
+        self._changed()
 
 
 class Fleet:

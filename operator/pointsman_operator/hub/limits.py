@@ -37,6 +37,9 @@ TARGET_BYTES_MAX = 8_192
 LABELS_MAX = 256
 FLEET_WAIT_S = 30.0
 """How long the controller's question for news may wait."""
+LISTED_AT_ONCE = 500
+"""Sidecars that are written for it before others have their turn: about a millisecond's work, or
+ten where all have changed."""
 FACTS_MAX = 1_024
 """Targets and credentials in one report."""
 
@@ -132,5 +135,18 @@ DIVIDED_EACH_TIME = 64
 """With more holders than this a limit is not divided anew each time that one speaks ..."""
 DIVIDED_EVERY_MS = 100
 """... but after this."""
+STRAIN_LOOK_S = 5.0
+"""How often it is looked which limits are nearly used up, or refuse calls."""
+STRAIN_NEAR_PERCENT = 90
+"""Used so far, twice in succession, a limit is nearly used up ..."""
+STRAIN_EASED_PERCENT = 75
+"""... until it was used less far than this ..."""
+STRAIN_HOLDS_MS = 60_000
+"""... for so long; and it refuses calls until none was for so long. What is told of a limit changes
+no more often."""
+LIMITS_MEASURED_MAX = 1_000
+"""Limits in the hub's metrics, by name; it is told how many are left out."""
+HOLDERS_SHOWN_MAX = 100
+"""Holders of one limit that people are shown."""
 HOLDERS_OVER_MAX = 40_000
 """Starts that have ended and are still known, so that what comes late of them changes nothing."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from pointsman_operator.hub.engines.figures import ModelGauges
+from pointsman_operator.hub.quota.shown import LimitGauges
 from pointsman_operator.ledger.ledger import Balance
 
 PICO_PER_DOLLAR = 10**12
@@ -31,6 +32,7 @@ class HubMetrics:
             buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
         )
         self.models = ModelGauges(self.registry)
+        self.limits = LimitGauges(self.registry)
         self._streams = self._gauge("pointsman_hub_streams", "Open streams to sidecars.")
         self._failing = self._gauge(
             "pointsman_ledger_store_failing", "1 while the last write to the store failed."

@@ -12,12 +12,13 @@ from sqlalchemy import text
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.access import caller_of, hub_state
 from pointsman_operator.hub.callers import FORBIDDEN, Caller, check_right
-from pointsman_operator.hub.control_routes import shown
 from pointsman_operator.hub.decisions import unknown_decision
 from pointsman_operator.hub.errors import HubError
 from pointsman_operator.hub.fleet import Sidecar
 from pointsman_operator.hub.gate import CALLER
+from pointsman_operator.hub.listing import shown
 from pointsman_operator.hub.moments import rfc3339, since_moment
+from pointsman_operator.hub.quota.shown import holders_of, limit_rows
 from pointsman_operator.hub.state import HubState
 from pointsman_operator.ledger.errors import StoreUnavailable
 from pointsman_operator.ledger.ledger import Balance
@@ -100,25 +101,23 @@ async def budgets(
 
 @router.get("/v1/limits")
 async def limits_of_models(
-    state: State, who: Who, request: Request, namespace: NamespaceQuery = ""
+    state: State,
+    who: Who,
+    request: Request,
+    *,
+    routers: bool = False,
+    namespace: NamespaceQuery = "",
 ) -> list[dict[str, Any]]:
-    """Each limit of a model and where its units are, by the namespace of its pool."""
+    """Each limit of a model and where its units are, by the namespace of its pool.
+
+    With `routers`, who holds most of it, and who waits.
+    """
     await check_right(who, request.app.state.rights, "get", "modelpools", namespace)
-    now_ms = state.desk.now_ms
-    return [
-        {
-            "limit": limit,
-            "unit": unit.value,
-            "total": pot.total,
-            "free": pot.free(now_ms),
-            "held": pot.held,
-            "resting": pot.resting,
-            "wanted": pot.wanted,
-            "holders": len(pot),
-        }
-        for limit, unit, pot in state.desk.standings()
-        if not namespace or limit.startswith(namespace + "/")
-    ]
+    found = limit_rows(state.desk, state.strains, namespace)
+    if routers:
+        holders = holders_of(state.desk, state.fleet, namespace)
+        return [row | {"routers": holders[row["limit"], row["unit"]]} for row in found]
+    return found
 
 
 @router.get("/v1/sidecars")
@@ -157,6 +156,7 @@ async def metrics(state: State, request: Request) -> Response:
     if who is not None:
         await check_right(who, request.app.state.rights, "get", "budgets", "")
     state.metrics.models.show(state.models, state.pools)
+    state.metrics.limits.show(state.desk)
     page = state.metrics.page(
         await state.ledger.balances(),
         streams=len(state.feed),

@@ -19,6 +19,7 @@ from pointsman_operator.hub.health import Health
 from pointsman_operator.hub.metrics import HubMetrics
 from pointsman_operator.hub.newborn import Newborn
 from pointsman_operator.hub.quota.desk import Desk
+from pointsman_operator.hub.quota.strain import Strains
 from pointsman_operator.hub.tables import Tables
 from pointsman_operator.hub.tickets import Tickets
 from pointsman_operator.hub.tunings import Tunings
@@ -49,6 +50,7 @@ class HubState:
     metrics: HubMetrics
     newborn: Newborn
     desk: Desk
+    strains: Strains
 
     def declare_tables(self, namespace: str) -> None:
         """Tell the ledger and whoever watches engines what a namespace's tables say now."""
@@ -82,17 +84,21 @@ async def opened(
             number = await ledger.begin_incarnation(why)
             LOGGER.warning("restored (%s): leases are void, incarnation %d begins", why, number)
         state = await _assembled(database, ledger)
-        sweeping = asyncio.create_task(_sweep(state))
-        tending = asyncio.create_task(_tend(state))
-        judging = asyncio.create_task(state.health.run(state.fleet.changed))
-        for duty in (sweeping, tending, judging):
+        work = (
+            _sweep(state),
+            _tend(state),
+            state.health.run(state.fleet.changed),
+            state.strains.run(state.fleet.changed),
+        )
+        duties = [asyncio.create_task(it) for it in work]
+        for duty in duties:
             duty.add_done_callback(_tell_failure)
         try:
             yield state
         finally:
-            for task in (sweeping, tending, judging):
-                task.cancel()
-            await asyncio.gather(sweeping, tending, judging, return_exceptions=True)
+            for duty in duties:
+                duty.cancel()
+            await asyncio.gather(*duties, return_exceptions=True)
             await state.decisions.close()
             await ledger.close()
     finally:
@@ -147,6 +153,7 @@ async def _assembled(database: Database, ledger: Ledger) -> HubState:
         metrics=HubMetrics(),
         newborn=Newborn(database, tables),
         desk=desk,
+        strains=Strains(desk, database.clock),
     )
     state.declare_all()
     return state

@@ -179,6 +179,25 @@ def test_an_outage_that_some_found_is_the_pools(
     assert "ProviderUnreachable" in told
 
 
+def test_a_limit_that_is_used_up_is_the_pools(
+    crds: ControlPlane, served: str, hub: ClusterHub
+) -> None:
+    """Which one, and since when it refuses calls; the model works, so nothing is held up."""
+    _report(hub, served, _uid(crds, served, "one"), "one", targets={"main/mini": "Closed"})
+    found = {"namespace": served, "pool": "main", "model": "mini"}
+    near = found | {"limit": "maxInFlight", "near_since": "2026-11-22T09:58:00+00:00"}
+    hub.strain(near)
+    eventually(lambda: _target(crds, served).get("nearLimit") == "maxInFlight")
+    assert "refusingSince" not in _target(crds, served)
+    since = "2026-11-22T09:59:00+00:00"
+    hub.strain(near, found | {"limit": "tokensPerMinute", "refusing_since": since})
+    wanted = {"nearLimit": "tokensPerMinute", "refusingSince": since, "closed": 1}
+    eventually(lambda: wanted.items() <= _target(crds, served).items())
+    assert verdict(crds, served, "modelpools/main", "Ready") == ("True", "Ready")
+    hub.strain()
+    eventually(lambda: "nearLimit" not in _target(crds, served))
+
+
 def test_a_flapping_targets_status_is_written_every_five_seconds_at_most(
     crds: ControlPlane, served: str, hub: ClusterHub
 ) -> None:

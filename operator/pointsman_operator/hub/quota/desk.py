@@ -114,7 +114,8 @@ class Desk:
         """Every limit that is declared, by name."""
         for limit in sorted(self._declared):
             for unit, total in self._declared[limit].items():
-                yield limit, unit, self._pots.get((limit, unit)) or Pot(total)
+                pot = self._pots.get((limit, unit))
+                yield limit, unit, Pot(total) if pot is None else pot
 
     @property
     def now_ms(self) -> int:

@@ -48,6 +48,14 @@ class HoldReport(_Message):
     """What would serve all that is asked for."""
     need: Units
     """The least with which any of it can be served; 0: nothing is asked for."""
+    used: Units = 0
+    """What of it rests or is in use; of an older sidecar nothing is known."""
+    waiting: Units = 0
+    """Calls that it stands against now."""
+    waited: Units = 0
+    """Calls that it ever stood against, since the holder's start."""
+    refused: Units = 0
+    """Those that were refused for it, since then."""
 
     @model_validator(mode="after")
     def _holds_what_it_got(self) -> Self:

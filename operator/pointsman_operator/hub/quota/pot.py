@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import nlargest
 
 from pointsman_operator.hub import limits
 from pointsman_operator.hub.quota.division import Division, Wish, divided
@@ -31,11 +32,27 @@ class Holding:
     need: int
     heard_ms: int
     lacking_since_ms: int | None = None
+    used: int = 0
+    waiting: int = 0
+    waited: int = 0
+    refused: int = 0
 
     @property
     def held(self) -> int:
         """Units that are not the hub's now."""
         return self.granted - self.returned
+
+    def used_at(self, now_ms: int) -> int:
+        """What of it rests or is in use: nothing that it said longer ago than that lasts."""
+        return self.used if now_ms - self.heard_ms < limits.SHARE_RESTS_MS else 0
+
+    def counts(self, report: HoldReport) -> tuple[int, int]:
+        """Take what it says of calls; how many more have waited, and were refused, than it said."""
+        more = max(0, report.waited - self.waited), max(0, report.refused - self.refused)
+        self.used, self.waiting = report.used, report.waiting
+        self.waited += more[0]
+        self.refused += more[1]
+        return more
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,27 @@ class Word:
     meant: int
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How a limit stands, for people: held + resting + free = total."""
+
+    total: int
+    held: int
+    resting: int
+    free: int
+    used: int
+    """Of what is held, within the last minute; of `inFlight` now. As holders said last."""
+    wanted: int
+    holders: int
+    lacking: int
+    """Of them, those that can serve no call with what they hold."""
+    waiting: int
+    """Calls that wait for it now."""
+    waited: int
+    """Calls that had to, since the hub heard of it first."""
+    refused: int
+
+
 class Pot:
     """The units of one limit."""
 
@@ -54,6 +92,8 @@ class Pot:
         self.total = total
         self.held = 0
         self.resting = 0
+        self.waited = 0
+        self.refused = 0
         self._holdings: dict[Holder, Holding] = {}
         self._rests: deque[tuple[int, int]] = deque()
         """Until when, and how many; one entry a second."""
@@ -73,10 +113,33 @@ class Pot:
         """Who does."""
         return iter(self._holdings)
 
-    @property
-    def wanted(self) -> int:
-        """What all want together."""
-        return sum(holding.want for holding in self._holdings.values())
+    def figures(self, now_ms: int) -> Figures:
+        """How it stands."""
+        used = wanted = lacking = waiting = 0
+        for holding in self._holdings.values():
+            wanted += holding.want
+            lacking += holding.lacking_since_ms is not None
+            used += holding.used_at(now_ms)
+            waiting += holding.waiting
+        return Figures(
+            total=self.total,
+            held=self.held,
+            resting=self.resting,
+            free=self.free(now_ms),
+            used=used,
+            wanted=wanted,
+            holders=len(self._holdings),
+            lacking=lacking,
+            waiting=waiting,
+            waited=self.waited,
+            refused=self.refused,
+        )
+
+    def largest(self, most: int) -> list[tuple[Holder, Holding]]:
+        """Those that wait or hold most, in that order."""
+        return nlargest(
+            most, self._holdings.items(), key=lambda it: (it[1].waiting, it[1].held, it[0])
+        )
 
     def free(self, now_ms: int) -> int:
         """What can be handed out; below 0 where the limit was lowered."""
@@ -93,6 +156,9 @@ class Pot:
         holding.need = min(report.need, self.total)
         holding.want = max(min(report.want, self.total), holding.need)
         holding.heard_ms = now_ms
+        waited, refused = holding.counts(report)
+        self.waited += waited
+        self.refused += refused
         self._note_lacking(holding, now_ms)
         division = self._divide(now_ms)
         meant = division.meant(holder, holding.want)
@@ -133,12 +199,16 @@ class Pot:
 
     def _known(self, holder: Holder, report: HoldReport, now_ms: int) -> Holding:
         holding = self._holdings.get(holder)
+        # What it counted before the hub heard of it is not counted: a restart would do so twice.
+        counted = (report.waited, report.refused)
         if holding is not None and report.term > holding.term:
+            counted = (holding.waited, holding.refused)
             self.end(holder, now_ms)
             holding = None
         if holding is None:
             # Of an earlier start of the hub, perhaps: it does hold that.
             holding = Holding(report.term, report.granted, report.returned, 0, 0, now_ms)
+            holding.waited, holding.refused = counted
             self._holdings[holder] = holding
             self.held += holding.held
             self._divided_ms = None

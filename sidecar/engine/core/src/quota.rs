@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use client::{Holder, PATH, run};
-pub use document::{HoldGrant, HoldReport, LimitsAnswer, LimitsRequest, Unit};
+pub use document::{Calls, HoldGrant, HoldReport, LimitsAnswer, LimitsRequest, Unit};
 pub use model::{Quota, Standing, Taken};
 
 use crate::check::Rejected;
@@ -196,7 +196,7 @@ impl Quota {
         if let Ok(taken) = self.take(tokens, false) {
             return Ok(taken);
         }
-        self.wait(tokens, until).await.ok_or_else(|| self.shortage(tokens))
+        self.wait(tokens, until).await.ok_or_else(|| self.refuse(tokens))
     }
 }
 

@@ -27,5 +27,8 @@ pub const QUOTA_BUSY_GAP_MS: u64 = 1_000;
 pub const QUOTA_IDLE_GAP_MS: u64 = 30_000;
 /// How long a share may be spent that the hub has not confirmed, where it says longer, milliseconds.
 pub const QUOTA_HORIZON_MS: u64 = 900_000;
+/// How long a call is taken to last where its place is waited for, milliseconds: what a refused
+/// caller is told is a guess then.
+pub const QUOTA_CALL_MS: u64 = 1_000;
 /// The longest wait that a refused caller is told, seconds.
 pub const QUOTA_RETRY_S: u64 = 60;

@@ -74,6 +74,22 @@ pub struct HoldReport {
     pub want: u64,
     /// The least with which any of it can be served; 0: nothing is asked for.
     pub need: u64,
+    /// Units that rest or are in use.
+    pub used: u64,
+    /// Calls that wait for it now, that ever waited for it, and that it was refused to: for people.
+    #[serde(flatten)]
+    pub calls: Calls,
+}
+
+/// Calls that a share stood against since its holder's start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calls {
+    /// That wait now.
+    pub waiting: u64,
+    /// That had to wait, however it ended.
+    pub waited: u64,
+    /// That were refused.
+    pub refused: u64,
 }
 
 /// The hub's answer.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::document::{HoldGrant, HoldReport, Unit};
+use super::document::{Calls, HoldGrant, HoldReport, Unit};
 use super::share::Share;
 use super::{Bell, Shortage};
 use crate::clock::SharedClock;
@@ -125,7 +125,7 @@ impl Quota {
 
     /// Waits for a part until then. Cancel-safe; first come, first served.
     pub(super) async fn wait(self: &Arc<Self>, tokens: u64, until: Instant) -> Option<Taken> {
-        let place = Place::new(self.clone())?;
+        let place = Place::new(self.clone(), tokens)?;
         loop {
             let called = place.called.notified();
             let comes_ms = match place.is_first().then(|| self.take(tokens, true)) {
@@ -143,27 +143,13 @@ impl Quota {
         }
     }
 
-    /// Which limit a call of so many tokens fails by now, and when it may pass.
-    pub(super) fn shortage(&self, tokens: u64) -> Shortage {
+    /// Which limit a call of so many tokens fails by now, and when it may pass; it counts as refused.
+    pub(super) fn refuse(&self, tokens: u64) -> Shortage {
         let now_us = self.clock.boot_us();
         let mut inner = self.inner.lock();
-        let ahead = inner.line.len() as u64;
-        let mut worst = Shortage { unit: Unit::Requests, limit: 0, held: 0, wait_s: 0 };
-        let mut longest_ms = 0;
-        for share in &mut inner.shares {
-            let Some(limit) = share.total() else { continue };
-            let part = amount(share.unit(), tokens);
-            let comes_ms = share.comes_in_ms(part, now_us).unwrap_or(u64::MAX);
-            // Those before it in the line take their time, too.
-            let queue_ms = ahead.saturating_mul(part).saturating_mul(60_000) / share.held().max(1);
-            let all_ms = comes_ms.saturating_add(queue_ms);
-            if worst.limit == 0 || all_ms > longest_ms {
-                longest_ms = all_ms;
-                let wait_s = all_ms.div_ceil(1_000).clamp(1, limits::QUOTA_RETRY_S);
-                worst = Shortage { unit: share.unit(), limit, held: share.held(), wait_s };
-            }
-        }
-        worst
+        let shortage = inner.shortage(tokens, now_us);
+        inner.calls(shortage.unit).refused += 1;
+        shortage
     }
 
     /// What is told to the hub of it; `last`: this boot is over.
@@ -255,6 +241,37 @@ impl Inner {
         }
     }
 
+    /// Which kind a call of so many tokens fails by now, and when it may pass.
+    fn shortage(&mut self, tokens: u64, now_us: u64) -> Shortage {
+        let ahead = self.line.len() as u64;
+        let mut worst = Shortage { unit: Unit::Requests, limit: 0, held: 0, wait_s: 0 };
+        let mut longest_ms = 0;
+        for share in &mut self.shares {
+            let Some(limit) = share.total() else { continue };
+            let part = amount(share.unit(), tokens);
+            let held = share.held();
+            // A place comes with some call's end, which nobody knows; a larger share only by the hub.
+            let unknown_ms = if held < part { u64::MAX } else { limits::QUOTA_CALL_MS };
+            let comes_ms = share.comes_in_ms(part, now_us).unwrap_or(unknown_ms);
+            // Those before it in the line take their time, too.
+            let slot = share.unit() == Unit::InFlight;
+            let each_ms = if slot { limits::QUOTA_CALL_MS } else { 60_000 };
+            let queue_ms = ahead.saturating_mul(part).saturating_mul(each_ms) / held.max(1);
+            let all_ms = comes_ms.saturating_add(queue_ms);
+            if worst.limit == 0 || all_ms > longest_ms {
+                longest_ms = all_ms;
+                let wait_s = all_ms.div_ceil(1_000).clamp(1, limits::QUOTA_RETRY_S);
+                worst = Shortage { unit: share.unit(), limit, held, wait_s };
+            }
+        }
+        worst
+    }
+
+    /// Calls that this kind stood against.
+    const fn calls(&mut self, unit: Unit) -> &mut Calls {
+        self.shares[unit as usize].calls()
+    }
+
     fn is_short(&self, now_us: u64) -> bool {
         self.shares.iter().any(|share| share.is_short(now_us / 1_000_000))
     }
@@ -277,19 +294,26 @@ const fn amount(unit: Unit, tokens: u64) -> u64 {
 struct Place {
     quota: Arc<Quota>,
     called: Arc<Notify>,
+    /// What it waits for, as it was when it came.
+    unit: Unit,
 }
 
 impl Place {
     /// `None`: too many wait.
-    fn new(quota: Arc<Quota>) -> Option<Self> {
+    fn new(quota: Arc<Quota>, tokens: u64) -> Option<Self> {
         let called = Arc::new(Notify::new());
+        let now_us = quota.clock.boot_us();
         let mut inner = quota.inner.lock();
         if inner.line.len() >= limits::QUOTA_WAITERS {
             return None;
         }
+        let unit = inner.shortage(tokens, now_us).unit;
         inner.line.push_back(called.clone());
+        let calls = inner.calls(unit);
+        calls.waiting += 1;
+        calls.waited += 1;
         drop(inner);
-        Some(Self { quota, called })
+        Some(Self { quota, called, unit })
     }
 
     fn is_first(&self) -> bool {
@@ -300,7 +324,10 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.quota.inner.lock().line.retain(|it| !Arc::ptr_eq(it, &self.called));
+        let mut inner = self.quota.inner.lock();
+        inner.line.retain(|it| !Arc::ptr_eq(it, &self.called));
+        inner.calls(self.unit).waiting -= 1;
+        drop(inner);
         self.quota.call_next();
     }
 }

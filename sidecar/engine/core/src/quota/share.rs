@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::document::{HoldGrant, HoldReport, Unit};
+use super::document::{Calls, HoldGrant, HoldReport, Unit};
 use super::window::Window;
 use crate::limits;
 
@@ -36,6 +36,8 @@ pub(super) struct Share {
     asked: Window,
     /// The largest that was asked for at once of late, and when.
     largest: (u64, u64),
+    /// Calls that this kind stood against, more than any other.
+    calls: Calls,
 }
 
 impl Share {
@@ -55,6 +57,7 @@ impl Share {
             ahead_us: 0,
             asked: Window::new(limits::QUOTA_DEMAND_S),
             largest: (0, 0),
+            calls: Calls::default(),
         }
     }
 
@@ -160,6 +163,11 @@ impl Share {
         ahead.max(self.need(now_s)).min(total)
     }
 
+    /// Calls that it stood against, to be counted.
+    pub(super) const fn calls(&mut self) -> &mut Calls {
+        &mut self.calls
+    }
+
     /// Whether the hub means this holder to have more, or nothing can be served with what it has.
     pub(super) fn is_short(&self, now_s: u64) -> bool {
         let held = self.held();
@@ -204,6 +212,8 @@ impl Share {
             returned: self.returned,
             want: self.want(now_s),
             need: self.need(now_s),
+            used: self.occupied(now_s),
+            calls: self.calls,
         }
     }
 

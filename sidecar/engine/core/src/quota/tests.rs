@@ -110,7 +110,7 @@ fn tokens_are_settled_by_what_was_used() {
     large.settle(Some(100), false);
     let again = world.quota.take(5_000, false).unwrap();
     again.settle(Some(7_000), false);
-    let shortage = world.quota.shortage(1);
+    let shortage = world.quota.refuse(1);
     assert_eq!((shortage.unit, shortage.limit, shortage.held), (Unit::Tokens, 6_000, 6_000));
     assert!(shortage.wait_s > 1, "it came to more than there was: {shortage:?}");
     assert_eq!(world.report(Unit::Tokens).need, 0, "nobody asked");
@@ -141,12 +141,33 @@ fn an_abandoned_calls_place_rests_a_moment() {
 }
 
 #[test]
+fn what_takes_longest_is_told_and_a_place_takes_a_moment() {
+    let mut world = World::new(
+        r#","limits":{"account":"demo/main/m","requestsPerMinute":60,"maxInFlight":10}"#,
+    );
+    world.grant(Unit::Requests, 60, 60);
+    world.grant(Unit::InFlight, 2, 2);
+    let open = world.burst(1);
+    let places = world.quota.refuse(1);
+    assert_eq!((open.len(), places.unit, places.wait_s), (2, Unit::InFlight, 1));
+    World::answered(open);
+    for _ in 0..10 {
+        World::answered(world.burst(1));
+    }
+    let rate = world.quota.refuse(1);
+    assert_eq!((rate.unit, rate.held), (Unit::Requests, 60));
+    let calls = [Unit::Requests, Unit::InFlight].map(|unit| world.report(unit).calls.refused);
+    assert_eq!(calls, [1, 1]);
+}
+
+#[test]
 fn only_what_has_rested_is_given_back() {
     let mut world = World::new(REQUESTS);
     world.grant(Unit::Requests, 100, 100);
     let used = world.burst(1).len() as u64;
     assert!(world.grant(Unit::Requests, 100, 0));
-    assert_eq!(world.report(Unit::Requests).returned, 100 - used);
+    let report = world.report(Unit::Requests);
+    assert_eq!((report.returned, report.used), (100 - used, used));
     assert!(!world.grant(Unit::Requests, 100, 0), "the rest was used");
     world.clock.advance_ms(62_000);
     assert!(world.grant(Unit::Requests, 100, 0));
@@ -204,12 +225,16 @@ async fn callers_wait_in_line_for_a_share_and_leave_it_when_they_go() {
     let last =
         tokio::spawn(async move { quota.acquire(1, until).await.map(|it| it.settle(None, false)) });
     tokio::task::yield_now().await;
+    let calls = world.report(Unit::InFlight).calls;
+    assert_eq!((calls.waiting, calls.waited, calls.refused), (3, 3, 0));
     gone.abort();
     assert!(gone.await.unwrap_err().is_cancelled());
     world.grant(Unit::InFlight, 1, 1);
     assert!(first.await.unwrap().is_ok());
     assert!(last.await.unwrap().is_ok());
     assert!(Instant::now() < until, "woken, not timed out");
+    let calls = world.report(Unit::InFlight).calls;
+    assert_eq!((calls.waiting, calls.waited, calls.refused), (0, 3, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,6 +245,8 @@ async fn who_waits_in_vain_is_told_by_what() {
     assert_eq!((shortage.unit, shortage.limit, shortage.held), (Unit::InFlight, 10, 0));
     assert_eq!(shortage.wait_s, limits::QUOTA_RETRY_S);
     assert!(Instant::now() >= until);
+    let report = world.report(Unit::InFlight);
+    assert_eq!((report.used, report.calls), (0, Calls { waiting: 0, waited: 1, refused: 1 }));
 }
 
 proptest! {

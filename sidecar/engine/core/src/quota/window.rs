@@ -58,6 +58,9 @@ impl Window {
     /// The second in which no more than `most` is left of what lies in it now.
     pub(super) fn falls_to(&mut self, now_s: u64, most: u64) -> u64 {
         self.advance(now_s);
+        if self.sum <= most {
+            return self.now_s;
+        }
         let span = self.seconds.len() as u64;
         let mut left = self.sum;
         // From the oldest second on: each leaves when it is a whole span old.
@@ -103,6 +106,7 @@ mod tests {
         window.add(11, 1);
         assert_eq!((window.sum(12), window.peak(12)), (6, 5));
         assert_eq!(window.falls_to(12, 6), 12);
+        assert_eq!(Window::new(60).falls_to(12, 0), 12, "also before a whole span has passed");
         assert_eq!(window.falls_to(12, 5), 13, "the five leave when second 13 begins");
         assert_eq!(window.falls_to(12, 0), 14);
         assert_eq!(window.sum(13), 1);
