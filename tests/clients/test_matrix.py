@@ -1,6 +1,6 @@
 """Every client package, unchanged but for its base URL and key, before every provider's format.
 
-What each cell came to is kept for `docs/clients.md` (`test_page.py`).
+What each cell came to is kept for `docs/clients.md` (`test_the_page.py`).
 """
 
 from __future__ import annotations

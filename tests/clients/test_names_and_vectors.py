@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from support.clients import ANSWERS_WITHIN_S, APPS, PYTHONS
+from support.clients_others import ANTHROPIC, GOOGLE, OPENAI, saw
 from support.tree import ROOT
 from support.worlds import World
 
+TABLE = "Names and vectors"
 TEXTS = ["one", "two"]
 """As the app has them."""
 
@@ -41,6 +43,9 @@ def test_every_sdk_lists_every_model(told: dict[str, Any]) -> None:
     assert listed["anthropic"] == listed["openai"]
     assert listed["google"] == [f"models/{name}" for name in listed["openai"]]
     assert listed["one"] == ["gemini-embedder", 16_384, "models/gemini-embedder"]
+    for client in (OPENAI, ANTHROPIC, GOOGLE):
+        saw(TABLE, client, "list")
+    saw(TABLE, GOOGLE, "one")
 
 
 @pytest.mark.parametrize("sdk", ["openai", "google"])
@@ -49,6 +54,7 @@ def test_every_sdk_embeds_with_openais_model(world: World, told: dict[str, Any],
     asked = {"model": "embedder-2026", "input": TEXTS, "encoding_format": "float"}
     direct = httpx.post(f"{world.upstream.url}/v1/embeddings", json=asked).json()
     check(told["vectors"]["openai-embedder"][sdk], [it["embedding"] for it in direct["data"]])
+    saw(TABLE, {"openai": OPENAI, "google": GOOGLE}[sdk], "openai-embedder")
 
 
 def test_every_sdk_embeds_with_geminis_model(world: World, told: dict[str, Any]) -> None:
@@ -61,6 +67,8 @@ def test_every_sdk_embeds_with_geminis_model(world: World, told: dict[str, Any])
     whole = {"content": {"parts": [part for content in contents for part in content["parts"]]}}
     one = of_gemini(world, "embedContent", whole)
     assert vectors["google"] == [pytest.approx(one["embedding"]["values"], abs=1e-6)]
+    for client in (OPENAI, GOOGLE):
+        saw(TABLE, client, "gemini-embedder")
 
 
 def of_gemini(world: World, method: str, body: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.clients import ANSWERS_WITHIN_S, APPS, NODE_PACKAGES, PYTHONS
+from support.clients_others import OPENAI, OPENAI_2, OPENAI_NODE, saw
 from support.media_world import MediaWorld, media_world
 from support.tree import ROOT
 from support.upstreams import NODE
@@ -63,6 +64,8 @@ def asked(sdk: str, world: MediaWorld, model: str, *names: str) -> dict[str, Any
 def test_every_call_arrives(world: MediaWorld, sdk: str) -> None:
     """Text, events, sound and images as the SDK gives them; another name goes upstream."""
     assert asked(sdk, world, "by-token") == ALL
+    name = {"openai 3": OPENAI, "openai 2": OPENAI_2, "node": OPENAI_NODE}[sdk]
+    saw("Sound and images", name, *(call for call in ALL if call != "refused"))
 
 
 @pytest.mark.parametrize("model", ["by-token", "by-unit"])

@@ -23,6 +23,7 @@ written.
 Where a provider fails, the table names what the package raised. **raises**: a stream that its
 provider breaks off in mid-answer (by a reset, without its last chunk, or cleanly) is an error, too,
 and never looks like an answer.
+The last tables tell what packages have beside conversations.
 """
 COLUMNS = (
     *("plain", "stream", "iterate", "tools", "parallel", "streamed_tools"),

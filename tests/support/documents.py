@@ -95,6 +95,7 @@ _FULL_POOL = make.pool(
             "type": "OpenAICompatible",
             "model": "mistral-small-latest",
             "profile": "Mistral",
+            "streamEnd": "Eof",
             "region": "eu",
         },
     ),

@@ -46,6 +46,7 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
         make.pool(_hosted(type="OpenAICompatible", profile="VLLM")),
     ),
     ("profile belongs to type OpenAICompatible", make.pool(_hosted(profile="Groq"))),
+    ("streamEnd belongs to type OpenAICompatible", make.pool(_hosted(streamEnd="Eof"))),
     (
         "sent over https only",
         make.pool(_hosted(type="OpenAICompatible", profile="Ollama", credential=SECRET)),

@@ -85,6 +85,12 @@ class Provider(Struct):
             holds=lambda p: p.profile is None or p.type == "OpenAICompatible",
         ),
         Rule(
+            cel="!has(self.streamEnd) || self.type == 'OpenAICompatible'",
+            message="streamEnd belongs to type OpenAICompatible",
+            remedy="remove streamEnd, or set type: OpenAICompatible",
+            holds=lambda p: p.stream_end is None or p.type == "OpenAICompatible",
+        ),
+        Rule(
             cel="!has(self.credential) || (has(self.baseURL) ? self.baseURL.startsWith('https://')"
             " : !has(self.profile) || self.profile != 'Ollama')",
             message="a credential is sent over https only: use an https baseURL",
@@ -188,6 +194,10 @@ class Provider(Struct):
     their keys may go to, the label in metrics and spend and the prices; `Ollama`: this machine's
     port 11434. Of all, where they differ from OpenAI (docs/providers.md). A known service's baseURL
     says the same."""
+    stream_end: Literal["Done", "Eof"] | None = None
+    """For `OpenAICompatible`: what ends a whole stream after its finish reasons. `Done`, the
+    default: `data: [DONE]`; `Eof`: the end of the body, for the rare server that sends no `[DONE]`,
+    whose streams would all count as broken off."""
     credential: Credential | None = None
     """The key to send; none: no key is sent."""
     region: Region | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Literal
 
 from pointsman_operator.api.gateways import audience, url
 from pointsman_operator.api.meta import ObjectName
@@ -53,7 +54,7 @@ def by_gateway(model: TableModel) -> TableModel:
         simulated=False,
         gateway=TableWay(audience=audience(pool)),
         allowed_hosts=(),
-        stream_end="Done",
+        stream_end=_chat_end(model.provider),
         cap_field=_chat_cap(model.provider),
     )
     # The gateway has shares for all who call it.
@@ -63,6 +64,11 @@ def by_gateway(model: TableModel) -> TableModel:
 def _chat_cap(provider: TableProvider) -> str:
     """What caps an answer on the way to the gateway, which speaks OpenAI's format."""
     return provider.cap_field if provider.type in FIRST_TYPES else "max_completion_tokens"
+
+
+def _chat_end(provider: TableProvider) -> Literal["Done", "Eof"]:
+    """What ends a stream of the gateway's: of a format that it translates, its own last event."""
+    return provider.stream_end if provider.type in FIRST_TYPES else "Done"
 
 
 def problem_of(

@@ -62,7 +62,7 @@ def hosted_provider(given: Provider, capabilities: tuple[str, ...]) -> TableProv
         simulated=False,
         credential=_credential(given, native.env if native else known.env if known else ""),
         allowed_hosts=place.hosts,
-        stream_end=native.stream_end if native else "Done",
+        stream_end=native.stream_end if native else given.stream_end or "Done",
         cap_field=native.cap_field if native else known.cap_field if known else "max_tokens",
         quirks=(known.quirks or None) if known else None,
         surfaces=_surfaces(given, capabilities, own=host_of(base_url) in place.hosts),

@@ -227,7 +227,8 @@ fn find_kept(head: &Parts) -> Option<Kept> {
     if surface::is_realtime(&head.method, path, &head.headers) {
         return None;
     }
-    crate::kept::find(&head.method, path, head.uri.query())
+    let dialect = surface::dialect_of(&head.uri, &head.headers);
+    crate::kept::find(&head.method, (path, head.uri.query()), dialect)
 }
 
 /// Which surface a request is for; `None` asks for the models.

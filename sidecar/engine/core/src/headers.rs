@@ -35,6 +35,12 @@ pub const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key")
 pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// What of Anthropic's API that is not settled yet a request uses.
 pub const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+/// What a part of an upload to Google is.
+pub const UPLOAD_COMMAND: HeaderName = HeaderName::from_static("x-goog-upload-command");
+/// Where Google wants an upload's parts.
+pub const UPLOAD_URL: HeaderName = HeaderName::from_static("x-goog-upload-url");
+/// What headers of Google's uploads begin with.
+pub const UPLOAD: &str = "x-goog-upload-";
 /// Members of the request that the answering model's provider has no place for.
 pub const DROPPED: HeaderName = HeaderName::from_static("x-pointsman-dropped");
 /// Anthropic's id of an answer's request.

@@ -27,6 +27,8 @@ pub const STREAM_HOLD_BYTES: usize = 64 << 10;
 pub const UPLOAD_BYTES: u64 = 512 << 20;
 /// JSON bodies of such requests, which are read whole.
 pub const KEPT_BODY_BYTES: usize = 1 << 20;
+/// Models that a batch among them may name.
+pub const BATCH_MODELS: usize = 64;
 /// How long one may take, the upload too.
 pub const KEPT_TOTAL_MS: u64 = 600_000;
 

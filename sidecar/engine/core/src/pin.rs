@@ -18,9 +18,23 @@ const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Bytes of a mark.
 const MARK_BYTES: usize = MARK.len() + size_of::<Account>();
 /// What ids begin with, within their quotes, that name something kept.
-const KEPT: [&[u8]; 6] = [b"\"resp_", b"\"rs_", b"\"conv_", b"\"file-", b"\"file_", b"\"batch_"];
+const KEPT: [&[u8]; 9] = [
+    b"\"resp_",
+    b"\"rs_",
+    b"\"conv_",
+    b"\"file-",
+    b"\"file_",
+    b"\"batch_",
+    b"\"msgbatch_",
+    b"\"files/",
+    b"\"cachedContents/",
+];
+/// Files of Google's are referred to by an address, which ends in the id.
+const ADDRESS: (&[u8], &[u8]) = (b"\"https://", b"/files/");
 /// Members that hold such ids in answers.
-const HOLDERS: [&[u8]; 8] = [
+const HOLDERS: [&[u8]; 10] = [
+    b"\"name\"",
+    b"\"uri\"",
     b"\"id\"",
     b"\"item_id\"",
     b"\"previous_response_id\"",
@@ -60,6 +74,13 @@ impl Account {
         ours.then_some((own, Self(digits)))
     }
 
+    /// An id with the mark.
+    #[must_use]
+    pub fn marked(self, id: &str) -> String {
+        let digits = self.0.map(char::from);
+        [id, MARK].into_iter().flat_map(str::chars).chain(digits).collect()
+    }
+
     /// An answer's bytes, whole JSON texts, with the mark on every id of what the provider keeps.
     #[must_use]
     pub fn mark(self, bytes: Bytes) -> Bytes {
@@ -68,6 +89,11 @@ impl Account {
             let found = memmem::find_iter(&bytes, prefix).filter(|at| is_held(&bytes[..*at]));
             places.extend(found.filter_map(|at| end_of_id(&bytes, at + 1)));
         }
+        let found = memmem::find_iter(&bytes, ADDRESS.0).filter(|at| is_held(&bytes[..*at]));
+        let ends = found.filter_map(|at| Some((at, end_of_id(&bytes, at + 1)?)));
+        let of_file =
+            |(at, end): &(usize, usize)| memmem::find(&bytes[*at..*end], ADDRESS.1).is_some();
+        places.extend(ends.filter(of_file).map(|(_, end)| end));
         if places.is_empty() {
             return bytes;
         }
@@ -119,9 +145,11 @@ impl Carried {
     pub fn of(dialect: Dialect, body: &[u8]) -> Result<Self, Unreadable> {
         const REFERS: [&[u8]; 3] =
             [MARK.as_bytes(), b"\"previous_response_id\"", b"\"conversation\""];
+        const CACHES: [&[u8]; 3] = [MARK.as_bytes(), b"\"cachedContent\"", b"\"cached_content\""];
         let (signs, refers) = match dialect {
-            Dialect::Messages => (&portable::SIGNS[..], &[][..]),
+            Dialect::Messages => (&portable::SIGNS[..], &REFERS[..1]),
             Dialect::Responses => (&portable::SIGNS[..1], &REFERS[..]),
+            Dialect::Gemini => (&[][..], &CACHES[..]),
             _ => (&portable::SIGNS[..1], &REFERS[..1]),
         };
         let holds = |word: &&[u8]| memmem::find(body, word).is_some();
@@ -129,7 +157,10 @@ impl Carried {
         if refers.iter().any(holds) {
             let document = portable::document(body)?;
             carried.look(&document);
-            let refers = ["previous_response_id", "conversation"];
+            let refers = match dialect {
+                Dialect::Gemini => ["cachedContent", "cached_content"],
+                _ => ["previous_response_id", "conversation"],
+            };
             let refers =
                 refers.iter().any(|name| document.get(name).is_some_and(|it| !it.is_null()));
             carried.unmarked = refers && carried.holder.is_none();
@@ -169,22 +200,19 @@ impl Carried {
 
 /// Whether an id names something that providers keep; texts that only end like a mark do not.
 fn is_kept(id: &str) -> bool {
-    KEPT.iter().any(|prefix| id.as_bytes().starts_with(&prefix[1..]))
+    let id = id.as_bytes();
+    KEPT.iter().any(|prefix| id.starts_with(&prefix[1..]))
+        || (id.starts_with(&ADDRESS.0[1..]) && memmem::find(id, ADDRESS.1).is_some())
 }
 
-/// A request's body without marks, and what they said.
-///
-/// # Errors
-/// It is no JSON.
-pub fn unmarked(body: &[u8]) -> Result<(Vec<u8>, Carried), Unreadable> {
-    let mut document = portable::document(body)?;
+/// Takes the marks off a document, and tells what they said.
+pub fn unmarked(document: &mut Value) -> Carried {
     let mut carried = Carried::default();
-    carried.look(&document);
-    if !carried.reworked {
-        return Ok((body.to_vec(), carried));
+    carried.look(document);
+    if carried.reworked {
+        unmark(document);
     }
-    unmark(&mut document);
-    Ok((document.to_string().into_bytes(), carried))
+    carried
 }
 
 /// A request's body as this account is sent it: without marks, and without what only others understand.

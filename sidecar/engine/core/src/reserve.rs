@@ -95,7 +95,8 @@ fn meter(call: &Call) -> Meter {
     } else {
         Some(0)
     };
-    Meter { input_bound: (text + images).min(window), output_cap, hidden: 0 }
+    let said = if call.refers() { window } else { text + images };
+    Meter { input_bound: said.min(window), output_cap, hidden: 0 }
 }
 
 /// Where the caller set no cap, enforced Budgets set theirs.

@@ -44,6 +44,14 @@ pub enum Surface {
     Files,
     /// `/v1/batches`.
     Batches,
+    /// Anthropic's `/v1/files`.
+    MessageFiles,
+    /// `/v1/messages/batches`.
+    MessageBatches,
+    /// Google's `/v1beta/files`, and their uploads.
+    GeminiFiles,
+    /// `/v1beta/cachedContents`.
+    CachedContents,
     /// Sound and images.
     Media(Medium),
 }
@@ -67,8 +75,9 @@ impl Surface {
             Self::Completions => "completions",
             Self::Responses | Self::KeptResponses => "responses",
             Self::Conversations => "conversations",
-            Self::Files => "files",
-            Self::Batches => "batches",
+            Self::Files | Self::MessageFiles | Self::GeminiFiles => "files",
+            Self::Batches | Self::MessageBatches => "batches",
+            Self::CachedContents => "cached_contents",
             Self::Media(medium) => medium.as_str(),
             Self::Messages => "messages",
             Self::MessagesCount | Self::GeminiCount => "count_tokens",
@@ -95,8 +104,11 @@ impl Surface {
             Self::GeminiEmbedBatch => "/v1beta/models/{model}:batchEmbedContents",
             Self::KeptResponses => "/v1/responses/{id}",
             Self::Conversations => "/v1/conversations",
-            Self::Files => "/v1/files",
+            Self::Files | Self::MessageFiles => "/v1/files",
             Self::Batches => "/v1/batches",
+            Self::MessageBatches => "/v1/messages/batches",
+            Self::GeminiFiles => "/v1beta/files",
+            Self::CachedContents => "/v1beta/cachedContents",
             Self::Media(medium) => medium.path(),
         }
     }
@@ -112,8 +124,9 @@ impl Surface {
             Self::MessagesCount | Self::GeminiCount => "count_tokens",
             Self::KeptResponses => "responses",
             Self::Conversations => "conversations",
-            Self::Files => "files",
-            Self::Batches => "batches",
+            Self::Files | Self::MessageFiles | Self::GeminiFiles => "files",
+            Self::Batches | Self::MessageBatches => "batches",
+            Self::CachedContents => "cached_contents",
             Self::Media(medium) => medium.as_str(),
         }
     }
@@ -130,10 +143,15 @@ impl Surface {
             Self::Embeddings => Dialect::Embeddings,
             Self::Completions => Dialect::Completions,
             Self::Responses => Dialect::Responses,
-            Self::Messages | Self::MessagesCount => Dialect::Messages,
-            Self::Generate | Self::GenerateEvents | Self::GenerateArray | Self::GeminiCount => {
-                Dialect::Gemini
+            Self::Messages | Self::MessagesCount | Self::MessageFiles | Self::MessageBatches => {
+                Dialect::Messages
             }
+            Self::Generate
+            | Self::GenerateEvents
+            | Self::GenerateArray
+            | Self::GeminiCount
+            | Self::GeminiFiles
+            | Self::CachedContents => Dialect::Gemini,
             Self::GeminiEmbed => Dialect::GeminiEmbed,
             Self::GeminiEmbedBatch => Dialect::GeminiEmbedBatch,
             Self::Media(_) => Dialect::Media,
@@ -183,7 +201,17 @@ impl Surface {
     /// Whether it is for what a provider keeps, which is asked for nothing new.
     #[must_use]
     pub const fn keeps(self) -> bool {
-        matches!(self, Self::KeptResponses | Self::Conversations | Self::Files | Self::Batches)
+        matches!(
+            self,
+            Self::KeptResponses
+                | Self::Conversations
+                | Self::Files
+                | Self::Batches
+                | Self::MessageFiles
+                | Self::MessageBatches
+                | Self::GeminiFiles
+                | Self::CachedContents
+        )
     }
 
     /// Whether answers are vectors.
@@ -237,8 +265,9 @@ pub fn dialect_of(uri: &Uri, headers: &HeaderMap) -> Dialect {
         return asked.surface.dialect();
     }
     // Lists of models and the like: one path for several SDKs, known by what each sends with all.
-    let googles = ["/v1beta/", "/v1alpha/", "/ws/"].iter().any(|prefix| path.starts_with(prefix));
-    if headers.contains_key(ANTHROPIC_VERSION) {
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
+    let googles = begins(&["/v1beta/", "/v1alpha/", "/ws/", "/upload/"]);
+    if begins(&["/v1/messages/"]) || headers.contains_key(ANTHROPIC_VERSION) {
         Dialect::Messages
     } else if googles || headers.contains_key(X_GOOG_API_KEY) {
         Dialect::Gemini

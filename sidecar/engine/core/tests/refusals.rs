@@ -34,6 +34,7 @@ fn every_variant() -> Vec<Refusal> {
         Refusal::Internal,
         Refusal::Realtime,
         Refusal::UnpricedBatch,
+        Refusal::UnpricedCache,
         Refusal::StateTorn,
         Refusal::StateElsewhere { models: String::new() },
         Refusal::StateElsewhere { models: text() },

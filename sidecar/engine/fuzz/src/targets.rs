@@ -294,7 +294,9 @@ pub fn paths(data: &[u8]) {
     if let Ok(uri) = text.parse() {
         black_box(surface::dialect_of(&uri, &HeaderMap::new()));
     }
-    black_box(kept::find(&Method::GET, path, query));
+    for dialect in [Dialect::Chat, Dialect::Messages, Dialect::Gemini] {
+        black_box(kept::find(&Method::GET, (path, query), dialect));
+    }
     if let Some(asked) = surface::find(path, query)
         && let Some(model) = asked.model
     {

@@ -24,7 +24,7 @@ OTHERS = (
     *("changed", "1.5", "90s", "main/local", "main/changed", "https://changed.example/v1"),
     *("Weighted", "vLLM", "Notify", "SpendLease", "Enforce", "Same", "summary", "vision"),
     *("Europe/Paris", "Week", "Deny", "OpenAICompatible", "shared", "SGLang", "Groq", "Drop"),
-    *("High", "Normal", "Minute"),
+    *("High", "Normal", "Minute", "Done"),
     "2025-01-01",
 )
 """Between them, a valid other value for every string."""

@@ -209,6 +209,18 @@ def test_a_profile_says_how_its_servers_cap() -> None:
     assert ollama.provider.base_url == "http://127.0.0.1:11434/v1"
 
 
+def test_a_server_without_done_is_believed() -> None:
+    """Its streams end with the body, also by way of a gateway, which passes them unchanged."""
+    own = {"pricing": {"inputPerMTok": "1", "outputPerMTok": "2"}, "contextWindow": 4096}
+    server = {"type": "OpenAICompatible", "model": "m", "baseURL": "https://llm.example.com/v1"}
+    assert _model(server, **own).provider.stream_end == "Done"
+    told = _model({**server, "streamEnd": "Eof"}, **own)
+    assert told.provider.stream_end == "Eof"
+    assert by_gateway(told).provider.stream_end == "Eof"
+    google = _model({"type": "Gemini", "model": "gemini-2.5-flash"})
+    assert (google.provider.stream_end, by_gateway(google).provider.stream_end) == ("Eof", "Done")
+
+
 def test_a_profile_says_where_its_servers_differ() -> None:
     """By profile or by address, in the table's order; a server that nobody knows has none."""
     own = {"pricing": {"inputPerMTok": "1", "outputPerMTok": "2"}, "contextWindow": 4096}

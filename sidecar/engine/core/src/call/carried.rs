@@ -26,7 +26,10 @@ impl Call {
         match self.surface {
             Surface::Responses => true,
             Surface::Chat => (goes_on && self.scan.has_tools) || self.scan.has_file,
-            Surface::Messages => goes_on,
+            Surface::Messages => goes_on || self.scan.has_file,
+            Surface::Generate | Surface::GenerateEvents | Surface::GenerateArray => {
+                self.scan.has_file
+            }
             _ => false,
         }
     }
@@ -89,6 +92,12 @@ impl Call {
     /// Its body that passes as it comes; the first time.
     pub fn take_upload(&mut self) -> Option<Incoming> {
         self.kept.as_mut()?.upload.take()
+    }
+
+    /// Whether the prompt is more than the body says: a part of it is kept elsewhere.
+    #[must_use]
+    pub const fn refers(&self) -> bool {
+        self.carried.holder.is_some() || self.carried.unmarked
     }
 
     /// Whether the current candidate is sent another body than the caller's because of it.

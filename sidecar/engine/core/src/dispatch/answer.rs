@@ -16,6 +16,7 @@ use crate::call::Call;
 use crate::collect::{Collected, collect};
 use crate::decode::Decoder;
 use crate::error::{Class, classify};
+use crate::kept::results_at_ours;
 use crate::limits;
 use crate::media::Medium;
 use crate::sse::{ChatStream, Stream, StreamOptions, Watched};
@@ -116,8 +117,12 @@ fn whole(call: &Call, headers: &HeaderMap, body: Bytes) -> Option<(Bytes, Read)>
     let read = match spoken {
         _ if call.surface.counts() => Read::count(&body)?,
         _ if call.surface.keeps() => {
-            let body = if is_json(headers) { call.account()?.mark(body) } else { body };
-            return Some((body, Read::default()));
+            if !is_json(headers) {
+                return Some((body, Read::default()));
+            }
+            let (account, batches) = (call.account()?, call.surface == Surface::MessageBatches);
+            let body = if batches { results_at_ours(account, body) } else { body };
+            return Some((account.mark(body), Read::default()));
         }
         Dialect::Media => media::read(call.surface.medium()?, &body, is_json(headers)).ok()?,
         Dialect::Chat if own == spoken => {

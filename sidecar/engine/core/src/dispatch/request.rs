@@ -60,6 +60,10 @@ pub(super) fn build(
         sent.insert(CONTENT_TYPE, JSON);
     }
     provider_headers(&model.provider, own_body, head, sent);
+    if call.surface == Surface::GeminiFiles {
+        let parts = head.iter().filter(|(name, _)| name.as_str().starts_with(headers::UPLOAD));
+        sent.extend(parts.map(|(name, value)| (name.clone(), value.clone())));
+    }
     sent.insert(HOST, upstream.authority.clone());
     sent.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     sent.insert(CLIENT_REQUEST_ID, call.attempt_name().ok_or_else(unusable)?);
@@ -80,6 +84,10 @@ pub(super) fn build(
 fn target(call: &Call, model: &Model, upstream: &Endpoint) -> Option<Uri> {
     let provider = &model.provider;
     if let Some(kept) = call.kept() {
+        if call.surface.dialect() == Dialect::Gemini {
+            let how = (kept.uploads, provider.gateway.is_some());
+            return upstream.of_google(&kept.target, how);
+        }
         return match &provider.api_version {
             Some(version) if kept.target.contains('?') => {
                 upstream.below(&format!("{}&api-version={version}", kept.target))

@@ -68,6 +68,7 @@ fn of_request(refusal: &Refusal) -> Option<String> {
         Refusal::StateElsewhere { .. }
         | Refusal::StateTorn
         | Refusal::UnpricedBatch
+        | Refusal::UnpricedCache
         | Refusal::Realtime => return of_kept(refusal),
         Refusal::MethodNotAllowed { allow } => format!("This path takes {allow} only."),
         Refusal::NoCandidate(why) => of_no_candidate(why),
@@ -97,6 +98,9 @@ fn of_kept(refusal: &Refusal) -> Option<String> {
             .to_owned(),
         Refusal::UnpricedBatch => "A Budget is enforced here, and what a batch costs is known only when it has \
              ended. Send its calls one by one, or have it run by a workload without an enforced Budget."
+            .to_owned(),
+        Refusal::UnpricedCache => "A Budget is enforced here, and a cache is billed by the hour, whoever asks \
+             from it. Send the content with each call, or have a workload without an enforced Budget keep it."
             .to_owned(),
         Refusal::Realtime => "Pointsman carries no WebSocket and no realtime session. Ask by HTTP, with \
              \"stream\": true for an answer that comes as it is made; a realtime client must call its \

@@ -115,6 +115,8 @@ pub enum Refusal {
     StateTorn,
     /// A batch under a Budget: what it costs is known when it has ended.
     UnpricedBatch,
+    /// The same of a cache, which is billed by the hour.
+    UnpricedCache,
     /// A session in both directions (WebSocket, realtime), which we do not carry.
     Realtime,
     /// There is no such path.
@@ -324,6 +326,7 @@ impl Refusal {
                 fact(StatusCode::BAD_REQUEST, INVALID, code, code, Class::StatefulMiss, Silent)
             }
             Self::UnpricedBatch => bad(StatusCode::BAD_REQUEST, "unpriced_batch"),
+            Self::UnpricedCache => bad(StatusCode::BAD_REQUEST, "unpriced_cache"),
             Self::Realtime => bad(StatusCode::BAD_REQUEST, "realtime_unsupported"),
             Self::NotFound { .. } => bad(StatusCode::NOT_FOUND, "unknown_path"),
             Self::MethodNotAllowed { .. } => {

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Method;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
@@ -16,13 +15,34 @@ use crate::call::Call;
 use crate::dispatch::{self, Attempted};
 use crate::error::{CallerNo, NoCandidate, Refusal};
 use crate::headers::MODEL;
-use crate::kept::Kept;
+use crate::intake::Reads;
+use crate::kept::{self, Document, Kept};
 use crate::limits;
-use crate::pin::{self, Account};
+use crate::pin::Account;
 use crate::plan::{Plan, Taken};
+use crate::surface::Surface;
 use crate::table::ProviderType;
-use crate::wire::Dialect;
-use crate::{collect, intake};
+use crate::{collect, intake, wire};
+
+/// A body of which nothing is read while it comes.
+struct Unread;
+
+impl Reads for Unread {
+    type How = ();
+    type Read = ();
+
+    fn begin((): ()) -> Self {
+        Self
+    }
+
+    fn push(&mut self, _piece: &[u8]) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
 
 /// Answers one.
 pub(super) async fn serve(mut call: Box<Call>, kept: Kept, head: Parts, body: Incoming) -> Reply {
@@ -66,15 +86,11 @@ async fn prepare(
     if kept.lists && call.is_guests() {
         return Err(Refusal::Caller(CallerNo::List));
     }
-    let mut pieces = Vec::new();
-    if is_json(head) || body.is_end_stream() {
-        let sent = read(body).await?;
-        if !sent.is_empty() {
-            let (sent, carried) = pin::unmarked(&sent)
-                .map_err(|wrong| Refusal::BadJson { reason: wrong.to_string() })?;
-            kept.torn |= carried.torn;
-            carried.holder.into_iter().for_each(|account| kept.note(account));
-            pieces.push(sent.into());
+    let (mut pieces, mut asked) = (Vec::new(), None);
+    if body.is_end_stream() || (is_json(head) && !kept.brings_bytes(&head.headers)) {
+        pieces = read(call, head, body).await?;
+        if !pieces.is_empty() {
+            asked = look(call, &mut kept, &mut pieces).await?;
         }
     } else {
         let announced = body.size_hint().lower();
@@ -89,16 +105,49 @@ async fn prepare(
         return Err(Refusal::StateTorn);
     }
     let named = head.headers.get(MODEL).and_then(|name| name.to_str().ok());
-    let place = keeper(call, kept.holder, named)?;
+    let place = match asked {
+        Some(place) => place,
+        None => keeper(call, kept.holder, named)?,
+    };
+    kept.host = host(head);
     call.taken = Taken::Model(place);
     call.chosen = Some(place);
     let accounts = call.plan.subjects.accounts_for(&head.headers, place);
-    let begins = kept.method == Method::POST && kept.target == "/batches";
-    if begins && accounts.default_max_tokens().is_some() {
-        return Err(Refusal::UnpricedBatch);
+    if kept.begins && accounts.default_max_tokens().is_some() {
+        let caches = kept.surface == Surface::CachedContents;
+        return Err(if caches { Refusal::UnpricedCache } else { Refusal::UnpricedBatch });
     }
     call.keep(kept);
     Ok(pieces)
+}
+
+/// Reads what is sent: who keeps what it refers to, and the model that it names, if any. Marks come off it,
+/// and models get the provider's names.
+async fn look(
+    call: &Call,
+    kept: &mut Kept,
+    pieces: &mut Vec<Bytes>,
+) -> Result<Option<usize>, Refusal> {
+    let (surface, large) = (call.surface, wire::is_large(pieces));
+    let read = wire::beside(pieces, move |body| Document::read(surface, body)).await;
+    let mut document = read.map_err(|wrong| match wrong.path.as_str() {
+        "body" => Refusal::BadJson { reason: wrong.to_string() },
+        _ => Refusal::BadValue { param: wrong.path, reason: wrong.why },
+    })?;
+    kept.torn |= document.carried.torn;
+    document.carried.holder.into_iter().for_each(|account| kept.note(account));
+    let model = document.resolve(call)?;
+    model.into_iter().for_each(|at| kept.note(call.plan.models[at].account));
+    if let Some(written) = wire::on_a_thread(large, move || document.written()).await {
+        *pieces = vec![written.into()];
+    }
+    Ok(model)
+}
+
+/// Where the caller found us: HTTP/2 has it in the target.
+fn host(head: &Parts) -> Option<String> {
+    let told = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    told.or_else(|| Some(head.uri.authority()?.as_str())).map(str::to_owned)
 }
 
 /// The model whose provider is asked: of the account that has it, else the one that is named, else the
@@ -120,7 +169,8 @@ fn keeper(call: &Call, holder: Option<Account>, named: Option<&str>) -> Result<u
     if holder.is_some() && places.is_empty() {
         return Err(Refusal::StateElsewhere { models: String::new() });
     }
-    places.retain(|at| Dialect::of(plan.table.models[*at].provider.kind) == Dialect::Chat);
+    let own = call.surface.dialect();
+    places.retain(|at| kept::keeps_for(&plan.table.models[*at].provider, own));
     let Some(first) = places.first() else {
         let needed = call.surface.as_str().to_owned();
         return Err(Refusal::NoCandidate(NoCandidate::Capability { needed }));
@@ -146,12 +196,20 @@ fn is_json(head: &Parts) -> bool {
     kind.starts_with(b"application/json")
 }
 
-async fn read(mut body: Incoming) -> Result<Bytes, Refusal> {
+/// Batches are as large as any request, and counted like one; all else is small.
+async fn read(call: &mut Call, head: &Parts, mut body: Incoming) -> Result<Vec<Bytes>, Refusal> {
+    if call.surface == Surface::MessageBatches {
+        let shared = call.worker().shared.clone();
+        let read = intake::read::<Unread>(&shared, head, &mut body, ()).await?;
+        call.held = Some(read.held);
+        return Ok(read.pieces);
+    }
     let limit = limits::KEPT_BODY_BYTES;
     let idle = Duration::from_millis(limits::BODY_IDLE_TIMEOUT_MS);
     let read = tokio::time::timeout(idle, collect::collect(&mut body, None, limit)).await;
     match read.map_err(|_| Refusal::RequestTooSlow)? {
-        Ok(collect::Collected::All(bytes)) => Ok(bytes),
+        Ok(collect::Collected::All(bytes)) if bytes.is_empty() => Ok(Vec::new()),
+        Ok(collect::Collected::All(bytes)) => Ok(vec![bytes]),
         Ok(collect::Collected::Part(_)) => Err(Refusal::BodyTooLarge { limit }),
         Err(_) => Err(Refusal::CallerGone),
     }

@@ -78,6 +78,9 @@ fn begin_reply(call: &Call, upstream: &HeaderMap) -> Reply {
     } else {
         let passed = upstream.iter().filter(|(name, _)| is_passed(name.as_str()));
         sent.extend(passed.map(|(name, value)| (name.clone(), value.clone())));
+        if call.surface == Surface::GeminiFiles {
+            pass_upload(call, upstream, sent);
+        }
     }
     if let Some((model, planned)) = call.model() {
         sent.insert(headers::MODEL, planned.header.clone());
@@ -93,6 +96,17 @@ fn begin_reply(call: &Call, upstream: &HeaderMap) -> Reply {
     }
     identify(sent, &call.id, call.surface.dialect());
     reply
+}
+
+/// How an upload goes on, and where: with us.
+fn pass_upload(call: &Call, upstream: &HeaderMap, sent: &mut HeaderMap) {
+    let about = upstream.iter().filter(|(name, _)| name.as_str().starts_with(headers::UPLOAD));
+    sent.extend(about.map(|(name, value)| (name.clone(), value.clone())));
+    let Some(theirs) = sent.remove(headers::UPLOAD_URL) else { return };
+    let ours = call.kept().zip(call.account()).and_then(|(kept, account)| {
+        kept.upload_at(account, &theirs, call.worker().shared.gateway.is_some())
+    });
+    sent.extend(ours.map(|ours| (headers::UPLOAD_URL, ours)));
 }
 
 /// Headers of the provider's that its own clients use.

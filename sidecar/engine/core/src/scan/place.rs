@@ -108,6 +108,7 @@ const fn gemini(name: &[u8]) -> Place {
             return Place::Top(Profile::Gemini);
         }
         b"requests" => return Place::Requests,
+        b"cachedContent" | b"cached_content" => return Place::File,
         _ => return Place::Ignored,
     })
 }
@@ -261,6 +262,7 @@ impl Place {
                 b"media_type" | b"mimeType" | b"mime_type" => Self::MediaType,
                 b"data" => Self::SourceData,
                 b"content" => Self::Said,
+                b"file_id" | b"fileUri" | b"file_uri" => Self::File,
                 _ => Self::Ignored,
             },
             Self::Message => match name {

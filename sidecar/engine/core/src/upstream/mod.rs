@@ -97,6 +97,17 @@ impl Endpoint {
         [&self.base, path].concat().parse().ok()
     }
 
+    /// A target of Google's: its uploads stand below a prefix of their own, before the base URL's path, and
+    /// a gateway is asked below `v1beta`, by which it knows whose words they are.
+    #[must_use]
+    pub fn of_google(&self, path: &str, (uploads, by_gateway): (bool, bool)) -> Option<Uri> {
+        let host = self.base.find("://")? + 3;
+        let root = self.base[host..].find('/').map_or(self.base.len(), |at| host + at);
+        let (root, below) = self.base.split_at(root);
+        let below = if by_gateway { "/v1beta" } else { below };
+        [root, if uploads { "/upload" } else { "" }, below, path].concat().parse().ok()
+    }
+
     /// The same endpoint, as a gateway that the hub's authority vouches for.
     #[must_use]
     pub fn trusting(mut self, trust: Trust) -> Self {
@@ -117,6 +128,14 @@ mod tests {
             endpoint.origin,
             Origin { tls: true, host: "api.openai.com".into(), port: 443, trust: Trust::System }
         );
+        let google = Endpoint::parse("https://g.example/v1beta").unwrap();
+        let at = |how| google.of_google("/files/a", how).unwrap().to_string();
+        assert_eq!(at((false, false)), "https://g.example/v1beta/files/a");
+        assert_eq!(at((true, false)), "https://g.example/upload/v1beta/files/a");
+        let gateway = Endpoint::parse("https://pool.ns.svc:4617/v1").unwrap();
+        let at = |how| gateway.of_google("/files", how).unwrap().to_string();
+        assert_eq!(at((false, true)), "https://pool.ns.svc:4617/v1beta/files");
+        assert_eq!(at((true, true)), "https://pool.ns.svc:4617/upload/v1beta/files");
         let local = Endpoint::parse("http://[::1]:8080").unwrap();
         assert_eq!(
             local.origin,

@@ -9,5 +9,5 @@ mod translation;
 
 pub use dialect::Dialect;
 pub use embeddings::Wish;
-pub(crate) use translation::beside;
 pub use translation::{Sent, Target, Translation};
+pub(crate) use translation::{beside, is_large, on_a_thread};

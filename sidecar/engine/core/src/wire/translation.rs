@@ -134,12 +134,13 @@ pub(crate) async fn beside<T: Send + 'static>(
     on_a_thread(is_large(pieces), move || work(&body)).await
 }
 
-fn is_large(pieces: &[Bytes]) -> bool {
+/// Whether work on a body takes long.
+pub(crate) fn is_large(pieces: &[Bytes]) -> bool {
     pieces.iter().map(Bytes::len).sum::<usize>() > limits::TRANSLATED_HERE_BYTES
 }
 
 /// Runs on this thread, or, where it takes long, on one beside it.
-async fn on_a_thread<T: Send + 'static>(
+pub(crate) async fn on_a_thread<T: Send + 'static>(
     large: bool,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {

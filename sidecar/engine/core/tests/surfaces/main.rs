@@ -17,5 +17,6 @@ mod realtime;
 mod same;
 mod signatures;
 mod state;
+mod state_of_others;
 mod surfaces;
 mod world;

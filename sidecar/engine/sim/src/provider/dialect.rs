@@ -76,6 +76,12 @@ pub(crate) trait Dialect: Sync {
         Err(self.unknown_path(ask.head.method.as_str(), ask.head.uri.path()))
     }
 
+    /// A header that says what vectors cost.
+    fn counted(&self, tokens: Tokens) -> Option<(&'static str, String)> {
+        let _unused = tokens;
+        None
+    }
+
     /// The list of `models`.
     fn models(&self, models: &[String]) -> Value;
 

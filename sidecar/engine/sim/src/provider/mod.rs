@@ -17,6 +17,7 @@ mod dialect;
 mod failure;
 mod gemini;
 mod identity;
+mod kept;
 mod names;
 mod openai;
 mod player;
@@ -81,6 +82,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         seed: config.seed,
         pace,
         sequence: AtomicU64::new(1),
+        shelf: kept::Shelf::default(),
     });
     let data = TcpListener::bind(&config.listen).await?;
     let control = TcpListener::bind("127.0.0.1:0").await?;

@@ -21,6 +21,7 @@ use super::capture::Capture;
 use super::compress::compress;
 use super::config::Pace;
 use super::identity::Identity;
+use super::kept::{Shelf, Told};
 use super::openai::form;
 use super::player::{CutShort, Player};
 use super::quota::Quotas;
@@ -49,12 +50,37 @@ pub(crate) struct Provider {
     pub(crate) seed: u64,
     pub(crate) pace: Pace,
     pub(crate) sequence: AtomicU64,
+    pub(crate) shelf: Shelf,
 }
 
 impl Provider {
     /// Whether `model` is served.
     pub(crate) fn serves(&self, model: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|name| name == model)
+    }
+
+    /// Puts the date on, where the provider's clock is not the world's.
+    fn dated(&self, reply: &mut Reply) {
+        if self.identity.has_own_clock() {
+            let now_s = u64::try_from(self.identity.now_s()).unwrap_or_default();
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now_s);
+            reply.headers.push(("date", httpdate::fmt_http_date(now)));
+        }
+    }
+
+    /// Keeps what its dialect keeps of answers.
+    fn remember(&self, head: &Parts, body: Option<&Value>, reply: &Reply) {
+        let keeps = head.uri.path().ends_with("/v1/responses");
+        if keeps && reply.status.is_success() && reply.billed {
+            let said: Vec<u8> =
+                reply.events.iter().flat_map(|event| event.bytes.to_vec()).collect();
+            self.shelf.remember(head, body, &said);
+        }
+    }
+
+    /// What is about something that is kept, or refers to what is not.
+    fn kept(&self, head: &Parts, body: &Bytes, parsed: Option<&Value>) -> Option<Told> {
+        self.shelf.answer(head, body).or_else(|| self.shelf.lacks(head, parsed))
     }
 }
 
@@ -122,15 +148,15 @@ pub(crate) async fn answer(
         None => match (provider.identity.give(&head, &body), provider.identity.judge(&head, &body))
         {
             (Some(given), _) => Reply::given(given)?,
-            (None, Ok(())) => turn.served(&head, parsed.as_ref(), model, &mut call)?,
+            (None, Ok(())) => match provider.kept(&head, &body, parsed.as_ref()) {
+                Some(told) => Reply::told(told),
+                None => turn.served(&head, parsed.as_ref(), model, &mut call)?,
+            },
             (None, Err(refused)) => turn.refused(&refused),
         },
     };
-    if provider.identity.has_own_clock() {
-        let now_s = u64::try_from(provider.identity.now_s()).unwrap_or_default();
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now_s);
-        reply.headers.push(("date", httpdate::fmt_http_date(now)));
-    }
+    provider.dated(&mut reply);
+    provider.remember(&head, parsed.as_ref(), &reply);
     reply.headers.extend(surface.dialect.headers(&turn.mark()));
     play(&provider, reply, &action, call, switch)
 }

@@ -101,6 +101,7 @@ fn bedrock(rest: &str) -> Option<Surface> {
         "converse" => Operation::Answer,
         "converse-stream" => Operation::Stream,
         "count-tokens" => Operation::Count,
+        "invoke" => Operation::Embed,
         _ => Operation::Nothing,
     };
     Some(Surface { dialect: &Converse, operation, model: Some(decoded(model)) })

@@ -11,6 +11,7 @@ use super::bill::{Call, Tokens};
 use super::dialect::{Ask, Dialect};
 use super::failure::{Class, Refused};
 use super::identity::Given;
+use super::kept::Told;
 use super::openai::media::{self, Made};
 use super::prompt::Prompt;
 use super::reel::{Event, Reel};
@@ -39,6 +40,14 @@ impl Reply {
         let mut reply = Self::document(status, given.body, None);
         reply.content_type = given.content_type;
         Ok(reply)
+    }
+
+    /// What is kept, or a word about it; nobody is billed for that.
+    pub(crate) fn told(told: Told) -> Self {
+        let mut reply = Self::document(told.status, told.body, None);
+        reply.content_type = told.content_type;
+        reply.headers = told.headers;
+        reply
     }
 
     /// A document of one piece.
@@ -233,7 +242,10 @@ impl Turn<'_> {
                     served()?;
                 }
                 let (document, tokens) = dialect.embed(ask)?;
-                Ok(Ok(Reply::document(StatusCode::OK, document.to_string(), Some(tokens))))
+                let told = dialect.counted(tokens);
+                let mut reply = Reply::document(StatusCode::OK, document.to_string(), Some(tokens));
+                reply.headers.extend(told);
+                Ok(Ok(reply))
             }
             _ => {
                 let prompt = dialect.read(ask)?;

@@ -19,6 +19,8 @@ mod gemini;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod provider;
 #[cfg(test)]
 mod responses;

@@ -1,6 +1,7 @@
 //! Bedrock's Converse.
 
 mod answer;
+mod embed;
 mod error;
 mod frame;
 mod members;
@@ -64,6 +65,15 @@ impl Dialect for Converse {
 
     fn count(&self, ask: &Ask<'_>) -> Result<Value, Refused> {
         Ok(json!({"inputTokens": request::count(ask)?}))
+    }
+
+    fn embed(&self, ask: &Ask<'_>) -> Result<(Value, Tokens), Refused> {
+        embed::document(ask)
+    }
+
+    /// What Cohere's answers do not say.
+    fn counted(&self, tokens: Tokens) -> Option<(&'static str, String)> {
+        Some(("x-amzn-bedrock-input-token-count", tokens.input.to_string()))
     }
 
     fn models(&self, models: &[String]) -> Value {
