@@ -49,8 +49,16 @@ class Home:
 
     def lease(self) -> dict[str, Any]:
         """The Lease's spec."""
+        return dict(self.cluster.api.get(self._lease_path)["spec"])
+
+    def drop_lease(self) -> None:
+        """As an uninstallation does."""
+        self.cluster.api.delete(self._lease_path)
+
+    @property
+    def _lease_path(self) -> str:
         folder = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"
-        return dict(self.cluster.api.get(f"{folder}/pointsman-controller")["spec"])
+        return f"{folder}/pointsman-controller"
 
 
 class Served(Protocol):

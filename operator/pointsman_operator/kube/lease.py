@@ -3,6 +3,11 @@
 `leaseTransitions` counts the changes of leader and is the fence: what an earlier leader still
 writes is refused by it. While the API server is away nobody can take the Lease, so its holder
 stops writing and goes on once it has renewed; only a Lease in another's hands ends a leadership.
+
+Who remembers a fence outlives the Lease: the hub's ledger, sidecars, ConfigMaps. A Lease that is
+made anew (after an uninstallation, or because somebody deleted it) therefore does not begin at 0,
+but at the seconds since 2020: above every count of a Lease that changed hands less than once a
+second, and within the field's 31 bits until 2088.
 """
 
 from __future__ import annotations
@@ -130,7 +135,7 @@ class Elector:
         asked_at = self._own.now()
         found = await self._get()
         if found is None:
-            spec = self._spec(0, None)
+            spec = self._spec(_first_transitions(), None)
             metadata = {"name": self._name}
             created = {
                 "apiVersion": "coordination.k8s.io/v1",
@@ -205,3 +210,8 @@ class Elector:
             "renewTime": now,
             "leaseTransitions": transitions,
         }
+
+
+def _first_transitions() -> int:
+    """Of a Lease that is made now: above those of any before it."""
+    return int((dt.datetime.now(dt.UTC) - limits.LEASES_COUNTED_FROM).total_seconds())

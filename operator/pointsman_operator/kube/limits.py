@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 WRITES_PER_S = 20.0
 """Kind to the API server's priority and fairness, which gives one client not much more."""
 WRITES_AT_ONCE = 40
@@ -37,6 +39,8 @@ SERVICE_AGAIN_S = 2.0
 
 LEASE_S = 12
 """A standby waits this long after the last renewal that it saw."""
+LEASES_COUNTED_FROM = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+"""A new Lease's transitions are the seconds since then (kube/lease.py says why)."""
 LEASE_RENEW_S = 3.0
 LEASE_LOOK_S = 1.5
 """How often a standby looks; with the duration above a takeover takes at most 14 s."""

@@ -106,3 +106,24 @@ def test_an_orderly_end_hands_the_lease_over_at_once(
     eventually(second.leads, within_s=TAKES_OVER_WITHIN_S)
     assert time.monotonic() - began <= 10
     assert own.lease()["holderIdentity"].startswith("second_")
+
+
+def test_a_lease_that_is_made_anew_is_above_all_before(
+    crds: ControlPlane, own: Home, other_hub: ClusterHub, namespace: str, tmp_path: Path
+) -> None:
+    """After a reinstallation the hub still knows the old count; the new leader is not fenced."""
+    scope = ["--namespaces", namespace]
+    crds.kubectl.apply(pool(namespace=namespace), policy(rule(), namespace=namespace))
+    for turn in range(3):
+        with controller(own, other_hub, tmp_path / f"old-{turn}", *scope) as replica:
+            eventually(replica.leads, within_s=30)
+            eventually(partial(other_hub.digest, namespace, "support"))
+            assert replica.stop() == 0
+    before = own.lease()["leaseTransitions"]
+    own.drop_lease()
+    with controller(own, other_hub, tmp_path / "new", *scope) as replica:
+        eventually(replica.leads, within_s=30)
+        crds.kubectl.apply(policy(rule(), name="later", namespace=namespace, priority=-1))
+        eventually(partial(other_hub.digest, namespace, "later"), within_s=20)
+        assert own.lease()["leaseTransitions"] > before
+        assert not replica.ended()
