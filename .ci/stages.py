@@ -4,8 +4,9 @@ A failed stage does not stop the next one: one run shows everything that is wron
 is 0 only if every stage passed. What a run leaves out is printed, never silent. The end of the
 output repeats what failed and why: it is what a CI shows.
 
-The long stages of `test` mostly wait, so those about the node run beside the others, and whichever
-lane is done first takes from the other; each one's output comes in one piece when it ends.
+The long stages of `test` mostly wait, so they run in three lanes: one is about the node, two share
+the others, and whichever is done first takes from what is left; each one's output comes in one
+piece when it ends.
 """
 
 from __future__ import annotations
@@ -167,15 +168,15 @@ def ignored() -> list[str]:
 
 
 def run_all(stages: list[Stage]) -> list[Outcome]:
-    """The quick ones in turn, with their output on ours; then the long ones in two lanes."""
+    """The quick ones in turn, with their output on ours; then the long ones in three lanes."""
     long = {stage.name for stage in test_stages()}
     outcomes = [run(stage) for stage in stages if stage.name not in long]
     rest = [stage for stage in stages if stage.name in long]
     node = [stage for stage in rest if stage.name in WITH_NODE]
     others = deque(stage for stage in rest if stage not in node)
-    with ThreadPoolExecutor(2) as pool:
-        about_node = pool.submit(lane, node, others)
-        return outcomes + lane([], others) + about_node.result()
+    with ThreadPoolExecutor(3) as pool:
+        lanes = [pool.submit(lane, own, others) for own in (node, [], [])]
+        return outcomes + [outcome for each in lanes for outcome in each.result()]
 
 
 def lane(own: list[Stage], shared: deque[Stage]) -> list[Outcome]:
