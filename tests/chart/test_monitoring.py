@@ -20,6 +20,7 @@ from harness.fixtures import unavailable
 from support.charts import CHART
 from support.engines import Engine
 from support.eventually import eventually
+from support.limited_world import limited
 from support.line import asked
 from support.models_world import model_figures
 from support.money_world import CENT, MoneyWorld, a_budget, money_world
@@ -49,7 +50,8 @@ def prometheus(folder: Path) -> Iterator[httpx.Client]:
     if shutil.which("prometheus") is None:
         unavailable(UnavailableError("no prometheus: apt-get install prometheus"))
     with money_world(folder) as world:
-        world.put(a_budget(10 * CENT), names=("pods", "gpt", "cheap"), pods={"provider": NOT_THERE})
+        names, pods = ("pods", "gpt", "cheap"), {"provider": NOT_THERE}
+        world.put(a_budget(10 * CENT), names=names, pods=pods, **limited(requestsPerMinute=6_000))
         sidecar = world.start_sidecar()
         # A hub outside a cluster finds no engines: the figures are those of one that does.
         figures = Engine("127.0.0.1")

@@ -37,6 +37,7 @@ class ClusterHub:
         """Fences that were refused."""
         self.unauthorized = 0
         self._sidecars: dict[str, dict[str, Any]] = {}
+        self._changed_at: dict[str, int] = {}
         self._revision = 1
         self._changed = threading.Condition()
         self._fence: tuple[str, int] = ("", 0)
@@ -80,8 +81,11 @@ class ClusterHub:
         row |= {"seen_at": "2026-11-22T10:00:00Z", "ledger": "ok", "targets": {}}
         with self._changed:
             known = self._sidecars.get(pod_uid, row | {"credentials": {}})
-            self._sidecars[pod_uid] = known | fields
             self._revision += 1
+            # The one that changed last at the end.
+            self._sidecars.pop(pod_uid, None)
+            self._sidecars[pod_uid] = known | fields
+            self._changed_at[pod_uid] = self._revision
             self._changed.notify_all()
 
     def see(self, *models: dict[str, Any]) -> None:
@@ -120,7 +124,10 @@ class ClusterHub:
             return _error(401, "unauthorized")
         if method == "GET" and url.path == "/v1/fleet":
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
-            return 200, self._fleet(int(query.get("after", "-1")), float(query.get("wait", "0")))
+            after = int(query.get("after", "-1"))
+            only_changes = query.get("changes") == "true"
+            wait_s = float(query.get("wait", "0"))
+            return 200, self._fleet(after, wait_s, only_changes=only_changes)
         if url.path == "/v1/budgets":
             # To be told of Budgets makes no difference to accounts that a test sets.
             return 200, self.accounts if method == "GET" else {}
@@ -134,14 +141,17 @@ class ClusterHub:
             return write(method, (parts[2], parts[3]), headers, body)
         return _error(404, "not_found")
 
-    def _fleet(self, after: int, wait_s: float) -> dict[str, Any]:
+    def _fleet(self, after: int, wait_s: float, *, only_changes: bool) -> dict[str, Any]:
         with self._changed:
             self._changed.wait_for(
                 lambda: self._revision != after or self._server is None, timeout=wait_s
             )
-            sidecars = list(self._sidecars.values())
+            whole = not only_changes or not 0 <= after <= self._revision
+            sidecars = [
+                row for uid, row in self._sidecars.items() if whole or self._changed_at[uid] > after
+            ]
             told = {"models": self.models, "down": self.down, "strained": self.strained}
-            return {"rev": self._revision, "sidecars": sidecars, **told}
+            return {"rev": self._revision, "whole": whole, "sidecars": sidecars, **told}
 
     def _write_pool(
         self, method: str, pool: tuple[str, str], headers: dict[str, str], body: bytes

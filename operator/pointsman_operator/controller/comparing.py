@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pointsman_operator.api.kinds import KINDS, Kind
@@ -46,10 +46,10 @@ class Comparison:
         while True:
             try:
                 for kind in KINDS:
+                    own = {"apiVersion": API_VERSION, "kind": kind.name}
                     for path in self._paths(kind):
-                        items, _ = await self._list(path, kube_limits.PAGE, JSON)
-                        own = {"apiVersion": API_VERSION, "kind": kind.name}
-                        self._world.fill({**own, **item} for item in items)
+                        async for items, _ in self._pages(path, kube_limits.PAGE, JSON):
+                            self._world.fill({**own, **item} for item in items)
             except ApiError as error:
                 _log.warning("cannot list the resources yet: %s", error)
                 await asyncio.sleep(kube_limits.RECONNECT_MOST_S / 5)
@@ -72,10 +72,10 @@ class Comparison:
             there: dict[ObjectRef, str] = {}
             as_of = 0
             for path in self._paths(kind):
-                # Their versions are all that is compared.
-                items, listed = await self._list(path, kube_limits.PAGE_COMPARED, METADATA)
-                as_of = max(as_of, listed)
-                there |= {_ref(kind, it): str(it["metadata"]["resourceVersion"]) for it in items}
+                # Their versions are all that is compared, and all that is kept of a page.
+                async for items, listed in self._pages(path, kube_limits.PAGE_COMPARED, METADATA):
+                    as_of = max(as_of, listed)
+                    there |= {_ref(kind, it): it["metadata"]["resourceVersion"] for it in items}
             for ref in [ref for ref in self._world.held if ref.kind == kind.name]:
                 if ref not in there and int(self._world.held[ref].version) <= as_of:
                     _log.warning("%s was deleted unseen", ref)
@@ -105,20 +105,19 @@ class Comparison:
         for namespace in self._namespaces:
             yield f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{kind.plural}"
 
-    async def _list(
+    async def _pages(
         self, path: str, at_once: int, accept: str
-    ) -> tuple[list[Mapping[str, Any]], int]:
-        """All items, page by page, and the version of the list."""
-        found: list[Mapping[str, Any]] = []
+    ) -> AsyncIterator[tuple[Sequence[Mapping[str, Any]], int]]:
+        """All items, page by page, each with the version of the list."""
         query = {"limit": str(at_once)}
         while True:
             page = await self._api.get(path, query, accept)
             if page is None:
                 raise ApiError(404, f"{path} is not served: are the CRDs installed?")
             # An empty list of metadata says null.
-            found += page.get("items") or ()
+            yield page.get("items") or (), int(page["metadata"]["resourceVersion"])
             if not page["metadata"].get("continue"):
-                return found, int(page["metadata"]["resourceVersion"])
+                return
             query["continue"] = page["metadata"]["continue"]
 
 

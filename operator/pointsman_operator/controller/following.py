@@ -9,9 +9,9 @@ from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.controller import limits
 from pointsman_operator.controller.budgets import Accounts
+from pointsman_operator.controller.fleet import read_fleet
 from pointsman_operator.controller.observed import (
     read_down,
-    read_fleet,
     read_models,
     read_strained,
 )

@@ -171,17 +171,6 @@ def read_sidecar(row: Mapping[str, Any]) -> Sidecar:
     )
 
 
-def read_fleet(document: Mapping[str, Any]) -> dict[str, Sidecar]:
-    """Sidecars by pod UID; of several starts the connected one, else the one heard of last."""
-    found: dict[str, Sidecar] = {}
-    for row in document["sidecars"]:
-        sidecar = read_sidecar(row)
-        known = found.get(sidecar.uid)
-        if known is None or _rank(known) <= _rank(sidecar):
-            found[sidecar.uid] = sidecar
-    return found
-
-
 def read_models(document: Mapping[str, Any]) -> dict[ObjectName, tuple[OwnModel, ...]]:
     """Self-hosted models by pool, as the hub sees them."""
     found: dict[ObjectName, list[OwnModel]] = {}
@@ -246,10 +235,6 @@ def unix_seconds(moment: str) -> float:
 def _obstacle(refused: Mapping[str, Any]) -> str:
     reason = refused.get("reason")
     return f"{reason}: {refused.get('message', '')}" if reason else ""
-
-
-def _rank(sidecar: Sidecar) -> tuple[bool, str]:
-    return sidecar.connected, sidecar.seen_at
 
 
 def _mapping(value: Any) -> dict[str, Any]:

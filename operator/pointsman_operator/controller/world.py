@@ -29,6 +29,7 @@ from pointsman_operator.compile.precedence import labels_of, precedence, selects
 from pointsman_operator.compile.snapshot import bound_namespaces
 from pointsman_operator.compile.table_budget import TableBudget
 from pointsman_operator.controller import limits
+from pointsman_operator.controller.fleet import Fleet, FleetNews
 from pointsman_operator.controller.held import Held, read_held, ref_of
 from pointsman_operator.controller.observed import Account, Down, OwnModel, Pod, Sidecar, Strained
 
@@ -63,8 +64,6 @@ class World:
     """Name -> value of `pointsman.dev/injection`."""
     leaving: set[str] = field(default_factory=set)
     """Namespaces that are being deleted: nothing can be written there, and nothing needs to be."""
-    sidecars: Mapping[str, Sidecar] = field(default_factory=dict)
-    """By pod UID."""
     models: Mapping[ObjectName, tuple[OwnModel, ...]] = field(default_factory=dict)
     """Self-hosted ones by pool, as the hub sees them."""
     down: Mapping[ObjectName, tuple[Down, ...]] = field(default_factory=dict)
@@ -75,6 +74,7 @@ class World:
     """By `namespace/budget/limit`; None: the hub has told none yet."""
     hub: str = "the hub has not been asked yet"
     """Why it cannot be asked; empty: it answers."""
+    _fleet: Fleet = field(default_factory=Fleet)
     _snapshot: Snapshot | None = None
     _policy_names: dict[str, set[str]] = field(default_factory=dict)
     """By namespace."""
@@ -82,6 +82,11 @@ class World:
     _gateways: dict[ObjectName, tuple[tuple[object, ...], CompiledTable]] = field(
         default_factory=dict
     )
+
+    @property
+    def sidecars(self) -> Mapping[str, Sidecar]:
+        """By pod UID."""
+        return self._fleet.sidecars
 
     @property
     def snapshot(self) -> Snapshot:
@@ -277,16 +282,9 @@ class World:
         if found[1]:
             self.leaving.add(name)
 
-    def take_fleet(self, sidecars: Mapping[str, Sidecar]) -> frozenset[str]:
-        """The fleet as the hub now knows it; the namespaces in which something changed."""
-        before, self.sidecars = self.sidecars, sidecars
-        return frozenset(
-            side.namespace
-            for uid in before.keys() | sidecars.keys()
-            if (known := before.get(uid)) != (found := sidecars.get(uid))
-            for side in (known, found)
-            if side is not None and not _only_seen(known, found)
-        )
+    def take_fleet(self, news: FleetNews) -> frozenset[str]:
+        """What the hub now says of the fleet; the namespaces in which something changed."""
+        return self._fleet.take(news)
 
     def _compilation(self, name: ObjectName) -> _Compilation:
         snapshot = self.snapshot
@@ -377,10 +375,3 @@ def cluster_knowledge(gateway_namespaces: Iterable[str]) -> Knowledge:
 
 def _same(first: tuple[object, ...], second: tuple[object, ...]) -> bool:
     return len(first) == len(second) and all(a is b for a, b in zip(first, second, strict=True))
-
-
-def _only_seen(known: Sidecar | None, found: Sidecar | None) -> bool:
-    """Whether nothing but the time of the last report differs."""
-    if known is None or found is None:
-        return False
-    return replace(known, seen_at="") == replace(found, seen_at="")

@@ -147,16 +147,24 @@ async def fleet(
     state: State,
     after: Annotated[int, Query(ge=-1)] = -1,
     wait: Annotated[float, Query(ge=0, le=limits.FLEET_WAIT_S)] = 0,
+    *,
+    changes: bool = False,
 ) -> Response:
-    """Every sidecar, at once where something has changed after that revision."""
+    """Every sidecar, at once where something has changed after that revision.
+
+    With `changes` only those that have, where it is a revision of ours (`whole` says whether).
+    """
     await state.fleet.news(after, wait)
+    news = state.fleet.since(after if changes else -1)
     rest = {
         "rev": state.fleet.revision,
+        "whole": news.whole,
+        "gone": news.gone,
         "models": state.models.told(),
         "down": state.health.told(),
         "strained": state.strains.told(),
     }
-    rows = await shown_all(list(state.fleet))
+    rows = await shown_all(news.entries)
     content = json.dumps(rest).encode()[:-1] + b', "sidecars": [' + rows + b"]}"
     return Response(content, media_type="application/json")
 

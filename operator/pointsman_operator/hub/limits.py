@@ -37,6 +37,9 @@ TARGET_BYTES_MAX = 8_192
 LABELS_MAX = 256
 FLEET_WAIT_S = 30.0
 """How long the controller's question for news may wait."""
+GONE_REMEMBERED = 10_000
+"""Sidecars that are gone of which the controller can be told; one that asks later is told of all
+that there are."""
 LISTED_AT_ONCE = 500
 """Sidecars that are written for it before others have their turn: about a millisecond's work, or
 ten where all have changed."""

@@ -121,8 +121,11 @@ class Hub:
         await self._call("PUT", f"/v1/certificates/{pod}", content=chain.encode())
 
     async def fleet(self, after: int | None) -> dict[str, Any]:
-        """All sidecars; waits for a change after that revision, not longer than the hub likes."""
-        query = {"wait": str(limits.FLEET_WAIT_S)}
+        """What has changed of the sidecars after that revision, or all; waits for a change.
+
+        Not longer than the hub likes. One of before always tells of all.
+        """
+        query = {"wait": str(limits.FLEET_WAIT_S), "changes": "true"}
         if after is not None:
             query["after"] = str(after)
         found = await self._call(

@@ -9,7 +9,9 @@ from pointsman_operator.api.budget import Budget
 from pointsman_operator.api.meta import ObjectName, ObjectRef
 from pointsman_operator.api.policy import RoutingPolicy
 from pointsman_operator.controller import limits
+from pointsman_operator.controller.fleet import FleetNews
 from pointsman_operator.controller.held import ref_of
+from pointsman_operator.controller.observed import Sidecar
 from pointsman_operator.controller.world import World
 from support.resources import budget, policy, pool, rule
 from support.seen import pod, sidecar, stored, world
@@ -106,11 +108,16 @@ def test_a_pod_is_served_by_the_first_that_selects_it() -> None:
 def test_only_changes_in_the_fleet_touch_a_namespace() -> None:
     """Another time of the last report is no change."""
     held = world()
-    assert held.take_fleet({"uid-a": sidecar("a", "x")}) == {"demo"}
+    assert held.take_fleet(whole(sidecar("a", "x"))) == {"demo"}
     later = sidecar("a", "x", seen_at="2026-11-22T19:00:00Z")
-    assert held.take_fleet({"uid-a": later}) == frozenset()
-    assert held.take_fleet({"uid-a": sidecar("a", "y")}) == {"demo"}
-    assert held.take_fleet({}) == {"demo"}
+    assert held.take_fleet(whole(later)) == frozenset()
+    assert held.take_fleet(whole(sidecar("a", "y"))) == {"demo"}
+    assert held.take_fleet(whole()) == {"demo"}
+
+
+def whole(*sidecars: Sidecar) -> FleetNews:
+    """An answer that tells of all there are."""
+    return FleetNews(True, sidecars, ())
 
 
 def test_a_snapshot_that_follows_single_changes_is_the_one_that_is_made_anew() -> None:
