@@ -51,9 +51,10 @@ class Watcher:
         return self._thread.is_alive()
 
     async def stop(self) -> None:
-        """End, within the time that a shutdown has."""
+        """End, within the time that a shutdown has; one that never began has ended."""
         self._stop.set()
-        await asyncio.to_thread(self._thread.join, limits.SHUTDOWN_WITHIN_S)
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join, limits.SHUTDOWN_WITHIN_S)
 
     def _run(self) -> None:
         while not self._stop.is_set():
