@@ -309,6 +309,14 @@ def test_the_controller_waits_for_news_of_the_fleet(hub: HubInCluster, namespace
     assert news["rev"] > revision
     told = {name: entry[name] for name in report if name != "boot"}
     assert told == {name: report[name] for name in told}
+    asked = f"/v1/fleet?after={revision}&wait=20&changes=true"
+    changes = hub.call(controller, "GET", asked).json()
+    settled = f"/v1/fleet?after={changes['rev']}&changes=true"
+    later = hub.call(controller, "GET", settled).json()
+    assert not changes["whole"]
+    assert not later["whole"]
+    assert pod["uid"] in [row["sidecar"] for row in changes["sidecars"]]
+    assert pod["uid"] not in [row["sidecar"] for row in later["sidecars"]]
 
 
 def test_pods_that_come_back_cost_the_api_server_nothing(hub: HubInCluster, namespace: str) -> None:

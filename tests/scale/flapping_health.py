@@ -131,7 +131,7 @@ def asking(hub: HubProcess) -> Iterator[list[int]]:
     def ask() -> None:
         revision = -1
         while not ended.is_set():
-            content = caller.call("GET", f"/v1/fleet?after={revision}&wait=1")
+            content = caller.call("GET", f"/v1/fleet?after={revision}&wait=1&changes=true")
             revision = int(json.loads(content)["rev"])
             asked[0] += 1
             ended.wait(FLEET_PAUSE_S)
