@@ -11,7 +11,7 @@ from pointsman_operator.kube.connection import Connection
 
 
 def test_one_that_never_began_has_ended() -> None:
-    """A controller that is told to leave while it starts leaves in order, with its Lease released."""
+    """A controller that is told to leave while it starts leaves in order, its Lease released."""
 
     async def lives() -> bool:
         watcher = Watcher(Connection(Configuration()), (), lambda *_: None)
