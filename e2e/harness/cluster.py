@@ -18,11 +18,12 @@ from pathlib import Path
 from harness import daemons, images, name_service, volumes
 from harness.binaries import DNS, KUBERNETES, UnavailableError, built
 from harness.components import COMPONENTS, LOOPBACK, SERVICE_CIDR, Layout
-from harness.control_plane import ControlPlane, free_port
+from harness.control_plane import ControlPlane
 from harness.daemons import DAEMONS, NODE, NODE_ADDRESS
 from harness.images import Image
 from harness.prerequisites import hierarchies, lacking
 from harness.supervision import HERE, PYTHON, Supervisor
+from support.free_port import free_port
 
 API_PORT, ETCD_PORT = 6443, 2379
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - everywhere in the node's own network

@@ -6,9 +6,7 @@ processes of this machine: the API server listens on 127.0.0.1 and calls webhook
 
 from __future__ import annotations
 
-import random
 import signal
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,12 +21,11 @@ from harness.components import COMPONENTS, LOOPBACK, Layout
 from harness.kubectl import Kubectl
 from harness.pki import Authority, write_pki
 from harness.supervision import Supervisor
+from support.free_port import free_port
 
 READY_S = 60.0
 FOREVER = datetime.max.replace(tzinfo=UTC)
 DEFAULT_TOKEN_S = 3600
-PORTS = (20_000, 32_000)
-"""Below what the kernel hands out for outgoing connections: nobody takes one of these by chance."""
 ADMIN = "admin"
 ARGUMENTS: Mapping[str, Callable[[Layout], list[str]]] = {
     "etcd": components.etcd,
@@ -209,16 +206,3 @@ class ControlPlane:
         issued = self.authority.issue(user or f"system:{name}", groups)
         document = kubeconfigs.by_certificate(self.layout.url, self.ca.encode(), issued)
         return kubeconfigs.written(document, self.folder / f"{name}.conf")
-
-
-def free_port() -> int:
-    """A port that nobody listens on, outside the range of outgoing connections."""
-    while True:
-        port = random.randrange(*PORTS)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-        return port

@@ -22,7 +22,8 @@ import uvicorn
 
 from harness import kubeconfigs
 from harness.components import LOOPBACK
-from harness.control_plane import ControlPlane, free_port
+from harness.control_plane import ControlPlane
+from support.free_port import free_port
 
 START_S = 20.0
 PATIENCE = httpx.Timeout(20.0, read=None)

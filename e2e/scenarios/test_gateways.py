@@ -168,10 +168,12 @@ def test_without_a_hub_a_killed_container_of_a_gateway_costs_no_call(
 def test_a_pool_that_is_closed_again_answers_no_guest(places: Places, guests: Guests) -> None:
     """As if it were not there, and its gateway goes."""
     owner, guest = guests.owner, guests.guest
-    calls = guests.simulated.stats()["requests"]
     closed = {"spec": {"allowedNamespaces": {"from": "Names", "names": [places.entry]}}}
     owner("patch", "mpool/main", "--type=merge", "-p", json.dumps(closed))
+    # What was asked before it was closed everywhere was answered.
     eventually(lambda: _asked(guest, "auto") == ["503 no_model"], 60)
+    calls = guests.simulated.stats()["requests"]
+    assert _asked(guest, "auto") == ["503 no_model"]
     assert _asked(guest, "main/m0") == ["404 model_not_found"]
     assert places.owner in apps.explained(guest, "rpol/support")
     eventually(lambda: apps.gateways(owner) == [], 120)

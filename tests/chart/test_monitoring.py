@@ -20,11 +20,12 @@ from harness.fixtures import unavailable
 from support.charts import CHART
 from support.engines import Engine
 from support.eventually import eventually
+from support.free_port import free_port
 from support.limited_world import limited
 from support.line import asked
 from support.models_world import model_figures
 from support.money_world import CENT, MoneyWorld, a_budget, money_world
-from support.processes import Process, ended, free_port
+from support.processes import Process, ended
 
 pytestmark = pytest.mark.timeout(180)
 

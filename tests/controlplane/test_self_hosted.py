@@ -16,9 +16,10 @@ from harness.control_plane import ControlPlane
 from support import resources as make
 from support.engine_process import EngineProcess, crowd
 from support.eventually import eventually
+from support.free_port import free_port
 from support.line import Line
 from support.money_world import CLOCK
-from support.processes import ended, free_port
+from support.processes import ended
 from support.whole_path import API, Installation, whole_path
 
 pytestmark = pytest.mark.timeout(300)

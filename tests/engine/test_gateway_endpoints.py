@@ -15,9 +15,10 @@ import pytest
 
 from support.endpoint_world import LLAMA, llama, pinging
 from support.eventually import eventually
+from support.free_port import free_port
 from support.gateways import AUDIENCE, Neighbours, neighbours
 from support.line import asked
-from support.processes import Simulator, ended, free_port
+from support.processes import Simulator, ended
 from support.tables import model, route, table
 
 HANGS = {"delayMs": 120_000}

@@ -14,7 +14,8 @@ import pytest
 from support.endpoint_world import EndpointWorld, endpoint_world, overflowing
 from support.engine_process import EngineProcess
 from support.eventually import eventually
-from support.processes import ended, free_port
+from support.free_port import free_port
+from support.processes import ended
 
 HANGS = {"delayMs": 120_000}
 SOON = {"delayMs": 1_000}

@@ -13,8 +13,8 @@ import pytest
 
 from support.collector import SERVER, Collector, collecting
 from support.eventually import eventually
+from support.free_port import free_port
 from support.line import Line, line
-from support.processes import free_port
 
 DROPPED = "pointsman_spans_dropped_total"
 SPANS_A_CALL = 5

@@ -18,8 +18,9 @@ import httpx
 import pytest
 import trustme
 
+from support.free_port import free_port
 from support.line import LIMITS, Line
-from support.processes import Sidecar, Simulator, ended, free_port
+from support.processes import Sidecar, Simulator, ended
 from support.tables import model, route, table
 
 DNS = "127.0.0.153"

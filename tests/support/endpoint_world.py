@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 
 from support.eventually import eventually
+from support.free_port import free_port
 from support.line import LIMITS, Line
-from support.processes import Sidecar, Simulator, ended, free_port
+from support.processes import Sidecar, Simulator, ended
 from support.scripted_hub import ScriptedHub, scripted_hub
 from support.tables import model, route, table
 

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pointsman_operator.owned.certificates import issue_requested, issue_root
 from support.eventually import eventually
-from support.processes import Sidecar, Simulator, ended, free_port
+from support.free_port import free_port
+from support.processes import Sidecar, Simulator, ended
 from support.scripted_hub import ScriptedHub, scripted_hub
 from support.tables import model
 

@@ -16,8 +16,9 @@ from typing import Any
 import httpx
 
 from support.eventually import eventually
+from support.free_port import free_port
 from support.hub_process import HubProcess
-from support.processes import Sidecar, Simulator, canonical, free_port
+from support.processes import Sidecar, Simulator, canonical
 from support.tables import model, table
 
 DEAD = {"match": {"path": "/v1/chat/completions"}, "do": {"refuse": True}}

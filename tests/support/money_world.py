@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from support.eventually import eventually
+from support.free_port import free_port
 from support.hub_process import HubProcess, on_postgresql
-from support.processes import Sidecar, Simulator, canonical, ended, free_port
+from support.processes import Sidecar, Simulator, canonical, ended
 from support.tables import PRICES, model, table
 from support.tree import ROOT
 

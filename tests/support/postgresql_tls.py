@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from harness.pki import Authority
+from support.free_port import free_port
 from support.postgresql_server import ROLE, PostgresqlServer, postgresql_server
-from support.processes import free_port
 
 HOST = "localhost"
 """What its certificate names."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,18 +15,12 @@ from typing import Any
 import httpx
 
 from support.eventually import eventually
+from support.free_port import free_port
 from support.tree import ROOT
 
 START_S = 45.0
 # One for all: a client of its own a look would load the trust store each time.
 CLIENT = httpx.Client(timeout=20)
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def simulator_binary() -> Path:

@@ -16,8 +16,8 @@ import trustme
 
 from support.counted_cluster import CountedCluster, counted_cluster
 from support.eventually import eventually
+from support.free_port import free_port
 from support.hub_process import HubProcess
-from support.processes import free_port
 from support.returning_fleet import ReturningFleet
 from support.tree import ROOT
 

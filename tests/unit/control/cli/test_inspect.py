@@ -12,7 +12,7 @@ from pointsman_operator.cli.application import APPLICATION
 from pointsman_operator.cli.inspect import show_decision
 from pointsman_operator.cli.output import OUT
 from pointsman_operator.cli.state import Running, State
-from support.processes import free_port
+from support.free_port import free_port
 
 RUN = CliRunner()
 RECORD = {

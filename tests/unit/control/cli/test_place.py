@@ -18,7 +18,7 @@ from pointsman_operator.cli.remote.advice import advised, grant
 from pointsman_operator.cli.remote.kubeconfig import log_in
 from pointsman_operator.cli.remote.way import Cluster
 from pointsman_operator.cli.state import Running, State
-from support.processes import free_port
+from support.free_port import free_port
 
 RUN = CliRunner()
 ENDPOINT = {"server": f"http://127.0.0.1:{free_port()}"}
