@@ -85,6 +85,15 @@ class LeaseNumbers:
         """The holder is silent: the unreported rest counts as spent until it reports."""
         return replace(self, state=LeaseState.LOST) if self.state is LeaseState.OPEN else self
 
+    def readmitted(self, granted: int, *, at_most: int) -> LeaseNumbers:
+        """After a restore: the holder's word for what it was granted stands, and it goes on.
+
+        Only where nobody was done with the lease, and what is left of it is no more than `at_most`.
+        """
+        open_again = replace(self, granted=max(self.granted, granted), state=LeaseState.OPEN)
+        plausible = self.state is LeaseState.LOST and open_again.rest <= at_most
+        return open_again if plausible else self
+
     def released(self) -> LeaseNumbers:
         """An operator frees what is unconfirmed; raises `ValueError` while a holder may spend."""
         if self.state is LeaseState.OPEN:

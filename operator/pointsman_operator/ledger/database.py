@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from pointsman_operator.ledger import limits
+from pointsman_operator.ledger import limits, readmitting
 from pointsman_operator.ledger.clock import Clock, LedgerClock
 from pointsman_operator.ledger.errors import StoreLost, StoreRefused, StoreUnavailable
 from pointsman_operator.ledger.migrating import migrate
@@ -78,6 +78,8 @@ class Database:
         self._commits = 0
         self.clock = LedgerClock(clock)
         self.incarnation = 1
+        self.incarnation_ms = 0
+        """When it began to be served, on the ledger's clock; 0: nobody needs to know any more."""
         self.restored = False
         """Whether opening found a state older than one that was already served."""
         self.made_ms: int | None = None
@@ -140,9 +142,14 @@ class Database:
         except TimeoutError as error:
             raise StoreUnavailable("the ledger cannot read: no answer in time") from error
 
-    def set_incarnation(self, connection: Connection, incarnation: int) -> None:
+    def settles_ms(self, now_ms: int) -> int:
+        """For how long nothing is granted yet, because the ledger was restored."""
+        return readmitting.left_ms(self.incarnation, self.incarnation_ms, now_ms)
+
+    def set_incarnation(self, connection: Connection, incarnation: int, now_ms: int) -> None:
         """Count a new life of the ledger, inside a caller's transaction."""
-        _set(connection, incarnation=str(incarnation), **self._store.kept())
+        number, began = str(incarnation), str(now_ms)
+        _set(connection, incarnation=number, incarnation_ms=began, **self._store.kept())
 
     async def _in_writer(self, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
@@ -174,12 +181,22 @@ class Database:
                 migrate(connection, version)
                 _complete(connection, stored)
                 self._commits, self.restored = self._store.claim(connection, stored)
+                self._resume(connection, stored)
         except DBAPIError as error:
             raise StoreUnavailable(f"the ledger cannot open: {reason(error)}") from error
-        self.incarnation = int(stored.get("incarnation", 1))
-        self.clock.restore(int(stored.get("clock_ms", 0)))
         if "schema" not in stored:
             self.made_ms = self.clock.now_ms()
+
+    def _resume(self, connection: Connection, stored: Mapping[str, str]) -> None:
+        """Go on with the clock and the incarnation as they were."""
+        last_ms = int(stored.get("clock_ms", 0))
+        self.clock.restore(last_ms)
+        self.incarnation = int(stored.get("incarnation", 1))
+        self.incarnation_ms = int(stored.get("incarnation_ms", 0))
+        if readmitting.left_ms(self.incarnation, self.incarnation_ms, last_ms):
+            # The hub ended before every holder could report: they get the whole time again.
+            self.incarnation_ms = self.clock.now_ms()
+            _set(connection, incarnation_ms=str(self.incarnation_ms))
 
 
 def note(connection: Connection, now_ms: int, action: str, detail: str) -> None:
@@ -194,7 +211,14 @@ def reason(error: DBAPIError) -> str:
 
 def _complete(connection: Connection, stored: Mapping[str, str]) -> None:
     """Every row of `meta`, so that a commit only has to change some."""
-    rows = {"commits": "0", "clock_ms": "0", "incarnation": "1", "writer": "", "place": ""}
+    rows = {
+        "commits": "0",
+        "clock_ms": "0",
+        "incarnation": "1",
+        "incarnation_ms": "0",
+        "writer": "",
+        "place": "",
+    }
     missing = [{"key": key, "value": value} for key, value in rows.items() if key not in stored]
     if missing:
         connection.execute(insert(meta), missing)

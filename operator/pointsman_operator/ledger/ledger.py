@@ -90,17 +90,20 @@ class Ledger:
         return await self._syncs.submit((request, bounds))
 
     async def begin_incarnation(self, why: str) -> int:
-        """After a restore, every open lease is lost until its holder reports; the new number."""
+        """After a restore, every open lease is lost until its holder reports; the new number.
+
+        Nothing is granted until every living holder has: see `readmitting`.
+        """
         incarnation, now_ms = self.database.incarnation + 1, self.database.clock.now_ms()
 
         def work(connection: Connection) -> None:
             query = select(leases).where(leases.c.state == LeaseState.OPEN)
             self._lose(connection, select_leases(connection, query))
-            self.database.set_incarnation(connection, incarnation)
+            self.database.set_incarnation(connection, incarnation, now_ms)
             note(connection, now_ms, "incarnation", why)
 
         await self.database.write(work)
-        self.database.incarnation = incarnation
+        self.database.incarnation, self.database.incarnation_ms = incarnation, now_ms
         return incarnation
 
     async def sweep(self) -> int:
@@ -181,6 +184,7 @@ class Ledger:
                 books=load_books(connection, batch, _pots_named(batch, accounts, now_ms)),
                 accounts=accounts,
                 incarnation=self.database.incarnation,
+                settles_ms=self.database.settles_ms(now_ms),
                 now_ms=now_ms,
                 demand=self._demand,
                 recalls=self._recalls,

@@ -37,6 +37,10 @@ TURNS_PER_SECOND_SPENT = 50
 """The same where nothing is leased any more: only a release or a higher limit changes that."""
 STARTUP_GRACE_MS = 2 * RENEW_EVERY_MS
 """After a start no lease expires before its holder had two chances to reach the hub again."""
+RESTORE_SETTLE_MS = STARTUP_GRACE_MS
+"""So long after a restore nothing is granted: every living holder has reported by then."""
+RESTORE_SPREAD_MS = 3_000
+"""Over so long those come back who were told to wait for that."""
 
 CONNECT_WITHIN_S = 5
 STATEMENT_MS = 10_000

@@ -114,6 +114,8 @@ class Denial(StrEnum):
     BLOCKED = "blocked"
     UNKNOWN_ACCOUNT = "unknown_account"
     NOT_YET = "not_yet"
+    RESTORED = "restored"
+    """The ledger was restored, and waits for every holder's report before it grants anew."""
 
 
 class Denied(_Message):

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from pointsman_operator.ledger import granting, limits
+from pointsman_operator.ledger import granting, limits, readmitting
 from pointsman_operator.ledger.accounts import Account
 from pointsman_operator.ledger.arithmetic import LeaseNumbers, LeaseState, Pot
 from pointsman_operator.ledger.books import Books, Holder, Lease
@@ -57,6 +57,8 @@ class Syncing:
     books: Books
     accounts: Mapping[str, Account]
     incarnation: int
+    settles_ms: int
+    """For how long nothing is granted yet, because the ledger was restored."""
     now_ms: int
     demand: Demand
     recalls: Recalls
@@ -82,12 +84,14 @@ class Syncing:
         # A foreign account is answered as an unknown one is.
         for report in request.leases:
             if may(report.account) or self.books.lease(holder, report.id):
-                self._book(holder, report)
+                self._book(holder, report, request.incarnation)
+        if self.settles_ms:
+            readmitting.readmit(self.books, self.incarnation, request, self._pot_of)
         if request.final:
             self._close_unused(holder, {report.id for report in request.leases})
         denied: list[Denied] = []
-        # Grants to a holder that knows another incarnation would be voided with its old leases.
-        if request.incarnation in (0, self.incarnation):
+        # Engines that void every lease of another incarnation would void new grants with them.
+        if request.incarnation in (0, self.incarnation) or self.settles_ms:
             denied = [
                 refused
                 for want in request.wants
@@ -112,8 +116,8 @@ class Syncing:
             ],
         )
 
-    def _book(self, holder: Holder, report: LeaseReport) -> None:
-        lease = self.books.lease(holder, report.id) or self._adopt(holder, report)
+    def _book(self, holder: Holder, report: LeaseReport, incarnation: int) -> None:
+        lease = self.books.lease(holder, report.id) or self._adopt(holder, report, incarnation)
         numbers = lease.numbers.reported(
             returned=report.returned,
             spent=report.spent,
@@ -124,7 +128,7 @@ class Syncing:
         if numbers.state is not LeaseState.OPEN:
             self.recalls.seen(lease.pot, holder, rest=0, free=0, now_ms=self.now_ms)
 
-    def _adopt(self, holder: Holder, report: LeaseReport) -> Lease:
+    def _adopt(self, holder: Holder, report: LeaseReport, incarnation: int) -> Lease:
         """A lease that this ledger never granted: what was spent counts, its grant does not."""
         self.unknown_leases += 1
         key = self._window_of_unknown(report.account, report.window)
@@ -135,7 +139,8 @@ class Syncing:
         else:
             self.books.open_pot(key, None, None)
         lost = LeaseNumbers(state=LeaseState.LOST)
-        lease = Lease(holder, report.id, key, self.incarnation, lost, self.now_ms, self.now_ms)
+        granted_in = incarnation or self.incarnation
+        lease = Lease(holder, report.id, key, granted_in, lost, self.now_ms, self.now_ms)
         self.books.add(lease)
         return lease
 
@@ -161,6 +166,10 @@ class Syncing:
             return self._not_yet(account, want)
         key = (account.name, window.key)
         pot = self._open(account, window)
+        if self.settles_ms:
+            denied = _denied(account, window, Denial.RESTORED, pot)
+            again_ms = readmitting.again_ms(self.settles_ms, holder)
+            return denied.model_copy(update={"again_ms": again_ms})
         held = self._lease_of(holder, key)
         granted = held.numbers.granted if held else 0
         asked = granting.Want(want.have, want.need, want.prefer, want.reserve)
@@ -202,6 +211,12 @@ class Syncing:
         key = (account.name, window.key)
         over = milliseconds(window.end) <= self.now_ms and self.books.pot(key) is not None
         return self.books.open_pot(key, None if over else account.limit, window).pot
+
+    def _pot_of(self, lease: Lease) -> Pot | None:
+        """The pot that a lease was cut from, where its Budget and its window are known."""
+        account = self.accounts.get(lease.pot[0])
+        window = self._window(account, lease.pot[1]) if account else None
+        return self._open(account, window) if account and window else None
 
     def _wanted_window(self, holder: Holder, account: Account, want: WantRequest) -> Window | None:
         """The window a want means, or nothing where money for it is not, or no longer, granted."""
@@ -256,6 +271,7 @@ class Syncing:
 
     def _held(self, holder: Holder, request: SyncRequest) -> list[LeaseAnswer]:
         """Every open lease of the holder, renewed."""
+        readmitting.forget(self.books, self.incarnation, request)
         # What is kept for an outage is not wanted now.
         wanted = {want.account for want in request.wants if want.need or want.prefer}
         needed = {want.account for want in request.wants if want.need}

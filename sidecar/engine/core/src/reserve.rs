@@ -181,6 +181,9 @@ fn as_refusal(refusal: &BudgetRefusal) -> Refusal {
         RefusalCode::TooManyBudgets => BudgetNo::TooMany,
         RefusalCode::Overloaded => BudgetNo::Busy,
         RefusalCode::LedgerUnavailable => BudgetNo::LedgerUnavailable,
+        RefusalCode::LedgerRestored => {
+            BudgetNo::LedgerRestored { wait_s: refusal.wait_ms.div_ceil(1_000).max(1) }
+        }
         RefusalCode::JournalUnavailable => BudgetNo::JournalUnavailable {
             detail: refusal.detail.as_deref().unwrap_or_default().to_owned(),
         },

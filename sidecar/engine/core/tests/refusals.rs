@@ -61,7 +61,7 @@ fn every_variant() -> Vec<Refusal> {
     all
 }
 
-fn every_budget_no(detail: &str) -> [BudgetNo; 8] {
+fn every_budget_no(detail: &str) -> [BudgetNo; 9] {
     [
         BudgetNo::UsedUp,
         BudgetNo::Blocked,
@@ -69,6 +69,7 @@ fn every_budget_no(detail: &str) -> [BudgetNo; 8] {
         BudgetNo::MinimumCap { affordable: 7 },
         BudgetNo::TooMany,
         BudgetNo::LedgerUnavailable,
+        BudgetNo::LedgerRestored { wait_s: 42 },
         BudgetNo::JournalUnavailable { detail: detail.to_owned() },
         BudgetNo::Busy,
     ]

@@ -82,3 +82,22 @@ def test_thresholds_look_at_what_counts_as_spent() -> None:
     assert not Pot(100, settled=70, leased=30).crossed(80)
     assert Pot(100, settled=70, unconfirmed=10).crossed(80)
     assert Pot(0).crossed(100)
+
+
+def test_after_a_restore_the_larger_grant_stands_and_the_lease_is_open_again() -> None:
+    """A lost lease, or one that the ledger never granted, of which a plausible rest is left."""
+    lost = report(LeaseNumbers(granted=100), spent=20).lost()
+    assert lost.readmitted(300, at_most=280).part == Part(20, 0, 280, 1)
+    assert lost.readmitted(50, at_most=280).granted == 100
+    unknown = report(LeaseNumbers(state=LeaseState.LOST), spent=60, returned=10)
+    assert unknown.readmitted(100, at_most=30).part == Part(60, 0, 30, 1)
+    assert report(unknown, spent=90).readmitted(100, at_most=0).part == Part(90, 0, 0, 1)
+
+
+def test_no_other_lease_is_open_again() -> None:
+    """More than the limit holds, closed, released, or open as it is."""
+    lost = report(LeaseNumbers(granted=100), spent=20).lost()
+    assert lost.readmitted(300, at_most=279) == lost
+    closed = report(LeaseNumbers(granted=100), spent=20, closed=True)
+    for other in (closed, lost.released(), LeaseNumbers(granted=100)):
+        assert other.readmitted(300, at_most=1000) == other

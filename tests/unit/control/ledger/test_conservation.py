@@ -77,9 +77,6 @@ class HolderBook:
 
     def learn(self, answer: SyncAnswer, sent_ms: int) -> None:
         """Take an answer in, as an engine does."""
-        if self.incarnation not in (0, answer.incarnation):
-            for lease in self.leases.values():
-                lease.void = True
         self.incarnation = answer.incarnation
         told = {lease.id: lease for lease in answer.leases}
         for known in self.leases.values():

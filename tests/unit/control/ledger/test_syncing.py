@@ -263,11 +263,12 @@ def test_a_lowered_limit_holds_at_once(world: LedgerWorld) -> None:
     assert (pot(world).available, pot(world).overrun) == (0, 100)
 
 
-def test_a_new_incarnation_voids_every_lease(world: LedgerWorld) -> None:
-    """Old leases are lost until reported, wants of the old incarnation wait for the new one."""
+def test_after_a_restore_what_its_holder_is_done_with_is_settled(world: LedgerWorld) -> None:
+    """Old leases are lost until reported; engines that void them would void new grants as well."""
     mine = lease_id(world.sync(incarnation=1, wants=[want(100)]))
     assert world.run(world.ledger.begin_incarnation("restored by hand")) == 2
     assert pot(world).unconfirmed == 100
+    world.clock.time_ms += limits.RESTORE_SETTLE_MS
     answer = world.sync(incarnation=1, wants=[want(5)])
     assert (answer.incarnation, answer.leases, answer.denied) == (2, [], [])
     spent = report(mine, window=TODAY, spent=60, closed=True)

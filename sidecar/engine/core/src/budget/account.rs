@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::RefusalCode;
 use super::demand::Demand;
 use crate::table::{
     Budget, Enforcement, EnforcementMode, Limit, OnLedgerUnavailable, Threshold, ThresholdAction,
@@ -82,10 +83,11 @@ pub(super) struct Reset {
     pub(super) at_ms: i64,
 }
 
-/// The hub had less than was needed.
+/// The hub granted less than was needed.
 #[derive(Debug, Clone)]
 pub(super) struct Denial {
-    pub(super) blocked: bool,
+    /// What callers are told.
+    pub(super) code: RefusalCode,
     /// Requests that do not fit are refused at once until then, boot time.
     pub(super) until_boot_ms: u64,
     pub(super) resets: Option<Reset>,
@@ -216,5 +218,10 @@ impl Account {
     /// The hub's refusal, while it is fresh.
     pub(super) fn denial(&self, boot_ms: u64) -> Option<&Denial> {
         self.denial.as_ref().filter(|it| boot_ms < it.until_boot_ms)
+    }
+
+    /// Whether the hub was restored and grants nothing yet: as far as this account goes, it is away.
+    pub(super) fn awaits_restore(&self, boot_ms: u64) -> bool {
+        self.denial(boot_ms).is_some_and(|it| it.code == RefusalCode::LedgerRestored)
     }
 }

@@ -12,7 +12,7 @@ impl State {
         let mut next = Held::NONE;
         let mut moved = false;
         for slot in held.leases() {
-            let beyond = self.goes_beyond(*slot);
+            let beyond = self.goes_beyond(*slot, now);
             let entry = self.entry(*slot)?;
             if beyond || entry.lease.extends(now.boot_ms) {
                 let fits = beyond || entry.lease.free() >= amount;

@@ -50,7 +50,7 @@ impl Book {
     }
 
     /// Takes the answer to a report that was sent at `sent_boot_ms`. `voided`: the ledger was
-    /// restored since, all earlier leases are void.
+    /// restored since, and earlier leases that it does not list are void.
     pub fn apply(&self, answer: &SyncAnswer, sent_boot_ms: u64, voided: bool) {
         let boot_ms = self.clock.boot_ms();
         if self.state.lock().apply(answer, sent_boot_ms, boot_ms, voided) {

@@ -16,6 +16,8 @@ pub enum RefusalCode {
     TooLarge,
     /// No lease, and the ledger does not answer.
     LedgerUnavailable,
+    /// No lease, and the ledger was restored: it waits for every holder's report.
+    LedgerRestored,
     /// The journal cannot be written, so nothing may be leased.
     JournalUnavailable,
     /// Too many requests wait for money or hold reservations.
@@ -35,6 +37,7 @@ impl RefusalCode {
             Self::Blocked => "blocked",
             Self::TooLarge => "too_large",
             Self::LedgerUnavailable => "ledger_unavailable",
+            Self::LedgerRestored => "ledger_restored",
             Self::JournalUnavailable => "journal_unavailable",
             Self::Overloaded => "overloaded",
             Self::TooManyBudgets => "too_many_budgets",
@@ -70,6 +73,8 @@ pub struct BudgetRefusal {
     pub resets_at_ms: Option<i64>,
     /// The same as RFC 3339 in the Budget's time zone.
     pub resets_at: Option<Arc<str>>,
+    /// For how long asking again is in vain, where the hub said so, milliseconds.
+    pub wait_ms: u64,
     /// What the journal said.
     pub detail: Option<Arc<str>>,
 }
@@ -84,6 +89,9 @@ impl fmt::Display for BudgetRefusal {
             RefusalCode::TooLarge => write!(f, "this request alone may cost more than the limit")?,
             RefusalCode::LedgerUnavailable => {
                 write!(f, "the ledger cannot be reached and no leased money is left")?;
+            }
+            RefusalCode::LedgerRestored => {
+                write!(f, "the ledger was restored and waits for every sidecar's report")?;
             }
             RefusalCode::JournalUnavailable => {
                 let detail = self.detail.as_deref().unwrap_or("it cannot be written");
@@ -120,6 +128,7 @@ mod tests {
             available: 0,
             resets_at_ms: Some(0),
             resets_at: Some("2026-11-23T00:00:00+01:00".into()),
+            wait_ms: 0,
             detail: None,
         };
         assert_eq!(

@@ -260,10 +260,12 @@ impl State {
         if let Some(slot) = account.leases.iter().copied().find(fits) {
             return Place::Lease(slot);
         }
-        match account.denial(now.boot_ms) {
-            Some(denial) if denial.blocked => Place::Refused(RefusalCode::Blocked),
-            Some(_) if amount > account.amount => Place::Refused(RefusalCode::TooLarge),
-            Some(_) => Place::Refused(RefusalCode::Exhausted),
+        match account.denial(now.boot_ms).map(|it| it.code) {
+            Some(code @ RefusalCode::LedgerRestored) => without_ledger(code),
+            Some(RefusalCode::Exhausted) if amount > account.amount => {
+                Place::Refused(RefusalCode::TooLarge)
+            }
+            Some(code) => Place::Refused(code),
             // Nobody gave back enough in time; the ledger is there and has no more.
             None if last && self.ledger.contact.calls(account.called) => {
                 Place::Refused(RefusalCode::Exhausted)
@@ -303,7 +305,7 @@ impl State {
             if self.former_extends(*slot, amount, now) == Some(false) {
                 fits = false;
             }
-            if self.goes_beyond(*slot) {
+            if self.goes_beyond(*slot, now) {
                 continue;
             }
             strict = true;
@@ -330,11 +332,17 @@ impl State {
     }
 
     /// Whether a running call may go on beyond what is granted on this lease.
-    pub(super) fn goes_beyond(&self, slot: u16) -> bool {
+    pub(super) fn goes_beyond(&self, slot: u16, now: Now) -> bool {
         let Some(entry) = self.entry(slot) else { return true };
         let Some(account) = self.accounts.get(usize::from(entry.account)) else { return true };
         let allow = account.enforcement.on_ledger_unavailable == OnLedgerUnavailable::Allow;
-        !account.enforced() || account.own == Some(slot) || (allow && self.ledger.is_away())
+        let own = account.own == Some(slot);
+        !account.enforced() || own || (allow && self.grants_nothing(account, now))
+    }
+
+    /// Whether money of this account comes from its leases alone now.
+    pub(super) fn grants_nothing(&self, account: &Account, now: Now) -> bool {
+        self.ledger.is_away() || account.awaits_restore(now.boot_ms)
     }
 
     /// Ends a reservation, whatever its leases have become since.

@@ -13,7 +13,7 @@ impl State {
     pub(super) fn free_for(&self, set: &AccountSet, now: Now) -> u64 {
         let free = |account: &Account| {
             let policy = account.enforcement.on_ledger_unavailable;
-            if policy == OnLedgerUnavailable::Allow && self.ledger.is_away() {
+            if policy == OnLedgerUnavailable::Allow && self.grants_nothing(account, now) {
                 return u64::MAX;
             }
             let usable = self.leases_of(account).filter(|it| it.admits(now.boot_ms, now.ledger_ms));
@@ -38,10 +38,10 @@ impl State {
     }
 
     /// Whether what may still be had covers few more calls that may cost `worst`, beside the open
-    /// reservations, the promises made to streams and those who wait; with the ledger away that is
-    /// what is leased.
+    /// reservations, the promises made to streams and those who wait; with the ledger away, or
+    /// just restored, that is what is leased.
     fn is_near_end(&self, account: &Account, worst: u64, now: Now) -> bool {
-        let left = if self.ledger.is_away() {
+        let left = if self.grants_nothing(account, now) {
             self.leases_of(account).map(Lease::free).sum()
         } else {
             let held = self.leases_of(account).map(Lease::reserved).sum();
@@ -85,7 +85,7 @@ impl State {
     pub(super) fn shortage(&self, held: &Held, amount: u64, now: Now) -> BudgetRefusal {
         let mut passing = None;
         let mut strict = 0;
-        for slot in held.leases().iter().filter(|it| !self.goes_beyond(**it)) {
+        for slot in held.leases().iter().filter(|it| !self.goes_beyond(**it, now)) {
             let Some(entry) = self.entry(*slot) else { continue };
             let Some(account) = self.accounts.get(usize::from(entry.account)) else { continue };
             strict = entry.account;
@@ -107,6 +107,9 @@ impl State {
         if self.journal.broken().is_some() {
             return RefusalCode::JournalUnavailable;
         }
+        if account.awaits_restore(now.boot_ms) {
+            return RefusalCode::LedgerRestored;
+        }
         // What the hub says of the current window tells nothing about one that is over.
         if !lease.window.as_ref().is_some_and(|it| it.contains(now.ledger_ms)) {
             return RefusalCode::LedgerUnavailable;
@@ -114,8 +117,7 @@ impl State {
         match (account.crossed(now.ledger_ms), account.denial(now.boot_ms)) {
             (Crossed::Blocked, _) => RefusalCode::Blocked,
             (Crossed::Exhausted, _) => RefusalCode::Exhausted,
-            (Crossed::No, Some(denial)) if denial.blocked => RefusalCode::Blocked,
-            (Crossed::No, Some(_)) => RefusalCode::Exhausted,
+            (Crossed::No, Some(denial)) => denial.code,
             (Crossed::No, None) if self.ledger.contact.calls(account.called) => {
                 RefusalCode::Exhausted
             }
@@ -153,6 +155,9 @@ impl State {
             available: self.free_for(set, now),
             resets_at_ms: resets.map(|it| it.at_ms),
             resets_at: resets.map(|it| it.text.clone()),
+            wait_ms: account
+                .and_then(|it| it.denial(now.boot_ms))
+                .map_or(0, |it| it.until_boot_ms.saturating_sub(now.boot_ms)),
             detail: self.journal.broken().map(Into::into),
         }
     }

@@ -4,6 +4,7 @@
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
+use super::RefusalCode;
 use super::account::{Denial, Reset, Standing};
 use super::state::{Now, State};
 use crate::lease::{Lease, Numbers, OWN, Phase, Window};
@@ -194,7 +195,7 @@ impl State {
             let own = entry.lease.id.starts_with(OWN);
             if entry.lease.closed_reported {
                 self.remove_lease(u16::try_from(slot).unwrap_or(u16::MAX));
-            } else if !own && (voided || (entry.named && !listed(&entry.lease.id))) {
+            } else if !own && (voided || entry.named) && !listed(&entry.lease.id) {
                 entry.lease.void();
                 entry.dirty = true;
             }
@@ -258,7 +259,10 @@ impl State {
         let Some(account) = self.accounts.get_mut(usize::from(*index)) else { return };
         // Money has come back, or the limit was raised: what was refused may fit now.
         let eased = |it: &Standing| state.used < it.used || state.limit > it.limit;
-        if account.standing.as_ref().is_some_and(|it| it.window == state.window && eased(it)) {
+        let waits = account.awaits_restore(boot_ms);
+        if !waits
+            && account.standing.as_ref().is_some_and(|it| it.window == state.window && eased(it))
+        {
             account.denial = None;
         }
         account.standing = Some(Standing {
@@ -280,9 +284,10 @@ impl State {
     }
 
     fn take_denial(&mut self, denied: &Denied, now: Now) {
-        let blocked = match denied.code {
-            DeniedCode::Exhausted => false,
-            DeniedCode::Blocked => true,
+        let code = match denied.code {
+            DeniedCode::Exhausted => RefusalCode::Exhausted,
+            DeniedCode::Blocked => RefusalCode::Blocked,
+            DeniedCode::Restored => RefusalCode::LedgerRestored,
             // Callers wait for these as for any grant; their Budget's policy decides then.
             DeniedCode::UnknownAccount | DeniedCode::NotYet | DeniedCode::Other => return,
         };
@@ -291,7 +296,9 @@ impl State {
         let standing = account.standing(now.ledger_ms);
         let current =
             standing.is_none_or(|it| denied.window.as_ref().is_none_or(|w| *w == it.window));
-        if !current {
+        // A restored ledger grants in no window.
+        let any = code == RefusalCode::LedgerRestored;
+        if !current && !any {
             return;
         }
         if let Some(wait_ms) = denied.wait_ms {
@@ -301,11 +308,12 @@ impl State {
         let reset = |text: &Arc<str>| Some(Reset { text: text.clone(), at_ms: unix_ms(text)? });
         let resets = denied.resets_at.as_ref().and_then(reset);
         // A new window may have money at once.
-        let left_ms = resets.as_ref().map_or(i64::MAX, |it| it.at_ms.saturating_sub(now.ledger_ms));
+        let ends_ms = resets.as_ref().filter(|_| !any).map(|it| it.at_ms);
+        let left_ms = ends_ms.map_or(i64::MAX, |it| it.saturating_sub(now.ledger_ms));
         let lasts_ms =
             again_ms(denied.again_ms, DENIAL_MS).min(u64::try_from(left_ms).unwrap_or(0));
         let until_boot_ms = now.boot_ms.saturating_add(lasts_ms);
-        account.denial = Some(Denial { blocked, until_boot_ms, resets });
+        account.denial = Some(Denial { code, until_boot_ms, resets });
     }
 }
 

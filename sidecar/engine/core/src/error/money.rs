@@ -37,6 +37,11 @@ pub enum BudgetNo {
     TooMany,
     /// The ledger cannot be reached and nothing is leased.
     LedgerUnavailable,
+    /// The ledger was restored, waits for every sidecar's report, and nothing is leased.
+    LedgerRestored {
+        /// Seconds until it is worth asking again.
+        wait_s: u64,
+    },
     /// Nothing may be leased, because the journal cannot be written.
     JournalUnavailable {
         /// What the file system said.
@@ -63,6 +68,10 @@ impl BudgetNo {
             Self::MinimumCap { .. } => refused(QUOTA, "minimum_cap"),
             Self::TooMany => refused("too_many_budgets", "too_many_budgets"),
             Self::LedgerUnavailable => refused(QUOTA, "ledger_unavailable"),
+            Self::LedgerRestored { wait_s } => Facts {
+                retry: Retry::After(*wait_s),
+                ..refused("ledger_restored", "ledger_restored")
+            },
             Self::JournalUnavailable { .. } => refused(QUOTA, "journal_unavailable"),
             Self::Busy => Facts {
                 status: StatusCode::SERVICE_UNAVAILABLE,
@@ -111,6 +120,11 @@ impl BudgetNo {
                 "Budget {budget}, limit {limit}, is enforced, but its ledger (the Pointsman hub) \
                  cannot be reached and nothing is leased. Try again when the hub is back, \
                  or set the Budget's enforcement.onLedgerUnavailable to Allow."
+            ),
+            Self::LedgerRestored { wait_s } => format!(
+                "Budget {budget}, limit {limit}, is enforced, and its ledger was restored from a \
+                 backup: for up to a minute it waits for every sidecar's report before it grants \
+                 anew, and what is leased here does not cover this request. Try again in {wait_s} s."
             ),
             Self::JournalUnavailable { detail } => format!(
                 "Budget {budget}, limit {limit}, is enforced, but the sidecar cannot write its \

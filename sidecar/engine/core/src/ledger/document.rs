@@ -105,7 +105,7 @@ pub struct Want {
 /// The ledger's answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SyncAnswer {
-    /// Rises when the ledger was restored: older leases are void.
+    /// Rises when the ledger was restored: older leases that it does not list are void.
     pub incarnation: u64,
     /// The request's.
     pub seq: u64,
@@ -187,6 +187,8 @@ pub enum DeniedCode {
     UnknownAccount,
     /// The next window is too far away.
     NotYet,
+    /// The ledger was restored, and grants nothing until every holder has reported.
+    Restored,
     /// From a newer ledger.
     #[serde(other)]
     Other,

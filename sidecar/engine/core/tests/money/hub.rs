@@ -11,6 +11,7 @@ use pointsman_core::ledger::document::{
 
 pub(crate) const HARD_EXPIRY_MS: u64 = 900_000;
 pub(crate) const MARGIN_MS: i64 = 60_000;
+pub(crate) const RESTORE_SETTLE_MS: i64 = 60_000;
 
 /// An account's name and a window's number.
 type PotKey = (Arc<str>, i64);
@@ -40,6 +41,8 @@ pub(crate) struct Hub {
     pub(crate) now_ms: i64,
     pub(crate) window_ms: i64,
     pub(crate) incarnation: u64,
+    /// Until then nothing is granted, for it was restored.
+    pub(crate) settles_until_ms: i64,
     pub(crate) limits: BTreeMap<Arc<str>, u64>,
     pub(crate) leases: BTreeMap<Arc<str>, Lease>,
     pub(crate) usage: BTreeMap<(Arc<str>, String), UsageReport>,
@@ -59,6 +62,7 @@ impl Hub {
             now_ms,
             window_ms,
             incarnation: 1,
+            settles_until_ms: 0,
             limits: limits.iter().map(|(name, limit)| (Arc::from(*name), *limit)).collect(),
             leases: BTreeMap::new(),
             usage: BTreeMap::new(),
@@ -68,6 +72,13 @@ impl Hub {
             thresholds: vec![80, 100],
             syncs: 0,
         }
+    }
+
+    /// Set back to a backup that knows of no lease.
+    pub(crate) fn restore(&mut self) {
+        self.leases.clear();
+        self.incarnation += 1;
+        self.settles_until_ms = self.now_ms + RESTORE_SETTLE_MS;
     }
 
     pub(crate) fn window(&self) -> i64 {
@@ -80,6 +91,7 @@ impl Hub {
         let holder = (request.sidecar.clone(), request.boot.clone());
         for report in &request.leases {
             self.book(&holder, report);
+            self.readmit(request, report);
         }
         if request.last {
             let named = |id: &Arc<str>| request.leases.iter().any(|it| it.id == *id);
@@ -93,7 +105,8 @@ impl Hub {
             self.usage.insert((request.boot.clone(), key), row.clone());
         }
         let mut denied = Vec::new();
-        if [0, self.incarnation].contains(&request.incarnation) {
+        let settles = self.now_ms < self.settles_until_ms;
+        if settles || [0, self.incarnation].contains(&request.incarnation) {
             denied.extend(request.wants.iter().filter_map(|it| self.grant(&holder, it)));
         }
         let mut names: Vec<_> = request.leases.iter().map(|it| it.account.clone()).collect();
@@ -127,6 +140,17 @@ impl Hub {
         lease.closed |= report.closed;
     }
 
+    /// A holder of an older incarnation goes on with what it was granted.
+    fn readmit(&mut self, request: &SyncRequest, report: &LeaseReport) {
+        let older = ![0, self.incarnation].contains(&request.incarnation);
+        let own = report.id.starts_with("u-");
+        let Some(lease) = self.leases.get_mut(&report.id) else { return };
+        if older && self.now_ms < self.settles_until_ms && !own && !report.closed {
+            lease.lost = false;
+            lease.granted = lease.granted.max(report.granted);
+        }
+    }
+
     fn expire(&mut self) {
         let now_ms = self.now_ms;
         for lease in self.leases.values_mut().filter(|it| it.expires_ms <= now_ms) {
@@ -143,6 +167,16 @@ impl Hub {
         let open = |it: &Lease| it.holder == *holder && it.pot == pot && !it.closed && !it.lost;
         let held =
             self.leases.iter().find(|(_, it)| open(it)).map(|(id, it)| (id.clone(), it.granted));
+        if self.now_ms < self.settles_until_ms {
+            return Some(Denied {
+                account: want.account.clone(),
+                window: Some(format!("w{}", pot.1).into()),
+                code: DeniedCode::Restored,
+                resets_at: Some(rfc3339((pot.1 + 1) * self.window_ms).into()),
+                again_ms: u64::try_from(self.settles_until_ms - self.now_ms).ok(),
+                wait_ms: None,
+            });
+        }
         let granted = held.as_ref().map_or(0, |it| it.1);
         let available = self.available(&pot);
         let known = want.have.min(granted);

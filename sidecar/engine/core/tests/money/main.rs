@@ -21,6 +21,8 @@ mod property;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod restored;
+#[cfg(test)]
 mod subjects;
 #[cfg(test)]
 mod task;
