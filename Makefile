@@ -51,7 +51,7 @@ verify: ## Formatting, lints, types, layers, generated files, unit, property, go
 	@$(SETUP) verify --profile dev
 	@$(BIN)/python .ci/stages.py verify
 
-test: ## Everything: verify, real Kubernetes, faults, official SDKs, built wheels, the demo (about 40 minutes on two cores, the first time with Kubernetes' build on top)
+test: ## Everything: verify, real Kubernetes, faults, official SDKs, built wheels, the demo (about 30 minutes on two cores, the first time with Kubernetes' build on top)
 	@$(SETUP) test --profile demo
 	@$(BIN)/python .ci/stages.py test
 

@@ -23,14 +23,14 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_a_lane_with_stages_of_its_own_takes_from_the_far_end(stages: ModuleType) -> None:
-    """So that two lanes meet, and neither waits while there is work."""
+    """So that lanes meet, and none waits while there is work."""
     names = ("one", "two", "three")
     assert ran(stages, stages.lane([], quick(stages, *names))) == ["one", "two", "three"]
     own = list(quick(stages, "node"))
     assert ran(stages, stages.lane(own, quick(stages, *names))) == ["node", "three", "two", "one"]
 
 
-def test_two_lanes_run_each_stage_once(stages: ModuleType) -> None:
+def test_lanes_run_each_stage_once(stages: ModuleType) -> None:
     """Whoever comes first takes it; a failure stops nothing."""
     names = [f"s{number}" for number in range(8)]
     shared = quick(stages, *names)
