@@ -45,7 +45,7 @@ demo: ## Three acts on this machine, no cluster and no API key; ends in build/de
 
 cluster: ## A real Kubernetes on this machine, to play with; Ctrl-C removes it (first time: ten minutes to build)
 	@$(SETUP) cluster
-	@PYTHONPATH=e2e $(BIN)/python -P -m harness $(CLUSTER)
+	@PYTHONPATH=tests:e2e $(BIN)/python -P -m harness $(CLUSTER)
 
 verify: ## Formatting, lints, types, layers, generated files, unit, property, golden and engine tests (10 minutes at most)
 	@$(SETUP) verify --profile dev

@@ -9,10 +9,14 @@ from collections.abc import Callable
 LOOK_EVERY_S = 0.01
 
 
-def eventually(condition: Callable[[], object], within_s: float = 10.0) -> None:
-    """Return as soon as the condition holds; fail when it does not within the deadline."""
+def eventually(
+    condition: Callable[[], object],
+    within_s: float = 10.0,
+    told: Callable[[], object] = str,
+) -> None:
+    """Return as soon as the condition holds; fail, with what is told then, at the deadline."""
     deadline = time.monotonic() + within_s
     pause = threading.Event()
     while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
+        assert time.monotonic() < deadline, f"the condition did not come true in time {told()}"
         pause.wait(LOOK_EVERY_S)

@@ -61,9 +61,7 @@ class Hub:
             return
         verify = ssl.create_default_context(cadata=bundle or None)
         old, self._bundle = self._http, bundle
-        self._http = httpx.AsyncClient(
-            base_url=self._url, verify=verify, timeout=limits.HUB_CALL_S, trust_env=False
-        )
+        self._http = httpx.AsyncClient(base_url=self._url, verify=verify, trust_env=False)
         if old is not None:
             await old.aclose()
 
@@ -157,8 +155,11 @@ class Hub:
         try:
             token = self._token_file.read_text().strip()
             sent = {**(headers or {}), "authorization": f"Bearer {token}"}
+            # A hub that is gone may leave an address where nobody answers: to wait there as long
+            # as for news would hide that it is gone.
+            timeout = httpx.Timeout(within_s, connect=limits.CONNECT_WITHIN_S)
             answer = await self._http.request(
-                method, path, params=params, content=content, headers=sent, timeout=within_s
+                method, path, params=params, content=content, headers=sent, timeout=timeout
             )
             if not answer.is_error:
                 return answer.json() if answer.content else {}
