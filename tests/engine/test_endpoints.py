@@ -244,7 +244,7 @@ def test_gpu_hours_are_booked(world: EndpointWorld, price: int, cost: int) -> No
     assert found["prices"] == {"input": price, "cachedInput": price, "output": price}
 
     def booked() -> list[dict[str, Any]]:
-        rows = [row for each in world.hub.reports for row in each.get("usage", [])]
+        rows = [row for each in world.hub.syncs for row in each.get("usage", [])]
         return [row for row in rows if row["model"] == "main/llama"]
 
     eventually(lambda: booked()[-1:] and booked()[-1]["cost"] >= tokens * cost)

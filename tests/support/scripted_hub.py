@@ -23,6 +23,8 @@ class ScriptedHub:
     streams: list[dict[str, str]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
+    syncs: list[dict[str, Any]] = field(default_factory=list)
+    """What else was posted: the engine's, to the ledger. It gets no answer that it can read."""
     report_status: int = 200
     url: str = ""
 
@@ -52,10 +54,11 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def do_POST(self) -> None:
-        """A report."""
+        """A report, or a sync."""
         body = self.rfile.read(int(self.headers["content-length"]))
+        kept = self.hub.reports if self.path == "/v1/reports" else self.hub.syncs
         if self.hub.report_status == 200:
-            self.hub.reports.append(json.loads(body))
+            kept.append(json.loads(body))
         self.send_response(self.hub.report_status)
         self.send_header("content-length", "2")
         self.end_headers()
