@@ -38,6 +38,7 @@ class ClusterHub:
         self.unauthorized = 0
         self._sidecars: dict[str, dict[str, Any]] = {}
         self._changed_at: dict[str, int] = {}
+        self._followed: dict[str, tuple[str, str]] = {}
         self._revision = 1
         self._changed = threading.Condition()
         self._fence: tuple[str, int] = ("", 0)
@@ -87,6 +88,15 @@ class ClusterHub:
             self._sidecars[pod_uid] = known | fields
             self._changed_at[pod_uid] = self._revision
             self._changed.notify_all()
+
+    def follow(self, pod_uid: str, namespace: str, policy: str, **fields: Any) -> None:
+        """A sidecar that runs the policy's table, as real ones do: also the next that is put.
+
+        A table may be put again at once, as soon as the Budget that was applied with it is seen.
+        """
+        self._followed[pod_uid] = (namespace, policy)
+        digest = self.digest(namespace, policy)
+        self.report(pod_uid, namespace=namespace, digest=digest, **fields)
 
     def see(self, *models: dict[str, Any]) -> None:
         """Self-hosted models, as they are from now on."""
@@ -187,6 +197,8 @@ class ClusterHub:
             "fence": fence,
             "target": json.loads(headers["x-pointsman-target"]),
         }
+        for pod_uid in [uid for uid, followed in self._followed.items() if followed == policy]:
+            self.report(pod_uid, digest=digest)
         return 200, {"digest": digest}
 
 

@@ -30,10 +30,12 @@ def _settle(cluster: ControlPlane, namespace: str, hub: ClusterHub) -> None:
     document = policy(rule(), namespace=namespace)
     cluster.kubectl.apply(pool(namespace=namespace), document, budget(namespace=namespace))
     uid = pod(cluster, namespace, "one", labels=INJECTED)
-    eventually(lambda: hub.digest(namespace, "support"))
-    hub.report(uid, namespace=namespace, pod="one", digest=hub.digest(namespace, "support"))
+    hub.follow(uid, namespace, "support", pod="one")
     for path in OURS:
-        eventually(lambda path=path: _ready(cluster, namespace, path))  # type: ignore[misc]
+        eventually(
+            lambda path=path: _ready(cluster, namespace, path),  # type: ignore[misc]
+            told=lambda path=path: (path, status(cluster, namespace, path)),  # type: ignore[misc]
+        )
     eventually(lambda: envelope(cluster, namespace, "support"))
 
 

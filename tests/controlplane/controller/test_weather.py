@@ -50,7 +50,7 @@ def replica(
         cluster.kubectl.apply(pool(namespace=NAMESPACE), policy(rule(), namespace=NAMESPACE))
         eventually(partial(hub.digest, NAMESPACE, "support"))
         uid = pod(cluster, NAMESPACE, "one", labels=INJECTED)
-        hub.report(uid, namespace=NAMESPACE, pod="one", digest=hub.digest(NAMESPACE, "support"))
+        hub.follow(uid, NAMESPACE, "support", pod="one")
         eventually(partial(_ready, cluster))
         yield running
 
@@ -131,7 +131,7 @@ def test_a_hub_that_goes_and_comes_back_is_told_of_and_caught_up_with(
 ) -> None:
     """Away: the condition says so, ConfigMaps are written on; back: it gets what it missed."""
     uid = pod(cluster, NAMESPACE, "again", labels=INJECTED)
-    hub.report(uid, namespace=NAMESPACE, pod="again", digest=hub.digest(NAMESPACE, "support"))
+    hub.follow(uid, NAMESPACE, "support", pod="again")
     eventually(partial(_ready, cluster))
     hub.stop()
     wanted = ("Unknown", "HubUnreachable")
