@@ -62,12 +62,13 @@ def test_a_restored_backup_voids_leases_and_counts_what_is_reported(tmp_path: Pa
         assert hub.balance()["unconfirmed"] == 1000
         numbers = {"account": ACCOUNT, "granted": 1000, "spent": 700, "closed": True}
         first = hub.sync("late", incarnation=1, leases=[{"id": late["id"], **numbers}])
-        assert (first["incarnation"], first["leases"]) == (2, [])
+        assert first["incarnation"] > 1
+        assert first["leases"] == []
         hub.sync("early", incarnation=1, leases=[{"id": early["id"], **numbers}])
         assert (hub.balance()["settled"], hub.balance()["unconfirmed"]) == (1400, 0)
         hub.kill()
         hub.start()
-        assert hub.sync("new", wants=[WANTED])["incarnation"] == 2
+        assert hub.sync("new", wants=[WANTED])["incarnation"] == first["incarnation"]
 
 
 def test_the_operator_can_say_that_a_backup_was_restored(tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_the_operator_can_say_that_a_backup_was_restored(tmp_path: Path) -> None
         hub.stop()
         hub.arguments.append("--restored")
         hub.start()
-        assert hub.sync()["incarnation"] == 2
+        assert hub.sync()["incarnation"] > 1
 
 
 def test_a_second_hub_on_the_same_state_is_refused(tmp_path: Path) -> None:

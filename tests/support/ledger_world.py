@@ -85,6 +85,11 @@ class LedgerWorld:
         """One sync, answered."""
         return self.run(self.ledger.sync(sync_request(sidecar, boot, **more)))
 
+    @property
+    def incarnation(self) -> int:
+        """That the ledger is in."""
+        return self.ledger.database.incarnation
+
     def restart(self) -> None:
         """The hub goes down and comes up again."""
         self.run(self.shut())

@@ -94,7 +94,11 @@ class Ledger:
 
         Nothing is granted until every living holder has: see `readmitting`.
         """
-        incarnation, now_ms = self.database.incarnation + 1, self.database.clock.now_ms()
+        now_ms = self.database.clock.now_ms()
+        # A backup that is restored twice must not give the same number twice: holders would take
+        # the second ledger for the first one, which knew their leases and had booked their usage.
+        since_s = (now_ms - limits.INCARNATIONS_SINCE_MS) // 1000
+        incarnation = max(self.database.incarnation + 1, since_s)
 
         def work(connection: Connection) -> None:
             query = select(leases).where(leases.c.state == LeaseState.OPEN)

@@ -39,6 +39,8 @@ STARTUP_GRACE_MS = 2 * RENEW_EVERY_MS
 """After a start no lease expires before its holder had two chances to reach the hub again."""
 RESTORE_SETTLE_MS = STARTUP_GRACE_MS
 """So long after a restore nothing is granted: every living holder has reported by then."""
+INCARNATIONS_SINCE_MS = 1_767_225_600_000
+"""2026-01-01T00:00:00Z: incarnations after the first are numbered by the seconds since."""
 RESTORE_SPREAD_MS = 3_000
 """Over so long those come back who were told to wait for that."""
 

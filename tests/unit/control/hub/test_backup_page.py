@@ -19,5 +19,5 @@ def test_the_pages_backup_of_a_serving_hub_restores(tmp_path: Path) -> None:
     with hub_process(tmp_path) as hub:
         tables = hub.http.get("/v1/tables").json()["tables"]
         assert [(table["policy"], table["digest"]) for table in tables] == [("support", kept)]
-        assert hub.sync(seq=2)["incarnation"] == before + 1
+        assert hub.sync(seq=2)["incarnation"] > before
         assert "restored" in (tmp_path / "log").read_text()

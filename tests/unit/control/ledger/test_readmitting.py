@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from pointsman_operator.ledger import limits
 from pointsman_operator.ledger.arithmetic import Pot
 from pointsman_operator.ledger.messages import Denial, Denied, SyncAnswer
 from pointsman_operator.ledger.schema import leases, pots
-from support.ledger_world import DAY, TODAY, LedgerWorld, report, want
+from support.ledger_world import DAY, TODAY, LedgerWorld, report, sqlite_at, want
 
 TOMORROW = "2026-11-23+01:00"
 
@@ -64,7 +65,7 @@ def pass_by(world: LedgerWorld, elapsed_ms: int) -> None:
 def test_nothing_is_granted_until_every_holder_had_time_to_come(world: LedgerWorld) -> None:
     """Neither to a new holder nor to one of before; each is told when it is worth asking again."""
     restore(world)
-    for sidecar, incarnation in (("new", 0), ("late", 1), ("told", 2)):
+    for sidecar, incarnation in (("new", 0), ("late", 1), ("told", world.incarnation)):
         answer = world.sync(sidecar, incarnation=incarnation, wants=[want(5)])
         denied = refused(answer)
         assert (denied.code, denied.limit, denied.used) == (Denial.RESTORED, 1000, 0)
@@ -72,9 +73,10 @@ def test_nothing_is_granted_until_every_holder_had_time_to_come(world: LedgerWor
         most_ms = limits.RESTORE_SETTLE_MS + limits.RESTORE_SPREAD_MS
         assert limits.RESTORE_SETTLE_MS <= (denied.again_ms or 0) < most_ms
     pass_by(world, limits.RESTORE_SETTLE_MS - 1)
-    assert refused(world.sync("new", incarnation=2, wants=[want(5)])).code is Denial.RESTORED
+    asked: dict[str, Any] = {"incarnation": world.incarnation, "wants": [want(5)]}
+    assert refused(world.sync("new", **asked)).code is Denial.RESTORED
     pass_by(world, 1)
-    assert [le.granted for le in world.sync("new", incarnation=2, wants=[want(5)]).leases] == [5]
+    assert [le.granted for le in world.sync("new", **asked).leases] == [5]
 
 
 def test_holders_come_back_one_after_another(world: LedgerWorld) -> None:
@@ -84,7 +86,7 @@ def test_holders_come_back_one_after_another(world: LedgerWorld) -> None:
     assert len(set(told)) > 30
     assert max(told) - min(told) > limits.RESTORE_SPREAD_MS // 2
     pass_by(world, 20_000)
-    later = refused(world.sync("s0", incarnation=2, wants=[want(1)])).again_ms
+    later = refused(world.sync("s0", incarnation=world.incarnation, wants=[want(1)])).again_ms
     assert later == told[0] - 20_000
 
 
@@ -107,7 +109,7 @@ def test_a_holder_keeps_its_lease(world: LedgerWorld, knows: bool) -> None:  # n
     assert (pot(world).settled, pot(world).leased, pot(world).unconfirmed) == (30, 60, 0)
     assert pot(world).holders == 1
     pass_by(world, limits.HARD_EXPIRY_MS)
-    (kept,) = goes_on(world, mine, since=2, spent=50, returned=10).leases
+    (kept,) = goes_on(world, mine, since=world.incarnation, spent=50, returned=10).leases
     assert (pot(world).settled, pot(world).leased) == (50, 40)
     pass_by(world, limits.HARD_EXPIRY_MS + limits.EXPIRY_MARGIN_MS)
     assert (pot(world).leased, pot(world).unconfirmed) == (0, 40), "silent, as any other"
@@ -121,7 +123,7 @@ def test_what_was_granted_after_the_backup_stays(world: LedgerWorld) -> None:
     assert kept.granted == 700
     assert (pot(world).settled, pot(world).leased, pot(world).available) == (300, 400, 300)
     pass_by(world, limits.RESTORE_SETTLE_MS)
-    answer = world.sync("b", incarnation=2, wants=[want(400)])
+    answer = world.sync("b", incarnation=world.incarnation, wants=[want(400)])
     assert [le.granted for le in answer.leases] == [300]
     assert refused_code(answer) is Denial.EXHAUSTED
 
@@ -144,6 +146,7 @@ def test_who_comes_too_late_has_lost_its_lease(world: LedgerWorld) -> None:
 def test_a_restart_does_not_shorten_the_time(world: LedgerWorld) -> None:
     """A hub that ends before every holder could come gives them all of it again."""
     restore(world)
+    began = world.incarnation
     pass_by(world, limits.RESTORE_SETTLE_MS - 1)
     world.restart()
     again_ms = refused(world.sync(wants=[want(5)])).again_ms or 0
@@ -152,9 +155,9 @@ def test_a_restart_does_not_shorten_the_time(world: LedgerWorld) -> None:
     world.clock.time_ms += 10 * limits.RESTORE_SETTLE_MS
     world.restart()
     assert refused(world.sync(wants=[want(5)])).code is Denial.RESTORED
-    assert world.ledger.database.incarnation == 2
+    assert world.incarnation == began
     pass_by(world, limits.RESTORE_SETTLE_MS)
-    assert world.sync(incarnation=2, wants=[want(5)]).leases
+    assert world.sync(incarnation=world.incarnation, wants=[want(5)]).leases
 
 
 def test_once_it_is_over_a_restart_grants_at_once(world: LedgerWorld) -> None:
@@ -162,7 +165,7 @@ def test_once_it_is_over_a_restart_grants_at_once(world: LedgerWorld) -> None:
     restore(world)
     pass_by(world, limits.RESTORE_SETTLE_MS)
     world.restart()
-    assert world.sync(incarnation=2, wants=[want(5)]).leases
+    assert world.sync(incarnation=world.incarnation, wants=[want(5)]).leases
 
 
 @pytest.mark.parametrize(
@@ -174,15 +177,16 @@ def test_once_it_is_over_a_restart_grants_at_once(world: LedgerWorld) -> None:
         ({"granted": 0, "spent": 40}, 1),
         ({"window": "2020-01-01+01:00"}, 1),
         ({}, 0),
-        ({}, 2),
+        ({}, None),
     ],
 )
 def test_what_cannot_be_a_living_lease_stays_lost(
-    world: LedgerWorld, numbers: dict[str, Any], since: int
+    world: LedgerWorld, numbers: dict[str, Any], since: int | None
 ) -> None:
     """More than the limit, done with, never granted, of no known window or of no older ledger."""
     restore(world)
-    assert goes_on(world, "mine", since=since, **numbers).leases == []
+    said = world.incarnation if since is None else since
+    assert goes_on(world, "mine", since=said, **numbers).leases == []
     window = numbers.get("window", TODAY)
     kept = pot(world, window)
     assert (kept.leased, kept.settled) == (0, numbers.get("spent", 0))
@@ -238,7 +242,7 @@ def test_an_old_request_that_comes_late_speaks_for_nobody(world: LedgerWorld) ->
     """Its holder has closed and forgotten the lease: told of it, it would spend all of it again."""
     restore(world)
     goes_on(world, "closed before the restore", spent=10)
-    answer = world.sync("a", incarnation=2, leases=[])
+    answer = world.sync("a", incarnation=world.incarnation, leases=[])
     assert answer.leases == []
     assert (pot(world).settled, pot(world).unconfirmed, pot(world).leased) == (10, 90, 0)
 
@@ -248,19 +252,43 @@ def test_a_second_restore_begins_it_anew(world: LedgerWorld) -> None:
     restore(world)
     goes_on(world, "mine", spent=10)
     pass_by(world, limits.RESTORE_SETTLE_MS)
+    first = world.incarnation
     restore(world)
     assert refused(world.sync("b", wants=[want(5)])).code is Denial.RESTORED
-    (kept,) = goes_on(world, "mine", since=2, spent=20).leases
+    (kept,) = goes_on(world, "mine", since=first, spent=20).leases
     assert (kept.granted, pot(world).leased) == (100, 80)
+
+
+def test_one_backup_restored_twice_is_two_incarnations(tmp_path: Path) -> None:
+    """A holder of the first keeps its lease in the second: it is not taken for the same ledger."""
+    file = tmp_path / "ledger.db"
+    world = LedgerWorld(sqlite_at(file))
+    world.run(world.shut())
+    backup = file.read_bytes()
+    seen = []
+    for _ in range(2):
+        file.write_bytes(backup)
+        world.run(world.open())
+        world.run(world.ledger.begin_incarnation("test"))
+        seen.append(world.incarnation)
+        if len(seen) == 1:
+            pass_by(world, limits.RESTORE_SETTLE_MS)
+            (lease,) = world.sync("a", incarnation=world.incarnation, wants=[want(100)]).leases
+            world.run(world.shut())
+    assert seen[0] < seen[1]
+    (kept,) = goes_on(world, lease.id, since=seen[0], spent=20).leases
+    assert (kept.granted, pot(world).settled, pot(world).leased) == (100, 20, 80)
+    world.close()
 
 
 def test_an_older_engine_gives_everything_back(world: LedgerWorld) -> None:
     """It voids all its leases, also those that are listed: their free money is for others."""
     restore(world)
     assert goes_on(world, "mine", spent=10).leases
-    goes_on(world, "mine", since=2, spent=10, returned=90, closed=True)
+    goes_on(world, "mine", since=world.incarnation, spent=10, returned=90, closed=True)
     assert (pot(world).settled, pot(world).leased, pot(world).holders) == (10, 0, 0)
-    assert refused(world.sync(incarnation=2, wants=[want(5)])).code is Denial.RESTORED
+    answer = world.sync(incarnation=world.incarnation, wants=[want(5)])
+    assert refused(answer).code is Denial.RESTORED
 
 
 def test_a_lease_ahead_is_kept(world: LedgerWorld) -> None:
@@ -277,6 +305,6 @@ def test_every_holders_lease_together_is_within_the_limit(world: LedgerWorld) ->
     for name, lease in zip("abc", ids, strict=True):
         assert goes_on(world, lease, name, granted=200).leases
     pass_by(world, limits.RESTORE_SETTLE_MS)
-    (rest,) = world.sync("d", incarnation=2, wants=[want(1000)]).leases
+    (rest,) = world.sync("d", incarnation=world.incarnation, wants=[want(1000)]).leases
     assert rest.granted == 400
     assert (pot(world).leased, pot(world).available, pot(world).overrun) == (1000, 0, 0)

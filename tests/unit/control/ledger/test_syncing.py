@@ -266,13 +266,13 @@ def test_a_lowered_limit_holds_at_once(world: LedgerWorld) -> None:
 def test_after_a_restore_what_its_holder_is_done_with_is_settled(world: LedgerWorld) -> None:
     """Old leases are lost until reported; engines that void them would void new grants as well."""
     mine = lease_id(world.sync(incarnation=1, wants=[want(100)]))
-    assert world.run(world.ledger.begin_incarnation("restored by hand")) == 2
+    restored = world.run(world.ledger.begin_incarnation("restored by hand"))
     assert pot(world).unconfirmed == 100
     world.clock.time_ms += limits.RESTORE_SETTLE_MS
     answer = world.sync(incarnation=1, wants=[want(5)])
-    assert (answer.incarnation, answer.leases, answer.denied) == (2, [], [])
+    assert (answer.incarnation, answer.leases, answer.denied) == (restored, [], [])
     spent = report(mine, window=TODAY, spent=60, closed=True)
-    answer = world.sync(incarnation=2, leases=[spent], wants=[want(5)])
+    answer = world.sync(incarnation=restored, leases=[spent], wants=[want(5)])
     assert [lease.granted for lease in answer.leases] == [5]
     assert (pot(world).settled, pot(world).unconfirmed) == (60, 0)
 
